@@ -1,0 +1,93 @@
+// Package store opens the database: SQLite in the data folder by default,
+// PostgreSQL 15 or later when configured. Both carry the same schema, written
+// once in PostgreSQL's words; queries go through bun, whose placeholders are
+// the same for both.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // registers the PostgreSQL driver "pgx"
+	_ "github.com/mattn/go-sqlite3"    // registers the SQLite driver "sqlite3"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+)
+
+// Limits of the connection pools. SQLite serialises writers itself, so a few
+// connections are enough for readers beside one writer.
+const (
+	maxSQLiteConns   = 8
+	maxPostgresConns = 24
+	maxIdleTime      = 5 * time.Minute
+)
+
+// sqliteBusyTimeout is how long a writer waits for another process's write
+// (the command line beside the running server) before it gives up.
+const sqliteBusyTimeout = 15 * time.Second
+
+// ErrDSN means that a data source name is neither sqlite: nor postgres:.
+var ErrDSN = errors.New("store: unknown data source")
+
+// DB is an open database.
+type DB struct {
+	*bun.DB
+	postgres bool
+}
+
+// Open opens the database named by dsn: "sqlite:PATH" or
+// "postgres://user@host/name". It does not change the schema; see Migrate.
+func Open(ctx context.Context, dsn string) (*DB, error) {
+	var db *DB
+	switch {
+	case strings.HasPrefix(dsn, "sqlite:"):
+		path := strings.TrimPrefix(dsn, "sqlite:")
+		q := url.Values{}
+		q.Set("_journal_mode", "WAL")
+		q.Set("_synchronous", "FULL")
+		q.Set("_foreign_keys", "on")
+		q.Set("_txlock", "immediate")
+		q.Set("_busy_timeout", fmt.Sprint(sqliteBusyTimeout.Milliseconds()))
+		conn, err := sql.Open("sqlite3", "file:"+path+"?"+q.Encode())
+		if err != nil {
+			return nil, fmt.Errorf("open %s: %w", path, err)
+		}
+		conn.SetMaxOpenConns(maxSQLiteConns)
+		conn.SetMaxIdleConns(maxSQLiteConns)
+		db = &DB{DB: bun.NewDB(conn, sqlitedialect.New())}
+	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
+		conn, err := sql.Open("pgx", dsn)
+		if err != nil {
+			return nil, fmt.Errorf("open PostgreSQL: %w", err)
+		}
+		conn.SetMaxOpenConns(maxPostgresConns)
+		conn.SetMaxIdleConns(maxPostgresConns)
+		conn.SetConnMaxIdleTime(maxIdleTime)
+		db = &DB{DB: bun.NewDB(conn, pgdialect.New()), postgres: true}
+	default:
+		return nil, fmt.Errorf("%w: want sqlite:PATH or postgres://…", ErrDSN)
+	}
+	err := db.PingContext(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reach the database: %w", err), db.Close())
+	}
+	return db, nil
+}
+
+// Postgres says whether the database is PostgreSQL.
+func (db *DB) Postgres() bool { return db.postgres }
+
+// InTx runs fn in one transaction: committed when fn returns nil, rolled back
+// otherwise. On SQLite the write lock is taken at the start.
+func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx bun.Tx) error) error {
+	return db.RunInTx(ctx, nil, fn)
+}
+
+// IsNotFound says whether err is the answer of a query that found no row.
+func IsNotFound(err error) bool { return errors.Is(err, sql.ErrNoRows) }
