@@ -1,0 +1,74 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/x509"
+)
+
+// Evidence is what speaks for or against certificates: further certificates,
+// OCSP responses and CRLs, all DER. It is material, not proof; each item is
+// verified where it is used.
+type Evidence struct {
+	Certificates []*x509.Certificate
+	OCSPs        [][]byte
+	CRLs         [][]byte
+}
+
+// Add appends what other holds and e does not hold yet.
+func (e *Evidence) Add(other Evidence) {
+	for _, cert := range other.Certificates {
+		e.AddCertificate(cert)
+	}
+	for _, der := range other.OCSPs {
+		e.AddOCSP(der)
+	}
+	for _, der := range other.CRLs {
+		e.AddCRL(der)
+	}
+}
+
+// AddCertificate appends a certificate unless it is there already.
+func (e *Evidence) AddCertificate(cert *x509.Certificate) {
+	if cert == nil || containsCertificate(e.Certificates, cert) {
+		return
+	}
+	e.Certificates = append(e.Certificates, cert)
+}
+
+// AddOCSP appends the DER of an OCSP response unless it is there already.
+func (e *Evidence) AddOCSP(der []byte) { e.OCSPs = addDER(e.OCSPs, der) }
+
+// AddCRL appends the DER of a CRL unless it is there already.
+func (e *Evidence) AddCRL(der []byte) { e.CRLs = addDER(e.CRLs, der) }
+
+// Empty tells whether there is nothing at all.
+func (e Evidence) Empty() bool {
+	return len(e.Certificates) == 0 && len(e.OCSPs) == 0 && len(e.CRLs) == 0
+}
+
+func addDER(list [][]byte, der []byte) [][]byte {
+	for _, have := range list {
+		if bytes.Equal(have, der) {
+			return list
+		}
+	}
+	return append(list, der)
+}
+
+func containsCertificate(list []*x509.Certificate, cert *x509.Certificate) bool {
+	for _, have := range list {
+		if have.Equal(cert) {
+			return true
+		}
+	}
+	return false
+}
+
+// SelfIssued tells whether subject and issuer are the same name and the
+// certificate is signed by its own key: a root.
+func SelfIssued(cert *x509.Certificate) bool {
+	if !bytes.Equal(cert.RawSubject, cert.RawIssuer) {
+		return false
+	}
+	return cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
+}
