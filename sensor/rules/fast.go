@@ -1,0 +1,3 @@
+package rules
+
+type fastRef struct{}

@@ -1,0 +1,120 @@
+package rules
+
+import (
+	"net/netip"
+	"time"
+)
+
+// IP protocol numbers as Input.Proto carries them.
+const (
+	ProtoICMP   = 1
+	ProtoTCP    = 6
+	ProtoUDP    = 17
+	ProtoICMPv6 = 58
+)
+
+// View says which unit of traffic an Input presents.
+type View uint8
+
+// The three views. A rule is judged in the view in which Suricata would
+// inspect it: on one packet, on reassembled TCP data, or on a transaction.
+const (
+	ViewPacket View = iota
+	ViewStream
+	ViewTransaction
+)
+
+// Input is one unit of traffic to judge. The engine keeps no reference to it
+// after Inspect returns, except to Flow.
+type Input struct {
+	// Time is the packet's time; thresholds count in it.
+	Time time.Time
+	// Proto is the IP protocol number.
+	Proto uint8
+	// Src and Dst are those of the packet: with ToServer false, Src is the
+	// server. ICMP has port 0.
+	Src, Dst netip.AddrPort
+	// ToServer is true for the direction of the flow's first packet.
+	ToServer bool
+	// Established is true when the TCP handshake is complete or, for UDP,
+	// when both sides have spoken.
+	Established bool
+	// View says what Payload and Buffers hold.
+	View View
+	// Unit numbers the transaction (ViewTransaction) or stream piece
+	// (ViewStream) inside its flow: a rule alerts at most once on a unit, so
+	// the same unit may be shown again when it has grown.
+	Unit uint64
+	// AppProto is the flow's application protocol when known: http, dns, tls,
+	// ssh, smb, ftp, smtp.
+	AppProto string
+	// Payload is the packet's transport payload, the stream's bytes or, for a
+	// transaction, the raw bytes behind it if the caller has them (rules that
+	// mix a sticky buffer and plain content need it).
+	Payload []byte
+	// Buffers are the transaction's fields. Nil outside ViewTransaction.
+	Buffers *Buffers
+	// TCPFlags is the TCP header's flag byte.
+	TCPFlags uint8
+	// ICMPType and ICMPCode are read when Proto is ICMP or ICMPv6.
+	ICMPType, ICMPCode uint8
+	// Flow is the memory of the engine about this flow; nil for a packet
+	// without one. One Flow must not be used by two goroutines at once.
+	Flow *FlowState
+}
+
+// FlowState is what the engine remembers about a flow: its flowbits, the
+// units on which a rule has alerted, and whether a pass rule silenced it. The
+// zero value is a new flow. The caller keeps it with the flow and drops it
+// with the flow; after a rule reload it must be replaced by a new one.
+type FlowState struct {
+	bits    []uint64
+	seen    []seenKey
+	next    int
+	ipOnly  [2]bool
+	passing bool
+}
+
+type seenKey struct {
+	rule int32
+	unit uint64
+}
+
+// maxSeen bounds the memory of alerted units in a flow: 64 entries are 1 KiB,
+// more than the alerts any sane flow raises before its units move on.
+const maxSeen = 64
+
+// once reports whether the rule has not alerted on the unit before.
+func (f *FlowState) once(rule int32, unit uint64) bool {
+	key := seenKey{rule, unit}
+	for _, k := range f.seen {
+		if k == key {
+			return false
+		}
+	}
+	if len(f.seen) < maxSeen {
+		f.seen = append(f.seen, key)
+		return true
+	}
+	f.seen[f.next] = key
+	f.next = (f.next + 1) % maxSeen
+	return true
+}
+
+func (f *FlowState) bit(i int) bool {
+	return i>>6 < len(f.bits) && f.bits[i>>6]&(1<<(i&63)) != 0
+}
+
+func (f *FlowState) setBit(i int, on bool) {
+	for i>>6 >= len(f.bits) {
+		if !on {
+			return
+		}
+		f.bits = append(f.bits, 0)
+	}
+	if on {
+		f.bits[i>>6] |= 1 << (i & 63)
+		return
+	}
+	f.bits[i>>6] &^= 1 << (i & 63)
+}
