@@ -117,7 +117,7 @@ func (s *Store) ValidatePath(ctx context.Context, leaf *x509.Certificate, req Re
 	if req.At.IsZero() {
 		return nil, &PathError{Reason: PathUndetermined, Err: errors.New("no time given")}
 	}
-	err := checkPurpose(leaf, req.Purpose)
+	err := CheckPurpose(leaf, req.Purpose)
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +253,9 @@ func weakSignature(cert *x509.Certificate) bool {
 	return false
 }
 
-func checkPurpose(cert *x509.Certificate, purpose Purpose) error {
+// CheckPurpose says whether a certificate's own extensions allow a purpose. The
+// error is a *PathError.
+func CheckPurpose(cert *x509.Certificate, purpose Purpose) error {
 	refuse := func(why string) error {
 		return &PathError{Reason: PathKeyUsage, Certificate: cert, Err: errors.New(why)}
 	}
