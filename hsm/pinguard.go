@@ -1,0 +1,78 @@
+package hsm
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/miekg/pkcs11"
+)
+
+// pinGuard remembers that a token refused the PIN of a file, beside that file,
+// until the file is written anew. A service that is started again and again
+// with a wrong PIN would otherwise lock the token.
+type pinGuard struct {
+	marker string
+	state  string
+}
+
+// newPINGuard looks at the PIN file without reading it.
+func newPINGuard(pinFile string) (pinGuard, error) {
+	info, err := os.Stat(pinFile)
+	if err != nil {
+		return pinGuard{}, fmt.Errorf("PIN file: %w", err)
+	}
+	var inode uint64
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if ok {
+		inode = st.Ino
+	}
+	return pinGuard{
+		marker: pinFile + ".refused",
+		state:  fmt.Sprintf("%d %d %d\n", inode, info.ModTime().UnixNano(), info.Size()),
+	}, nil
+}
+
+// allow decides before a login from the token's flags (PKCS#11 v2.40 §3.2) and
+// from what happened before. CKF_USER_PIN_COUNT_LOW alone allows one attempt
+// with a PIN that was not refused yet: SoftHSM sets it at the first failure
+// and clears it only at the next success.
+func (g pinGuard) allow(flags uint) error {
+	if flags&pkcs11.CKF_USER_PIN_LOCKED != 0 {
+		return fmt.Errorf("%w: the token is locked; the security officer must set a new PIN", ErrPIN)
+	}
+	if flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0 {
+		return fmt.Errorf("%w: one more failure would lock the token; log in by hand once with the right PIN", ErrPIN)
+	}
+	old, err := os.ReadFile(g.marker)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrPIN, err)
+	}
+	if string(old) == g.state {
+		return fmt.Errorf("%w before and the PIN file has not changed since; write the right PIN to it", ErrPIN)
+	}
+	return nil
+}
+
+// refused remembers the failure.
+func (g pinGuard) refused() error {
+	err := os.WriteFile(g.marker, []byte(g.state), 0o600)
+	if err != nil {
+		return fmt.Errorf("remember the refused PIN: %w", err)
+	}
+	return nil
+}
+
+// accepted forgets earlier failures.
+func (g pinGuard) accepted() error {
+	err := os.Remove(g.marker)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget the refused PIN: %w", err)
+	}
+	return nil
+}
