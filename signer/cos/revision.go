@@ -55,7 +55,7 @@ func (f *File) closeRevision(newest, last *section) Revision {
 		rev.End = newest.end
 	}
 	s := newScanner(f.r, rev.End, f.size)
-	s.space()
+	skipComments(s)
 	if !s.literal("startxref") {
 		return rev
 	}
@@ -77,6 +77,22 @@ func (f *File) closeRevision(newest, last *section) Revision {
 	}
 	rev.End = s.pos
 	return rev
+}
+
+// skipComments passes white space and the comment with which some producers
+// name themselves before startxref.
+func skipComments(s *scanner) {
+	for {
+		s.space()
+		at := s.pos
+		if s.peek() != '%' || s.literal("%%EOF") {
+			s.pos = at
+			return
+		}
+		for c := s.peek(); c != '\n' && c != '\r' && c != eof; c = s.peek() {
+			s.pos++
+		}
+	}
 }
 
 // linearised tells whether the first object is a linearisation dictionary.

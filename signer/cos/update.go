@@ -233,6 +233,8 @@ func (u *Update) trailer(body []byte) Dict {
 		if ok {
 			first = s
 		}
+	} else if f.crypt != nil {
+		return t // the file key is derived from the absence of an identifier
 	}
 	t["ID"] = Array{first, second}
 	return t
