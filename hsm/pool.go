@@ -70,6 +70,18 @@ func (p *sessionPool) give(mod *pkcs11.Ctx, s pkcs11.SessionHandle, spoilt bool)
 	}
 }
 
+// drain closes the idle sessions.
+func (p *sessionPool) drain(mod *pkcs11.Ctx) {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle = nil
+	p.open -= len(idle)
+	p.mu.Unlock()
+	for _, s := range idle {
+		_ = mod.CloseSession(s) // it may be lost already
+	}
+}
+
 // forget drops all sessions after the module was finalised.
 func (p *sessionPool) forget() {
 	p.mu.Lock()

@@ -18,7 +18,7 @@ import (
 const (
 	// maxAttempts bounds how often one request is tried inside the worker; the
 	// client beyond the socket goes on until its own deadline.
-	maxAttempts = 4
+	maxAttempts = 8
 	// throttleWait is the pause after CKR_FUNCTION_FAILED; it doubles.
 	throttleWait = 20 * time.Millisecond
 	// reloadEvery bounds how often an unknown label makes the worker list all
@@ -106,7 +106,7 @@ func (t *token) close() {
 	t.mod.Destroy()
 }
 
-// start does what follows C_Initialize. The caller holds life for writing or
+// start does what follows C_Initialize, with the login. The caller holds life for writing or
 // is the only user.
 func (t *token) start() error {
 	err := t.selectSlot()
@@ -116,10 +116,6 @@ func (t *token) start() error {
 	t.anchor, err = t.mod.OpenSession(t.slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
 	if err != nil {
 		return fmt.Errorf("open session: %w", err)
-	}
-	err = t.login()
-	if err != nil {
-		return err
 	}
 	return t.loadKeys()
 }
@@ -195,13 +191,7 @@ func (t *token) heal(c cure, epoch uint64) error {
 	}
 	t.recoveries.Add(1)
 	var err error
-	switch c {
-	case cureLogin:
-		err = t.login()
-		if err == nil {
-			err = t.loadKeys()
-		}
-	case cureReload:
+	if c == cureLogin || c == cureReload {
 		err = t.loadKeys()
 	}
 	if c == cureModule || classify(err) == cureModule || classify(err) == cureSession {
@@ -261,7 +251,11 @@ func (t *token) attempt(ctx context.Context, do func() error) error {
 			time.Sleep(wait)
 			wait *= 2
 		case cureSession:
-			// do has thrown its session away; the next attempt takes another.
+			// do has thrown its session away. The idle ones are likely lost too,
+			// and each would cost an attempt.
+			t.life.RLock()
+			t.pool.drain(t.mod)
+			t.life.RUnlock()
 		default:
 			err := t.heal(c, epoch)
 			if err != nil {
@@ -323,7 +317,7 @@ func (t *token) reload(ctx context.Context) error {
 	switch c {
 	case cureNone:
 		return ctx.Err()
-	case cureFatal:
+	case cureFatal, curePIN:
 		return err
 	}
 	err = t.heal(c, epoch)

@@ -64,8 +64,19 @@ func (t *token) attributes(h pkcs11.ObjectHandle, types ...uint) [][]byte {
 }
 
 // loadKeys lists all private keys once and finds the public half of each; the
-// caller holds life for writing or is the only user.
+// caller holds life for writing or is the only user. Without a login a token
+// shows no private object at all, which must not be taken for an empty token.
 func (t *token) loadKeys() error {
+	info, err := t.mod.GetSessionInfo(t.anchor)
+	if err != nil {
+		return fmt.Errorf("session state: %w", err)
+	}
+	if info.State != pkcs11.CKS_RW_USER_FUNCTIONS {
+		err := t.login()
+		if err != nil {
+			return err
+		}
+	}
 	private, err := t.findAll([]*pkcs11.Attribute{
 		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY), pkcs11.NewAttribute(pkcs11.CKA_SIGN, true)})
 	if err != nil {
