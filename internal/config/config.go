@@ -1,0 +1,258 @@
+// Package config reads the one configuration file of the server, antin.yaml in
+// the data folder. Every key has a default and a comment (see Template); a
+// variable ANTIN_SECTION_KEY of the environment overrides a key. Secrets are
+// never keys: the configuration names the files that hold them.
+package config
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// File is the configuration's name in the data folder.
+const File = "antin.yaml"
+
+// EnvDataDir names the data folder, and is the prefix of the overrides.
+const (
+	EnvDataDir = "ANTIN_DATA_DIR"
+	envPrefix  = "ANTIN_"
+)
+
+// maxFile limits the configuration file.
+const maxFile = 1 << 20
+
+// ErrInvalid means that the configuration cannot be used; the text says which
+// key and why.
+var ErrInvalid = errors.New("configuration invalid")
+
+//go:embed antin.yaml
+var template []byte
+
+// Template returns the configuration with every key, its default and a
+// comment: what `antin init` writes.
+func Template() []byte { return bytes.Clone(template) }
+
+// Config is the configuration.
+type Config struct {
+	Console  Console  `yaml:"console"`
+	PKI      PKI      `yaml:"pki"`
+	Bus      Bus      `yaml:"bus"`
+	Gateway  Gateway  `yaml:"gateway"`
+	Metrics  Metrics  `yaml:"metrics"`
+	Database Database `yaml:"database"`
+	HSM      HSM      `yaml:"hsm"`
+	Signer   Signer   `yaml:"signer"`
+	Sensor   Sensor   `yaml:"sensor"`
+	Mail     Mail     `yaml:"mail"`
+}
+
+// Console is the web console and the APIs, over TLS.
+type Console struct {
+	Listen string `yaml:"listen"`
+	// Host is the name that people type; passkeys are bound to it.
+	Host string `yaml:"host"`
+}
+
+// PKI is the plain HTTP server of OCSP, CRL, AIA and TSA.
+type PKI struct {
+	Listen string `yaml:"listen"`
+	// URL is what certificates carry; it must stay reachable for as long as
+	// they are verified.
+	URL string `yaml:"url"`
+}
+
+// Bus is NATS.
+type Bus struct {
+	Listen string `yaml:"listen"`
+}
+
+// Gateway is the data-sharing gateway, over mutual TLS.
+type Gateway struct {
+	Listen string `yaml:"listen"`
+}
+
+// Metrics is the Prometheus endpoint.
+type Metrics struct {
+	Listen string `yaml:"listen"`
+}
+
+// Database names the database.
+type Database struct {
+	// DSN is "sqlite:PATH" or "postgres://…"; empty means SQLite in the data
+	// folder. The password of PostgreSQL stands in its own password file.
+	DSN string `yaml:"dsn"`
+}
+
+// HSM names the PKCS#11 token.
+type HSM struct {
+	Module string `yaml:"module"`
+	Token  string `yaml:"token"`
+	// PINFile holds the user PIN; empty means the one that init made.
+	PINFile string `yaml:"pin_file"`
+	// MaxWait bounds how long a signature waits while the worker is healed.
+	MaxWait time.Duration `yaml:"max_wait"`
+}
+
+// Signer is the signing service.
+type Signer struct {
+	// SecondOpinionMax is the size in bytes up to which a signed PDF is read by
+	// the independent verifier before it leaves.
+	SecondOpinionMax int64 `yaml:"second_opinion_max"`
+	// MaxUpload is the largest document in bytes that the console takes.
+	MaxUpload int64 `yaml:"max_upload"`
+}
+
+// Sensor is what the drill's own sensor needs.
+type Sensor struct {
+	// Command is the sensor's program; empty means antin-sensor beside antin.
+	Command string `yaml:"command"`
+}
+
+// Mail is the way out for messages; without a server they are kept in the
+// outbox and shown.
+type Mail struct {
+	SMTP string `yaml:"smtp"`
+	From string `yaml:"from"`
+}
+
+// Load reads antin.yaml of the data folder over the defaults, then the
+// environment. A missing file means the defaults; an unknown key is an error.
+func Load(dir string, environ []string) (*Config, error) {
+	c := &Config{}
+	err := decode(template, c)
+	if err != nil {
+		return nil, fmt.Errorf("defaults: %w", err)
+	}
+	path := filepath.Join(dir, File)
+	f, err := os.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	default:
+		b, err := io.ReadAll(io.LimitReader(f, maxFile))
+		err = errors.Join(err, f.Close())
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		err = decode(b, c)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	err = override(reflect.ValueOf(c).Elem(), envPrefix, environ)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.check()
+}
+
+func decode(b []byte, c *Config) error {
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	dec.KnownFields(true)
+	err := dec.Decode(c)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return nil
+}
+
+// override sets the keys that the environment names: ANTIN_CONSOLE_LISTEN.
+func override(v reflect.Value, prefix string, environ []string) error {
+	for i := range v.NumField() {
+		name := prefix + strings.ToUpper(v.Type().Field(i).Tag.Get("yaml"))
+		field := v.Field(i)
+		if field.Kind() == reflect.Struct {
+			err := override(field, name+"_", environ)
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		for _, pair := range environ {
+			key, value, _ := strings.Cut(pair, "=")
+			if key != name {
+				continue
+			}
+			err := set(field, value)
+			if err != nil {
+				return fmt.Errorf("%w: %s: %w", ErrInvalid, name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func set(field reflect.Value, value string) error {
+	switch {
+	case field.Type() == reflect.TypeFor[time.Duration]():
+		d, err := time.ParseDuration(value)
+		if err != nil {
+			return err
+		}
+		field.SetInt(int64(d))
+	case field.Kind() == reflect.Int64:
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return err
+		}
+		field.SetInt(n)
+	default:
+		field.SetString(value)
+	}
+	return nil
+}
+
+func (c *Config) check() error {
+	for key, addr := range map[string]string{
+		"console.listen": c.Console.Listen, "pki.listen": c.PKI.Listen, "bus.listen": c.Bus.Listen,
+		"gateway.listen": c.Gateway.Listen, "metrics.listen": c.Metrics.Listen,
+	} {
+		_, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %q is not HOST:PORT", ErrInvalid, key, addr)
+		}
+	}
+	u, err := url.Parse(c.PKI.URL)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return fmt.Errorf("%w: pki.url: %q is not an http URL (RFC 5280 §8 has CRL and OCSP on plain HTTP)", ErrInvalid, c.PKI.URL)
+	}
+	switch {
+	case c.Console.Host == "":
+		return fmt.Errorf("%w: console.host is empty", ErrInvalid)
+	case c.HSM.Module == "" || c.HSM.Token == "":
+		return fmt.Errorf("%w: hsm.module or hsm.token is empty", ErrInvalid)
+	case c.HSM.MaxWait <= 0 || c.HSM.MaxWait > 5*time.Minute:
+		return fmt.Errorf("%w: hsm.max_wait: %s is not within 0 and 5m", ErrInvalid, c.HSM.MaxWait)
+	case c.Signer.MaxUpload <= 0 || c.Signer.SecondOpinionMax < 0:
+		return fmt.Errorf("%w: signer: sizes must be positive", ErrInvalid)
+	}
+	return nil
+}
+
+// DefaultDataDir is $ANTIN_DATA_DIR or ~/.local/share/antin.
+func DefaultDataDir() string {
+	dir := os.Getenv(EnvDataDir)
+	if dir != "" {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "antin-data"
+	}
+	return filepath.Join(home, ".local", "share", "antin")
+}
