@@ -47,6 +47,9 @@ type Resource struct {
 	// CreatedBy is the account that asked for or made the resource: the rule of
 	// the two persons compares it with the subject (R52).
 	CreatedBy string `json:"created_by,omitempty"`
+	// AssignedTo is the account that the resource was given to: an analyst
+	// closes the case assigned to them, no other.
+	AssignedTo string `json:"assigned_to,omitempty"`
 }
 
 // Authorizer answers whether the subject may do the action to the resource:

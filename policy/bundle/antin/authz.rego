@@ -1,0 +1,105 @@
+# METADATA
+# title: Who may do what
+# description: >-
+#   Roles to actions, the rule of the two persons (R52) and the agency scope.
+#   Default deny. The code says why: role, same-person, agency, default.
+package antin.authz
+
+# grants names, for each action that exists, the roles that may do it.
+# An action that does not stand here is denied to everybody: it is a mistake of
+# the caller.
+grants := {
+	"ca.request.create": {"registrar", "ca-officer"},
+	"ca.request.read": {"registrar", "ca-officer", "auditor"},
+	"ca.request.approve": {"ca-officer"},
+	"ca.request.reject": {"ca-officer"},
+	"ca.certificate.issue": {"ca-officer"},
+	"ca.certificate.read": everyone,
+	"ca.certificate.revoke": {"ca-officer"},
+	"sign.document": {"official"},
+	"sign.seal": {"clerk"},
+	"incident.read": {"analyst", "incident-lead", "leader", "auditor"},
+	"incident.acknowledge": {"analyst", "incident-lead"},
+	"incident.assign": {"analyst", "incident-lead"},
+	"incident.close": {"incident-lead"},
+	"incident.report": {"incident-lead"},
+	"drill.plan": {"drill-coordinator"},
+	"drill.approve": {"drill-approver"},
+	"drill.start": {"drill-coordinator"},
+	"drill.pause": {"drill-coordinator"},
+	"drill.resume": {"drill-coordinator"},
+	"drill.stop": {"drill-coordinator"},
+	"drill.score": {"drill-coordinator"},
+	"drill.report": {"drill-coordinator"},
+	"drill.read": {"drill-coordinator", "drill-approver", "incident-lead", "leader", "auditor"},
+	"policy.catalogue.read": everyone,
+	"policy.decide": {"data-steward", "data-requester", "auditor"},
+	"policy.agreement.propose": {"data-steward"},
+	"policy.agreement.accept": {"data-steward"},
+	"policy.agreement.suspend": {"data-steward"},
+	"policy.agreement.resume": {"data-steward"},
+	"policy.agreement.terminate": {"data-steward"},
+	"policy.record.read": {"data-steward", "auditor"},
+	"ledger.read": everyone,
+}
+
+# everyone marks an action that any signed-in account may do.
+everyone := "everyone"
+
+# two_persons are the actions that somebody other than the maker of the
+# resource must do. A resource whose maker is not told cannot be shown to have
+# another maker, so it is refused as well.
+two_persons := {"ca.request.approve", "drill.approve", "policy.agreement.accept"}
+
+# own_agency are the actions on resources of the subject's own agency alone.
+own_agency := {"sign.document"}
+
+decision := {"allow": code == "allow", "code": code}
+
+default code := "default"
+
+code := "role" if {
+	known
+	not granted
+} else := "same-person" if {
+	known
+	input.action in two_persons
+	not other_person
+} else := "agency" if {
+	known
+	input.action in own_agency
+	not in_scope
+} else := "allow" if known
+
+known if {
+	grants[input.action]
+	input.subject.account != ""
+}
+
+granted if grants[input.action] == everyone
+
+granted if {
+	some role in input.subject.roles
+	role in grants[input.action]
+}
+
+granted if "admin" in input.subject.roles
+
+# an analyst closes the case that was given to them, no other
+granted if {
+	input.action == "incident.close"
+	"analyst" in input.subject.roles
+	input.resource.assigned_to == input.subject.account
+}
+
+other_person if {
+	input.resource.created_by != ""
+	input.resource.created_by != input.subject.account
+}
+
+in_scope if "admin" in input.subject.roles
+
+in_scope if {
+	input.resource.agency != ""
+	input.resource.agency == input.subject.agency
+}

@@ -1,0 +1,97 @@
+package antin.authz_test
+
+import data.antin.authz
+
+decide(roles, action, resource) := decision if {
+	decision := authz.decision with input as {
+		"subject": {"account": "a", "person": "p", "agency": "stc", "roles": roles},
+		"action": action,
+		"resource": resource,
+	}
+}
+
+may(roles, action, resource) if decide(roles, action, resource) == {"allow": true, "code": "allow"}
+
+refused(roles, action, resource, code) if decide(roles, action, resource) == {"allow": false, "code": code}
+
+test_nobody_signed_in_may_nothing if {
+	authz.decision == {"allow": false, "code": "default"} with input as {
+		"subject": {"account": "", "roles": ["admin"]},
+		"action": "ledger.read", "resource": {},
+	}
+}
+
+test_an_empty_input_is_refused if {
+	authz.decision == {"allow": false, "code": "default"} with input as {}
+}
+
+test_an_unknown_action_is_refused_even_to_admin if refused(["admin"], "ca.root.burn", {}, "default")
+
+test_each_action_is_given_to_its_roles_and_to_admin if {
+	every action, roles in authz.grants {
+		roles_may(action, roles)
+		may(["admin"], action, {"created_by": "b"})
+	}
+}
+
+roles_may(action, roles) if {
+	roles == authz.everyone
+	may([], action, {})
+}
+
+roles_may(action, roles) if {
+	is_set(roles)
+	every role in roles {
+		may([role], action, {"created_by": "b", "agency": "stc"})
+	}
+}
+
+test_another_role_may_not if {
+	every action, roles in authz.grants {
+		other_may_not(action, roles)
+	}
+}
+
+other_may_not(_, roles) if roles == authz.everyone
+
+other_may_not(action, roles) if {
+	is_set(roles)
+	refused(["somebody"], action, {"created_by": "b", "agency": "stc"}, "role")
+	refused([], action, {"created_by": "b", "agency": "stc"}, "role")
+}
+
+test_several_roles_give_the_union if {
+	may(["analyst", "ca-officer"], "incident.read", {})
+	may(["analyst", "ca-officer"], "ca.certificate.issue", {})
+}
+
+test_two_persons_rule_binds_everybody if {
+	every action in authz.two_persons {
+		refused(["ca-officer", "drill-approver", "data-steward"], action, {"created_by": "a"}, "same-person")
+		refused(["admin"], action, {"created_by": "a"}, "same-person")
+		refused(["admin"], action, {"created_by": ""}, "same-person")
+		refused(["admin"], action, {}, "same-person")
+	}
+}
+
+test_official_signs_for_the_own_agency_alone if {
+	may(["official"], "sign.document", {"agency": "stc"})
+	refused(["official"], "sign.document", {"agency": "ubnd"}, "agency")
+	refused(["official"], "sign.document", {"agency": ""}, "agency")
+	refused(["official"], "sign.document", {}, "agency")
+	may(["admin"], "sign.document", {"agency": "ubnd"})
+}
+
+test_clerk_seals_and_does_not_sign if {
+	may(["clerk"], "sign.seal", {"agency": "ubnd"})
+	refused(["clerk"], "sign.document", {"agency": "stc"}, "role")
+	refused(["official"], "sign.seal", {"agency": "stc"}, "role")
+}
+
+test_analyst_closes_the_case_assigned_to_them_alone if {
+	may(["analyst"], "incident.close", {"assigned_to": "a"})
+	refused(["analyst"], "incident.close", {"assigned_to": "b"}, "role")
+	refused(["analyst"], "incident.close", {}, "role")
+	refused(["leader"], "incident.close", {"assigned_to": "a"}, "role")
+	may(["incident-lead"], "incident.close", {"assigned_to": "b"})
+}
