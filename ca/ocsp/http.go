@@ -1,0 +1,103 @@
+package ocsp
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const (
+	requestType  = "application/ocsp-request"
+	responseType = "application/ocsp-response"
+)
+
+// ServeHTTP answers POST with a DER body and GET with the request as base64
+// below the prefix "/ocsp/" (RFC 6960 appendix A.1, RFC 5019 §5).
+func (r *Responder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	var der []byte
+	var err error
+	switch req.Method {
+	case http.MethodPost:
+		der, err = readPost(w, req)
+	case http.MethodGet, http.MethodHead:
+		der, err = readGet(req)
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		http.Error(w, "request too large", http.StatusRequestEntityTooLarge)
+		return
+	case errors.Is(err, errMediaType):
+		http.Error(w, "want "+requestType, http.StatusUnsupportedMediaType)
+		return
+	}
+	answer := refuse(MalformedRequest)
+	if err == nil {
+		answer = r.Respond(req.Context(), der)
+	}
+	r.write(w, req, answer)
+}
+
+var errMediaType = errors.New("wrong media type")
+
+func readPost(w http.ResponseWriter, req *http.Request) ([]byte, error) {
+	kind, _, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
+	if err != nil || kind != requestType {
+		return nil, errMediaType
+	}
+	return io.ReadAll(http.MaxBytesReader(w, req.Body, MaxRequest))
+}
+
+// readGet decodes the path. Base64 may hold "/" and "+", escaped or not, so
+// the escaped path is taken as it came; base64url is understood as well.
+func readGet(req *http.Request) ([]byte, error) {
+	_, text, found := strings.Cut(req.URL.EscapedPath(), "/ocsp/")
+	if !found || text == "" {
+		return nil, fmt.Errorf("%w: no request in the path", ErrMalformed)
+	}
+	text, err := url.PathUnescape(text)
+	if err != nil || base64.StdEncoding.DecodedLen(len(text)) > MaxRequest {
+		return nil, fmt.Errorf("%w: path", ErrMalformed)
+	}
+	text = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/", " ", "+").Replace(text), "=")
+	der, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: not base64", ErrMalformed)
+	}
+	return der, nil
+}
+
+func (r *Responder) write(w http.ResponseWriter, req *http.Request, a Answer) {
+	h := w.Header()
+	h.Set("Content-Type", responseType)
+	h.Set("Content-Length", fmt.Sprint(len(a.DER)))
+	if a.Cacheable && req.Method != http.MethodPost && r.cfg.MaxAge > 0 {
+		// RFC 5019 §6.2
+		sum := sha256.Sum256(a.DER)
+		h.Set("Cache-Control", fmt.Sprintf("max-age=%d, public, no-transform, must-revalidate", int(r.cfg.MaxAge.Seconds())))
+		h.Set("Last-Modified", a.ThisUpdate.Format(http.TimeFormat))
+		h.Set("Expires", a.ThisUpdate.Add(r.cfg.MaxAge).Format(http.TimeFormat))
+		h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
+	} else {
+		h.Set("Cache-Control", "no-store")
+	}
+	w.WriteHeader(http.StatusOK)
+	if req.Method == http.MethodHead {
+		return
+	}
+	_, err := w.Write(a.DER)
+	if err != nil {
+		r.cfg.Logger.DebugContext(req.Context(), "OCSP client went away", "error", err)
+	}
+}
