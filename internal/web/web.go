@@ -72,12 +72,11 @@ type Deps struct {
 
 // Site is the console under construction and, through Handler, in service.
 type Site struct {
-	deps   Deps
-	mux    *http.ServeMux
-	nav    []NavItem
-	text   *texts
-	shell  *Pages
-	checks []func() error
+	deps  Deps
+	mux   *http.ServeMux
+	nav   []NavItem
+	text  *texts
+	shell *Pages
 }
 
 // ErrStart means that a template or a locale file is wrong; the console does

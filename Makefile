@@ -1,0 +1,64 @@
+# make run    installs what is missing, builds, and starts the whole system on embedded defaults
+# make test   installs what is missing and runs every check and test
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+.PHONY: run build test bench deb lint assets tools packages clean
+
+DATA ?= ./data
+APT_RUN   := gcc libc6-dev ca-certificates nodejs npm softhsm2
+APT_TEST  := curl ghostscript iproute2 jq mupdf-tools opensc openssl p11-kit p11-kit-modules poppler-utils postgresql qpdf tcpreplay tshark xmlsec1 chromium fonts-liberation
+APT       := $(shell [ "$$(id -u)" = 0 ] || echo sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends
+ASSETS    := internal/web/assets
+# The parts of the tree that the bundle is made of.
+ASSET_SRC := $(wildcard $(ASSETS)/src/*) $(ASSETS)/package.json $(ASSETS)/package-lock.json $(ASSETS)/build/main.go
+
+export CGO_ENABLED := 1
+export GOTOOLCHAIN := local
+
+run: build
+	exec bin/antin up --demo --data $(DATA)
+
+build: packages-run $(ASSETS)/dist/app.js
+	@mkdir -p bin
+	go build -trimpath -o bin/ ./cmd/antin ./cmd/antin-sensor
+
+assets: $(ASSETS)/dist/app.js
+
+$(ASSETS)/dist/app.js: $(ASSET_SRC)
+	cd $(ASSETS) && npm ci --no-audit --no-fund --loglevel=error
+	go run ./$(ASSETS)/build $(ASSETS)
+
+# Installs only what dpkg does not know as installed; npm and node may come from elsewhere than Debian.
+define install
+	@missing=; for p in $(1); do \
+	  case $$p in npm|nodejs) command -v $${p/nodejs/node} >/dev/null && continue;; esac; \
+	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "installing:$$missing"; $(APT) update; $(APT) install $$missing; fi
+endef
+
+.PHONY: packages-run packages-test
+packages-run:
+	$(call install,$(APT_RUN))
+
+packages-test: packages-run
+	$(call install,$(APT_TEST))
+
+lint: $(ASSETS)/dist/app.js
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
+	go vet ./...
+	go tool -modfile=deploy/tools/go.mod staticcheck ./...
+	go tool -modfile=deploy/tools/go.mod depguard ./...
+	deploy/check-generated.sh
+
+test: packages-test build lint
+	go test -race -timeout 15m ./...
+
+bench: build
+	go test -run '^$$' -bench . -benchtime 1s ./...
+
+deb: build
+	deploy/deb/build.sh
+
+clean:
+	rm -rf bin $(ASSETS)/dist/*.js $(ASSETS)/dist/*.css $(ASSETS)/dist/fonts
