@@ -77,6 +77,7 @@ type FlowState struct {
 
 type seenKey struct {
 	rule int32
+	view View
 	unit uint64
 }
 
@@ -85,8 +86,8 @@ type seenKey struct {
 const maxSeen = 64
 
 // once reports whether the rule has not alerted on the unit before.
-func (f *FlowState) once(rule int32, unit uint64) bool {
-	key := seenKey{rule, unit}
+func (f *FlowState) once(rule int32, view View, unit uint64) bool {
+	key := seenKey{rule, view, unit}
 	for _, k := range f.seen {
 		if k == key {
 			return false

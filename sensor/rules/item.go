@@ -66,6 +66,8 @@ type bufferList struct {
 	// depend on each other, which keeps backtracking short.
 	checks []item
 	chains [][]item
+	// key is the engine's number for buf and trans.
+	key int
 }
 
 func (l *bufferList) compile() error {

@@ -46,7 +46,7 @@ type Rule struct {
 	noAlert  bool
 	limit    *thresholdSpec
 	filter   *thresholdSpec
-	fast     fastRef
+	ipOnly   bool
 
 	ownPriority bool
 }

@@ -1,0 +1,263 @@
+package rules
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Context is one worker's scratch memory. It belongs to one engine and to one
+// goroutine at a time.
+type Context struct {
+	generation uint32
+	candidates []int32
+	ruleSeen   []uint32
+	// patternSeen has one slice per matcher: the payload's three, then the
+	// keys.
+	patternSeen [][]uint32
+	src, dst    []memo
+	subjects    []subject
+	// keys says which subjects are the instances of a key.
+	keys    []subjectRange
+	matches []Match
+	latin   []byte
+	steps   int
+	regex   int
+}
+
+type memo struct {
+	generation uint32
+	has        bool
+}
+
+type subjectRange struct {
+	generation uint32
+	from, to   int32
+}
+
+// Work limits of one Inspect, so that no traffic can hold a worker: contents
+// searched and bytes shown to regular expressions. Ordinary traffic needs
+// under a hundredth of either.
+const (
+	maxSteps      = 1 << 16
+	maxRegexBytes = 1 << 18
+)
+
+// NewContext makes the scratch memory for one worker.
+func (e *Engine) NewContext() *Context {
+	ctx := &Context{
+		ruleSeen: make([]uint32, len(e.rules)),
+		src:      make([]memo, e.addrSets),
+		dst:      make([]memo, e.addrSets),
+		keys:     make([]subjectRange, len(e.keys)+1),
+	}
+	for _, m := range []*matcher{e.tcp.matcher, e.other.matcher, e.stream.matcher} {
+		ctx.patternSeen = append(ctx.patternSeen, m.newSeen())
+	}
+	for i := range e.keys {
+		ctx.patternSeen = append(ctx.patternSeen, e.keys[i].matcher.newSeen())
+	}
+	return ctx
+}
+
+func (m *matcher) newSeen() []uint32 {
+	if m == nil {
+		return nil
+	}
+	return make([]uint32, len(m.patterns))
+}
+
+// begin starts a unit. Generations save clearing the marks; when they wrap,
+// the marks are cleared once.
+func (ctx *Context) begin() {
+	ctx.generation++
+	if ctx.generation == 0 {
+		ctx.generation = 1
+		clear(ctx.ruleSeen)
+		clear(ctx.src)
+		clear(ctx.dst)
+		clear(ctx.keys)
+		for _, s := range ctx.patternSeen {
+			clear(s)
+		}
+	}
+	ctx.candidates = ctx.candidates[:0]
+	ctx.matches = ctx.matches[:0]
+	ctx.subjects = ctx.subjects[:0]
+	ctx.steps, ctx.regex = maxSteps, maxRegexBytes
+}
+
+func (ctx *Context) addRules(ids []int32) {
+	for _, id := range ids {
+		if ctx.ruleSeen[id] != ctx.generation {
+			ctx.ruleSeen[id] = ctx.generation
+			ctx.candidates = append(ctx.candidates, id)
+		}
+	}
+}
+
+// Inspect judges one unit of traffic. The result is valid until the context's
+// next use.
+func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
+	if in.Flow != nil && in.Flow.passing {
+		return nil
+	}
+	ctx.begin()
+	ctx.setSubjects(0, in.Payload, nil)
+	switch in.View {
+	case ViewPacket:
+		if in.Proto == ProtoTCP {
+			ctx.prefilter(&e.tcp, 0, in.Payload)
+		} else {
+			ctx.prefilter(&e.other, 1, in.Payload)
+		}
+		ctx.addRules(e.listedSrc.rules(in.Src.Addr()))
+		ctx.addRules(e.listedDst.rules(in.Dst.Addr()))
+		ctx.addRules(e.headerOnly)
+	case ViewStream:
+		ctx.prefilter(&e.stream, 2, in.Payload)
+	case ViewTransaction:
+		e.prefilterKeys(ctx, in.Buffers)
+	}
+	if len(ctx.candidates) > 1 {
+		slices.Sort(ctx.candidates)
+	}
+	for _, id := range ctx.candidates {
+		r := e.rules[id]
+		if e.judge(ctx, in, r, id) && r.Action == ActionPass {
+			if in.Flow != nil {
+				in.Flow.passing = true
+			}
+			return nil
+		}
+	}
+	if in.View == ViewPacket && in.Flow != nil {
+		in.Flow.ipOnly[direction(in)] = true
+	}
+	return ctx.matches
+}
+
+func direction(in *Input) int {
+	if in.ToServer {
+		return 0
+	}
+	return 1
+}
+
+func (ctx *Context) prefilter(g *group, seen int, data []byte) {
+	if g.matcher != nil {
+		g.matcher.scan(data, ctx, ctx.patternSeen[seen])
+	}
+	ctx.addRules(g.always)
+}
+
+func (e *Engine) prefilterKeys(ctx *Context, b *Buffers) {
+	for i := range e.keys {
+		k := &e.keys[i]
+		for _, value := range b.Get(k.buf) {
+			data := ctx.setSubjects(i+1, value, k.trans)
+			ctx.prefilter(&k.group, i+3, data)
+		}
+	}
+}
+
+// judge verifies a candidate and, if it matches, runs its flowbits and
+// thresholds and records the alert.
+func (e *Engine) judge(ctx *Context, in *Input, r *Rule, id int32) bool {
+	if !e.headerHolds(ctx, in, r) || !r.flow.holds(in) {
+		return false
+	}
+	for i := range r.packet {
+		if !r.packet[i].holds(in) {
+			return false
+		}
+	}
+	if !r.bitsHold(in.Flow) || !ctx.listsHold(r) {
+		return false
+	}
+	if in.Flow != nil && !firstOnUnit(in, r, id) {
+		return false
+	}
+	r.changeBits(in.Flow)
+	if r.noAlert || r.Action == ActionPass {
+		return true
+	}
+	for _, spec := range [...]*thresholdSpec{r.filter, r.limit} {
+		if spec != nil && !e.thresholds.pass(id, spec, in) {
+			e.suppressed.Add(1)
+			return true
+		}
+	}
+	ctx.matches = append(ctx.matches, Match{Rule: r})
+	return true
+}
+
+// firstOnUnit keeps a rule from alerting twice on the same thing: on one
+// transaction or stream piece that is shown again, or on one packet that is
+// seen both alone and in the stream.
+func firstOnUnit(in *Input, r *Rule, id int32) bool {
+	first := true
+	if in.View != ViewPacket {
+		first = in.Flow.once(id, in.View, in.Unit)
+	}
+	if in.Proto == ProtoTCP && r.flow.views == 1<<ViewPacket|1<<ViewStream {
+		first = in.Flow.once(id, ViewPacket, uint64(in.Time.UnixNano())) && first
+	}
+	return first
+}
+
+func (e *Engine) headerHolds(ctx *Context, in *Input, r *Rule) bool {
+	if r.proto.ip&ipBit(in.Proto) == 0 || r.flow.views&(1<<in.View) == 0 {
+		return false
+	}
+	if r.proto.app != "" && r.proto.app != in.AppProto {
+		return false
+	}
+	if r.ipOnly && in.Flow != nil && in.Flow.ipOnly[direction(in)] {
+		return false
+	}
+	if in.View == ViewTransaction && !r.onSide(in.ToServer) {
+		return false
+	}
+	if e.sidesHold(ctx, r, in.Src, in.Dst, false) {
+		return true
+	}
+	return r.bidir && e.sidesHold(ctx, r, in.Dst, in.Src, true)
+}
+
+// onSide reports whether one of the rule's buffers exists in the direction.
+func (r *Rule) onSide(toServer bool) bool {
+	want := sideClient
+	if toServer {
+		want = sideServer
+	}
+	for i := range r.lists {
+		b := r.lists[i].buf
+		if b != BufferPayload && bufferTable[b].side&want != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Engine) sidesHold(ctx *Context, r *Rule, src, dst netip.AddrPort, swapped bool) bool {
+	if !r.srcPort.has(src.Port()) || !r.dstPort.has(dst.Port()) {
+		return false
+	}
+	if swapped {
+		return r.src.has(src.Addr()) && r.dst.has(dst.Addr())
+	}
+	return ctx.remember(ctx.src, r.src, src.Addr()) && ctx.remember(ctx.dst, r.dst, dst.Addr())
+}
+
+// remember asks a set about the unit's address once, however many rules use
+// the set.
+func (ctx *Context) remember(memos []memo, s *addrSet, a netip.Addr) bool {
+	if s.any {
+		return true
+	}
+	m := &memos[s.id]
+	if m.generation != ctx.generation {
+		*m = memo{ctx.generation, s.has(a)}
+	}
+	return m.has
+}
