@@ -21,9 +21,11 @@ type matcher struct {
 
 	// short holds the patterns of one byte by value and those of two or three
 	// by their first two bytes.
-	short1   *[256][]int32
-	short2   map[uint16][]int32
-	short2On []uint64
+	short1     *[256][]int32
+	short1On   [256]bool
+	short2     [][]int32
+	short2On   []uint64
+	short2Rank []uint16
 }
 
 type window struct {
@@ -85,9 +87,10 @@ func (b *matcherBuilder) build() *matcher {
 	m.shift = uint32(32 - hashBits)
 	m.bitmap = make([]uint64, 1<<hashBits/64)
 	m.heads = make([]int32, 1<<hashBits)
+	pairs := map[uint16][]int32{}
 	for id, p := range m.patterns {
 		if len(p) < windowBytes {
-			m.addShort(int32(id), p)
+			m.addShort(int32(id), p, pairs)
 			continue
 		}
 		at := bestWindow(p, uses)
@@ -97,6 +100,7 @@ func (b *matcherBuilder) build() *matcher {
 		m.windows = append(m.windows, window{value: v, at: int32(at), pat: int32(id), next: m.heads[h]})
 		m.heads[h] = int32(len(m.windows))
 	}
+	m.rankShort(pairs)
 	return m
 }
 
@@ -118,21 +122,36 @@ func bestWindow(p []byte, uses map[uint32]int) int {
 	return best
 }
 
-func (m *matcher) addShort(id int32, p []byte) {
-	if len(p) == 1 {
-		if m.short1 == nil {
-			m.short1 = new([256][]int32)
-		}
-		m.short1[p[0]] = append(m.short1[p[0]], id)
+func (m *matcher) addShort(id int32, p []byte, pairs map[uint16][]int32) {
+	if len(p) > 1 {
+		key := uint16(p[0])<<8 | uint16(p[1])
+		pairs[key] = append(pairs[key], id)
 		return
 	}
-	if m.short2 == nil {
-		m.short2 = map[uint16][]int32{}
-		m.short2On = make([]uint64, 1<<16/64)
+	if m.short1 == nil {
+		m.short1 = new([256][]int32)
 	}
-	key := uint16(p[0])<<8 | uint16(p[1])
-	m.short2[key] = append(m.short2[key], id)
-	m.short2On[key>>6] |= 1 << (key & 63)
+	m.short1On[p[0]] = true
+	m.short1[p[0]] = append(m.short1[p[0]], id)
+}
+
+// rankShort stores the lists of two-byte starts densely: a list's place is the
+// number of bits set before its own.
+func (m *matcher) rankShort(pairs map[uint16][]int32) {
+	if len(pairs) == 0 {
+		return
+	}
+	m.short2On = make([]uint64, 1<<16/64)
+	m.short2Rank = make([]uint16, 1<<16/64)
+	for key := range pairs {
+		m.short2On[key>>6] |= 1 << (key & 63)
+	}
+	for i, w := range m.short2On {
+		m.short2Rank[i] = uint16(len(m.short2))
+		for ; w != 0; w &= w - 1 {
+			m.short2 = append(m.short2, pairs[uint16(i<<6|bits.TrailingZeros64(w))])
+		}
+	}
 }
 
 // scan reports each pattern that occurs in data through found, possibly more
@@ -173,26 +192,26 @@ func (m *matcher) scanLong(data []byte, ctx *Context, seen []uint32) {
 func (m *matcher) scanShort(data []byte, ctx *Context, seen []uint32) {
 	for i := range data {
 		a := fold[data[i]]
-		if m.short1 != nil {
-			for _, id := range m.short1[a] {
-				if seen[id] != ctx.generation {
-					seen[id] = ctx.generation
-					ctx.addRules(m.rules[id])
-				}
-			}
+		if m.short1On[a] {
+			m.found(m.short1[a], data[i:], ctx, seen)
 		}
 		if m.short2 == nil || i+1 >= len(data) {
 			continue
 		}
 		key := uint16(a)<<8 | uint16(fold[data[i+1]])
-		if m.short2On[key>>6]&(1<<(key&63)) == 0 {
-			continue
+		word, bit := m.short2On[key>>6], uint64(1)<<(key&63)
+		if word&bit != 0 {
+			rank := int(m.short2Rank[key>>6]) + bits.OnesCount64(word&(bit-1))
+			m.found(m.short2[rank], data[i:], ctx, seen)
 		}
-		for _, id := range m.short2[key] {
-			if seen[id] != ctx.generation && hasFolded(data[i:], m.patterns[id]) {
-				seen[id] = ctx.generation
-				ctx.addRules(m.rules[id])
-			}
+	}
+}
+
+func (m *matcher) found(ids []int32, data []byte, ctx *Context, seen []uint32) {
+	for _, id := range ids {
+		if seen[id] != ctx.generation && hasFolded(data, m.patterns[id]) {
+			seen[id] = ctx.generation
+			ctx.addRules(m.rules[id])
 		}
 	}
 }
