@@ -31,11 +31,12 @@ const Durable = "incident"
 const (
 	// ackWait is far above the time of one batch (some 10 ms); a process that
 	// died leaves its batches to the next after it.
-	ackWait = time.Minute
+	ackWait = 20 * time.Second
 	// maxPending bounds what a stopped process leaves to be delivered again.
 	maxPending = 64
-	// prefetch is small: a slow batch must not let others pass their ackWait.
-	prefetch = 16
+	// prefetch is small: a slow batch must not let others pass their ackWait,
+	// and what a crashed process held waits that long.
+	prefetch = 4
 	// retryAfter is the wait after a database error.
 	retryAfter = 2 * time.Second
 )
@@ -96,7 +97,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", event.Stream, err)
 	}
-	defer messages.Stop()
+	defer giveBack(messages)
 	for {
 		msg, err := messages.Next(jetstream.NextContext(ctx))
 		switch {
@@ -113,8 +114,28 @@ func (c *Consumer) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		c.handle(ctx, msg)
+		c.finish(ctx, msg)
 	}
+}
+
+// giveBack returns what was prefetched, so that the next process has it at once.
+func giveBack(messages jetstream.MessagesContext) {
+	messages.Drain()
+	for {
+		msg, err := messages.Next(jetstream.NextMaxWait(time.Second))
+		if err != nil {
+			messages.Stop()
+			return
+		}
+		_ = msg.Nak() // otherwise it comes back after ackWait
+	}
+}
+
+// finish handles a message to its end also when the process is being stopped.
+func (c *Consumer) finish(ctx context.Context, msg jetstream.Msg) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackWait)
+	defer cancel()
+	c.handle(ctx, msg)
 }
 
 // handle stores one message and acknowledges it; after an error it is
