@@ -1,0 +1,112 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// stateDir is tessera's folder for what is not part of the public log; our own
+// lock files stand there too.
+const stateDir = ".state"
+
+// ErrOpenTwice says that this process has the log open already.
+var ErrOpenTwice = errors.New("this process has the ledger open already")
+
+// claimPresence marks that this process has the log open. Tessera's own locks
+// (fcntl) keep processes apart but not two logs in one process. The file is
+// named by process id and its name space, because containers may share a
+// folder.
+func claimPresence(dir string) (*os.File, error) {
+	space, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		space = "pid" // no /proc: one name space is all there is
+	}
+	digits := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, space)
+	path := filepath.Join(dir, stateDir, fmt.Sprintf("open-%s-%d.lock", digits, os.Getpid()))
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock of the ledger: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, errors.Join(fmt.Errorf("%w: %s", ErrOpenTwice, dir), f.Close())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock of the ledger: %w", err), f.Close())
+	}
+	return f, nil
+}
+
+// leavePresence takes the mark away.
+func leavePresence(f *os.File) error {
+	err := os.Remove(f.Name())
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, f.Close())
+}
+
+// appendLock is held by one writer of the folder at a time. Its file holds one
+// byte: '1' while a batch is written, so that the next writer learns that the
+// last one died in the middle. After a loss of power the byte may be wrong;
+// Open does not rely on it.
+type appendLock struct{ f *os.File }
+
+func openAppendLock(dir string) (*appendLock, error) {
+	f, err := os.OpenFile(filepath.Join(dir, stateDir, "append.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock of the ledger: %w", err)
+	}
+	return &appendLock{f: f}, nil
+}
+
+// acquire waits for the lock and tells whether the last writer died.
+func (l *appendLock) acquire() (dirty bool, err error) {
+	for {
+		err := unix.Flock(int(l.f.Fd()), unix.LOCK_EX)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return false, fmt.Errorf("lock of the ledger: %w", err)
+		}
+		break
+	}
+	var mark [1]byte
+	_, err = l.f.ReadAt(mark[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		l.release()
+		return false, fmt.Errorf("lock of the ledger: %w", err)
+	}
+	return mark[0] == '1', nil
+}
+
+// release gives the lock to the next writer.
+func (l *appendLock) release() { _ = unix.Flock(int(l.f.Fd()), unix.LOCK_UN) }
+
+// markDirty notes that a batch begins.
+func (l *appendLock) markDirty() error {
+	_, err := l.f.WriteAt([]byte{'1'}, 0)
+	if err != nil {
+		return fmt.Errorf("lock of the ledger: %w", err)
+	}
+	return nil
+}
+
+// markClean notes that the batch is whole; a failure only costs the next
+// writer a tidy run.
+func (l *appendLock) markClean() { _, _ = l.f.WriteAt([]byte{'0'}, 0) }
+
+func (l *appendLock) close() error { return l.f.Close() }
