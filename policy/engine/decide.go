@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -58,6 +59,11 @@ type Decision struct {
 	LegalBasis  []string `json:"legal_basis"`
 	AgreementID string   `json:"agreement_id,omitempty"`
 	Revision    string   `json:"revision"`
+}
+
+// Has says whether the decision gives the reason.
+func (d *Decision) Has(code string) bool {
+	return slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r.Code == code })
 }
 
 // refusalBasis is the duty to refuse with reason and legal basis, named where
