@@ -170,3 +170,6 @@ func Number(o Object) (float64, bool) {
 	}
 	return 0, false
 }
+
+// Copy returns the array with the same elements in memory of its own.
+func (a Array) Copy() Array { return slices.Clone(a) }

@@ -31,12 +31,6 @@ func (w *pageWalk) walk(o Object, depth int) error {
 		return fmt.Errorf("page tree: %w", ErrLimit)
 	}
 	ref, _ := o.(Ref)
-	if !ref.IsZero() {
-		if w.seen[ref] {
-			return &SyntaxError{What: "page tree names " + ref.String() + " twice"}
-		}
-		w.seen[ref] = true
-	}
 	r, err := w.view.Resolve(o)
 	if err != nil {
 		return fmt.Errorf("page tree: %w", err)
@@ -50,8 +44,14 @@ func (w *pageWalk) walk(o Object, depth int) error {
 	}
 	kids, isNode := node["Kids"]
 	if !isNode || w.view.Name(node["Type"]) == "Page" {
-		w.pages = append(w.pages, ref)
+		w.pages = append(w.pages, ref) // the same page may be shown twice
 		return nil
+	}
+	if !ref.IsZero() {
+		if w.seen[ref] {
+			return &SyntaxError{What: "page tree names node " + ref.String() + " twice"}
+		}
+		w.seen[ref] = true
 	}
 	for _, kid := range w.view.Array(kids) {
 		err = w.walk(kid, depth+1)

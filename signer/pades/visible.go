@@ -1,0 +1,27 @@
+package pades
+
+import (
+	"github.com/antin-gov/antin/signer/appearance"
+	"github.com/antin-gov/antin/signer/cos"
+)
+
+// spec completes what the caller asked to be shown.
+func (d *document) spec(o Options) appearance.Spec {
+	s := *o.Visible
+	if s.Preset == appearance.Text && s.Time.IsZero() {
+		s.Time = o.Now
+	}
+	if d.archivePart() == 1 {
+		s.Opaque = true
+	}
+	return s
+}
+
+// show gives a widget its appearance.
+func show(widget cos.Dict, m *appearance.Mark) {
+	widget["Rect"] = cos.Array{m.Rect[0], m.Rect[1], m.Rect[2], m.Rect[3]}
+	widget["AP"] = cos.Dict{"N": m.Form}
+	if m.Rotate != 0 {
+		widget["MK"] = cos.Dict{"R": int64(m.Rotate)}
+	}
+}
