@@ -211,11 +211,14 @@ func oracle(reg Registry, q Query) (allow bool, fields map[string]Treatment) {
 		return false, fields
 	}
 	granted := func(name string) Treatment {
-		if owner {
+		class, known := dataset.Fields[name]
+		if owner && known {
 			return Plain
 		}
+		if owner || !known {
+			return Drop
+		}
 		treatment, agreed := best.Fields[name]
-		class := dataset.Fields[name]
 		switch {
 		case !agreed || class.Sharing == "private":
 			return Drop
