@@ -1,0 +1,149 @@
+package ca
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/antin-gov/antin/ca/profile"
+	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/internal/directory"
+	"github.com/antin-gov/antin/internal/ledger"
+	"github.com/antin-gov/antin/internal/store"
+)
+
+// Keys is what the authority needs of the token. Signer of a label that is not
+// there returns hsm.ErrNotFound.
+type Keys interface {
+	Signer(ctx context.Context, label string) (crypto.Signer, error)
+	Generate(ctx context.Context, label, algorithm string) (crypto.PublicKey, error)
+}
+
+// Deps is what the authority stands on.
+type Deps struct {
+	DB         *store.DB
+	Keys       Keys
+	Ledger     ledger.Appender
+	Clock      clock.Clock
+	Directory  *directory.Directory
+	Authorizer auth.Authorizer
+	Logger     *slog.Logger
+	Config     Config
+}
+
+// Config is the authority's part of the configuration. The zero value of each
+// field means its default.
+type Config struct {
+	// BaseURL is where the public handler is reached; it stands in every
+	// certificate, so it must outlive them. Default http://127.0.0.1:8080.
+	BaseURL string `yaml:"base_url"`
+	// Name stands in the names of the authorities. Default "Ấn Tín".
+	Name string `yaml:"name"`
+	// Organization is the O of the authorities. Default "Ủy ban nhân dân tỉnh".
+	Organization string `yaml:"organization"`
+	// PolicyArc is the object identifier below which certificate policies
+	// stand. The default lies below the number that RFC 5612 reserves for
+	// documentation: a province puts its own here before its first root.
+	PolicyArc string `yaml:"policy_arc"`
+	// Backdate is subtracted from the time of issue, for clients whose clock is
+	// behind. Default 1 minute.
+	Backdate time.Duration `yaml:"backdate"`
+	// CRLValidity is nextUpdate − thisUpdate of lists. Default 48 hours.
+	CRLValidity time.Duration `yaml:"crl_validity"`
+	// OCSPValidity is nextUpdate − thisUpdate of answers. Default 1 hour.
+	OCSPValidity time.Duration `yaml:"ocsp_validity"`
+	// OCSPMaxAge is how long a proxy may keep the answer to a GET without
+	// nonce. Default 10 seconds; a revocation shows to POST at once.
+	OCSPMaxAge time.Duration `yaml:"ocsp_max_age"`
+}
+
+const defaultPolicyArc = "1.3.6.1.4.1.32473.704"
+
+// tsaPolicySuffix is the time-stamp policy below the policy arc.
+const tsaPolicySuffix = ".2.1"
+
+func (c Config) withDefaults() Config {
+	if c.BaseURL == "" {
+		c.BaseURL = "http://127.0.0.1:8080"
+	}
+	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	if c.Name == "" {
+		c.Name = "Ấn Tín"
+	}
+	if c.Organization == "" {
+		c.Organization = "Ủy ban nhân dân tỉnh"
+	}
+	if c.PolicyArc == "" {
+		c.PolicyArc = defaultPolicyArc
+	}
+	if c.Backdate == 0 {
+		c.Backdate = time.Minute
+	}
+	if c.CRLValidity == 0 {
+		c.CRLValidity = 48 * time.Hour
+	}
+	if c.OCSPValidity == 0 {
+		c.OCSPValidity = time.Hour
+	}
+	if c.OCSPMaxAge == 0 {
+		c.OCSPMaxAge = 10 * time.Second
+	}
+	return c
+}
+
+// maxBackdate keeps NotBefore honest.
+const maxBackdate = time.Hour
+
+func (c Config) check() error {
+	u, err := url.Parse(c.BaseURL)
+	switch {
+	case err != nil || u.Scheme != "http" || u.Host == "" || u.Path != "" || u.RawQuery != "":
+		// RFC 5280 §8: https here would need the very status it is to give.
+		return fmt.Errorf("%w: base URL %q must be http://HOST[:PORT]", ErrConfig, c.BaseURL)
+	case c.Backdate < 0 || c.Backdate > maxBackdate:
+		return fmt.Errorf("%w: backdate %s", ErrConfig, c.Backdate)
+	}
+	_, err = x509.ParseOID(c.PolicyArc)
+	if err != nil {
+		return fmt.Errorf("%w: policy arc %q", ErrConfig, c.PolicyArc)
+	}
+	return nil
+}
+
+// tsaPolicy is the policy of time-stamps.
+func (c Config) tsaPolicy() (asn1.ObjectIdentifier, error) {
+	var oid asn1.ObjectIdentifier
+	for _, part := range strings.Split(c.PolicyArc+tsaPolicySuffix, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return nil, fmt.Errorf("%w: policy arc %q", ErrConfig, c.PolicyArc)
+		}
+		oid = append(oid, n)
+	}
+	return oid, nil
+}
+
+// place says where a certificate of the issuer points to.
+func (c Config) place(issuer string, notBefore, limit time.Time) profile.Place {
+	return profile.Place{
+		OCSP:      c.BaseURL + "/ocsp",
+		IssuerURL: c.BaseURL + "/aia/" + issuer + ".cer",
+		CRL:       c.BaseURL + "/crl/" + issuer + ".crl",
+		PolicyArc: c.PolicyArc, NotBefore: notBefore, NotAfterLimit: limit,
+	}
+}
+
+func (d Deps) check() error {
+	if d.DB == nil || d.Keys == nil || d.Ledger == nil || d.Clock == nil || d.Directory == nil || d.Authorizer == nil || d.Logger == nil {
+		return fmt.Errorf("%w: a dependency is missing", ErrConfig)
+	}
+	return d.Config.check()
+}

@@ -1,0 +1,240 @@
+package ca
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/antin-gov/antin/ca/profile"
+	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/internal/ledger"
+)
+
+const (
+	// maxSerialTries: two of 2^127 random numbers never meet; a clash means
+	// that the source of randomness is broken, and more tries do not help.
+	maxSerialTries = 2
+	// recordWait is how long the record of a signed certificate may take after
+	// the caller has gone away.
+	recordWait = 30 * time.Second
+)
+
+// engine makes certificates: the one place where an authority's key signs one.
+type engine struct {
+	records records
+	ledger  ledger.Appender
+	clock   clock.Clock
+	linter  *profile.Linter
+	log     *slog.Logger
+	// serial draws a serial number.
+	serial func() (*big.Int, error)
+}
+
+// randomSerial draws a serial number of profile.SerialBits bits.
+func randomSerial() (*big.Int, error) {
+	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), profile.SerialBits))
+	if err != nil {
+		return nil, fmt.Errorf("draw serial number: %w", err)
+	}
+	return n, nil
+}
+
+// order is a certificate to be made. Its template comes from a profile.
+type order struct {
+	issuer    *authority
+	profile   *profile.Profile
+	template  *x509.Certificate
+	requestID string
+	agencyID  string
+	personID  string
+	machine   string
+	keyLabel  string
+	actor     string
+}
+
+// certify makes the certificate of an order, in the steps of the package
+// comment. What it returns is recorded.
+func (e *engine) certify(ctx context.Context, o order) (*Certificate, error) {
+	row, err := e.reserve(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := parseSerial(row.Serial)
+	if err != nil {
+		return nil, err
+	}
+	template := *o.template
+	template.SerialNumber = serial
+	copied, err := e.lint(ctx, &template, o)
+	if err != nil {
+		return nil, e.refuse(ctx, row.Serial, StateReserved, err)
+	}
+	err = e.intend(ctx, row, copied, o)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, o.issuer.parent(), o.template.PublicKey, o.issuer.signer)
+	if err != nil {
+		// The intent stands: whether the token made a signature is not known.
+		return nil, fmt.Errorf("sign certificate %s: %w", row.Serial, err)
+	}
+	signed, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("read signed certificate %s: %w", row.Serial, err)
+	}
+	if !bytes.Equal(signed.RawTBSCertificate, copied.RawTBSCertificate) {
+		return nil, fmt.Errorf("%w: what was signed as %s is not what was linted", ErrNotPrepared, row.Serial)
+	}
+	// From here on the certificate exists; its record must not depend on the
+	// caller's patience.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWait)
+	defer cancel()
+	return e.release(ctx, row, der, o)
+}
+
+func (e *engine) reserve(ctx context.Context, o order) (*Certificate, error) {
+	for range maxSerialTries {
+		serial, err := e.serial()
+		if err != nil {
+			return nil, err
+		}
+		row := &Certificate{
+			Serial: profile.FormatSerial(serial), Issuer: o.issuer.name, Profile: o.profile.Name, State: StateReserved,
+			RequestID: o.requestID, AgencyID: o.agencyID, PersonID: o.personID, Machine: o.machine, KeyLabel: o.keyLabel,
+			Actor: o.actor, CreatedAt: e.clock.Now().UTC(),
+		}
+		if serial.Sign() == 0 { // RFC 5280 §4.1.2.2: positive
+			continue
+		}
+		taken, err := e.records.reserve(ctx, row)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			return row, nil
+		}
+	}
+	return nil, ErrSerial
+}
+
+func (e *engine) lint(ctx context.Context, template *x509.Certificate, o order) (*x509.Certificate, error) {
+	copied, err := profile.LintCopy(template, o.issuer.parent(), o.issuer.dummy)
+	if err != nil {
+		return nil, err
+	}
+	warnings, err := e.linter.Check(copied.Raw)
+	if err != nil {
+		return nil, err
+	}
+	if len(warnings) > 0 {
+		e.log.WarnContext(ctx, "certificate lint warns", "profile", o.profile.Name, "lints", strings.Join(warnings, ","))
+	}
+	return copied, nil
+}
+
+// refuse records that nothing was signed, and returns why.
+func (e *engine) refuse(ctx context.Context, serial string, from State, why error) error {
+	err := e.records.advance(context.WithoutCancel(ctx), serial, from, StateRefused, nil)
+	if err != nil {
+		e.log.ErrorContext(ctx, "refusal not recorded", "serial", serial, "error", err)
+	}
+	return fmt.Errorf("certificate %s: %w", serial, why)
+}
+
+// intend records what is about to be signed, in the database and the ledger.
+func (e *engine) intend(ctx context.Context, row *Certificate, copied *x509.Certificate, o order) error {
+	row.Subject = copied.Subject.String()
+	row.SPKI = hexSum(copied.RawSubjectPublicKeyInfo)
+	row.TBS = hexSum(copied.RawTBSCertificate)
+	notBefore, notAfter := copied.NotBefore.UTC(), copied.NotAfter.UTC()
+	row.NotBefore, row.NotAfter, row.State = &notBefore, &notAfter, StateIntent
+	err := e.records.advance(ctx, row.Serial, StateReserved, StateIntent, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+		return q.Set("subject = ?", row.Subject).Set("spki_sha256 = ?", row.SPKI).Set("tbs_sha256 = ?", row.TBS).
+			Set("not_before = ?", notBefore).Set("not_after = ?", notAfter)
+	})
+	if err != nil {
+		return err
+	}
+	receipt, err := e.append(ctx, "ca.certificate.intent", row, row.TBS, o)
+	if err != nil {
+		return e.refuse(ctx, row.Serial, StateIntent, err)
+	}
+	row.IntentIndex = &receipt
+	_, err = e.records.db.NewUpdate().Model((*Certificate)(nil)).Set("intent_index = ?", receipt).
+		Where("serial = ?", row.Serial).Where("state = ?", StateIntent).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("record intent %s: %w", row.Serial, err)
+	}
+	return nil
+}
+
+// release records the signed certificate, in the database and the ledger.
+func (e *engine) release(ctx context.Context, row *Certificate, der []byte, o order) (*Certificate, error) {
+	row.DER, row.SHA256, row.State = der, hexSum(der), StateSigned
+	err := e.records.advance(ctx, row.Serial, StateIntent, StateSigned, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+		return q.Set("der = ?", der).Set("sha256 = ?", row.SHA256)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e.finish(ctx, row, o)
+}
+
+// finish records a signed certificate in the ledger and releases it.
+func (e *engine) finish(ctx context.Context, row *Certificate, o order) (*Certificate, error) {
+	receipt, err := e.append(ctx, "ca.certificate.issue", row, row.SHA256, o)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s: %w", row.Serial, err)
+	}
+	now := e.clock.Now().UTC()
+	row.IssueIndex, row.IssuedAt, row.State = &receipt, &now, StateIssued
+	err = e.records.advance(ctx, row.Serial, StateSigned, StateIssued, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+		return q.Set("issue_index = ?", receipt).Set("issued_at = ?", now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return row, nil
+}
+
+func (e *engine) append(ctx context.Context, kind string, row *Certificate, digest string, o order) (int64, error) {
+	detail := map[string]string{"issuer": row.Issuer, "profile": row.Profile, "key_sha256": row.SPKI}
+	if row.RequestID != "" {
+		detail["request"] = row.RequestID
+	}
+	return appendEntry(ctx, e.ledger, ledger.Entry{
+		Time: e.clock.Now().UTC(), Kind: kind, Actor: o.actor, Agency: o.agencyID,
+		Object: row.Serial, Digest: digest, Detail: detail,
+	})
+}
+
+// appendEntry appends and returns the index as the database keeps it.
+func appendEntry(ctx context.Context, to ledger.Appender, entry ledger.Entry) (int64, error) {
+	receipt, err := to.Append(ctx, entry)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %s: %w", ErrLedger, entry.Kind, err)
+	}
+	return int64(receipt.Index), nil
+}
+
+func hexSum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// samePublicKey says whether two public keys are one.
+func samePublicKey(a, b crypto.PublicKey) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
+}
