@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/antin-gov/antin/sensor/rules"
+)
+
+// privateNets is the default home network: the private address blocks
+// (RFC 1918, RFC 4193), as Suricata's default.
+const privateNets = "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12,fc00::/7]"
+
+// maxConfig bounds the configuration file.
+const maxConfig = 1 << 20
+
+// settings are the configuration file and, over it, the command line.
+type settings struct {
+	// Name and Site say which sensor this is and where it stands.
+	Name string `yaml:"name"`
+	Site string `yaml:"site"`
+	Vars struct {
+		// HomeNet and ExternalNet are what rules call $HOME_NET and
+		// $EXTERNAL_NET.
+		HomeNet     string            `yaml:"home_net"`
+		ExternalNet string            `yaml:"external_net"`
+		Address     map[string]string `yaml:"address"`
+		Port        map[string]string `yaml:"port"`
+	} `yaml:"vars"`
+	// Rules are files or globs; Classification is classification.config,
+	// looked for beside the rules when empty.
+	Rules          []string `yaml:"rules"`
+	Classification string   `yaml:"classification"`
+	Checksums      string   `yaml:"checksums"`
+	FlowLimit      int      `yaml:"flow_limit"`
+	StreamDepth    int      `yaml:"stream_depth"`
+	Output         struct {
+		Dir string `yaml:"dir"`
+		// Evidence puts payload and packet into alerts; Anomalies records
+		// what breaks its protocol.
+		Evidence  *bool `yaml:"evidence"`
+		Anomalies *bool `yaml:"anomalies"`
+		NATS      struct {
+			URL      string        `yaml:"url"`
+			Cert     string        `yaml:"tls_cert"`
+			Key      string        `yaml:"tls_key"`
+			CA       string        `yaml:"tls_ca"`
+			Deadline time.Duration `yaml:"deadline"`
+		} `yaml:"nats"`
+	} `yaml:"output"`
+}
+
+// readSettings reads the configuration file; an unknown key is an error,
+// because it is most often a misspelt one.
+func readSettings(path string) (*settings, error) {
+	s := &settings{}
+	if path == "" {
+		return s, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig))
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	err = dec.Decode(s)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// ruleVars are the variables that rules may name.
+func (s *settings) ruleVars() rules.Vars {
+	home := s.Vars.HomeNet
+	if home == "" {
+		home = privateNets
+	}
+	v := rules.DefaultVars(home)
+	if s.Vars.ExternalNet != "" {
+		v.Address["EXTERNAL_NET"] = s.Vars.ExternalNet
+	}
+	for name, value := range s.Vars.Address {
+		v.Address[name] = value
+	}
+	for name, value := range s.Vars.Port {
+		v.Port[name] = value
+	}
+	return v
+}

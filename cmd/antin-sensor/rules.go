@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/antin-gov/antin/sensor/rules"
+)
+
+var errNoRules = errors.New("no such rule file")
+
+// ruleSet is what was read from rule files.
+type ruleSet struct {
+	rules   []*rules.Rule
+	refused []rules.Refusal
+	classes map[string]rules.Classification
+}
+
+// expand resolves globs; a name that matches nothing is an error.
+func expand(patterns []string) ([]string, error) {
+	var files []string
+	for _, p := range patterns {
+		found, err := filepath.Glob(p)
+		if err != nil {
+			return nil, fmt.Errorf("rules %s: %w", p, err)
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("%w: %s", errNoRules, p)
+		}
+		files = append(files, found...)
+	}
+	return files, nil
+}
+
+func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet, error) {
+	set := &ruleSet{classes: map[string]rules.Classification{}}
+	var dirs []string
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("read rules: %w", err)
+		}
+		rs, refused := rules.Parse(f, name, vars)
+		f.Close()
+		set.rules = append(set.rules, rs...)
+		set.refused = append(set.refused, refused...)
+		dir := filepath.Dir(name)
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	if classification != "" {
+		return set, set.classify(classification)
+	}
+	for _, dir := range dirs {
+		err := set.classify(filepath.Join(dir, "classification.config"))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return set, nil
+}
+
+func (s *ruleSet) classify(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read classifications: %w", err)
+	}
+	defer f.Close()
+	classes, err := rules.ParseClassifications(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	for name, class := range classes {
+		s.classes[name] = class
+	}
+	return nil
+}
+
+func (s *ruleSet) engine() (*rules.Engine, error) {
+	if len(s.rules) == 0 {
+		return nil, nil
+	}
+	return rules.NewEngine(s.rules, rules.Options{Classifications: s.classes})
+}
+
+// checkResult is the answer of "rules check --json".
+type checkResult struct {
+	Loaded  int             `json:"loaded"`
+	Refused int             `json:"refused"`
+	Reasons []rules.Refusal `json:"reasons"`
+}
+
+func rulesCommand() *cobra.Command {
+	parent := &cobra.Command{Use: "rules", Short: "Detection rules"}
+	var asJSON bool
+	var config string
+	check := &cobra.Command{
+		Use:   "check FILE...",
+		Short: "Tell which rules load and why others do not",
+		Long:  "Tell which rules load and why others do not.\nExit status: 0 all load, 1 some are refused, 3 a file cannot be read.",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := readSettings(config)
+			if err != nil {
+				return could(err)
+			}
+			files, err := expand(args)
+			if err != nil {
+				return could(err)
+			}
+			set, err := loadRules(files, s.Classification, s.ruleVars())
+			if err != nil {
+				return could(err)
+			}
+			err = printCheck(cmd.OutOrStdout(), set, asJSON)
+			if err != nil {
+				return could(err)
+			}
+			if len(set.refused) > 0 {
+				return &exitError{exitNo, errNo}
+			}
+			return nil
+		},
+	}
+	check.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
+	check.Flags().StringVarP(&config, "config", "c", "", "configuration file with the variables")
+	parent.AddCommand(check)
+	return parent
+}
+
+func printCheck(w io.Writer, set *ruleSet, asJSON bool) error {
+	if asJSON {
+		result := checkResult{Loaded: len(set.rules), Refused: len(set.refused), Reasons: set.refused}
+		if result.Reasons == nil {
+			result.Reasons = []rules.Refusal{}
+		}
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(result)
+	}
+	for _, r := range set.refused {
+		_, err := fmt.Fprintf(w, "%s:%d: rule %d refused: %s\n", r.File, r.Line, r.SID, r.Reason)
+		if err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d rules loaded, %d refused\n", len(set.rules), len(set.refused))
+	return err
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/sensor"
+	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/output"
+)
+
+const (
+	eveFile = "eve.json"
+	// defaultDeadline is how long the end of a run waits for the hub.
+	defaultDeadline = 30 * time.Second
+)
+
+type runFlags struct {
+	read       []string
+	interfaces []string
+	rules      []string
+	config     string
+	logDir     string
+	exercise   string
+	quiet      bool
+	s          settings
+}
+
+var (
+	errInput = errors.New("say where packets come from: -r FILE|DIR or -i INTERFACE")
+	errBoth  = errors.New("-r and -i exclude each other")
+)
+
+func runCommand() *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use:   "run -r FILE|DIR | -i INTERFACE",
+		Short: "Watch traffic and record it in eve.json",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(f.read)+len(f.interfaces) == 0 {
+				return errInput
+			}
+			if len(f.read) > 0 && len(f.interfaces) > 0 {
+				return errBoth
+			}
+			return f.run(cmd)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringArrayVarP(&f.read, "read", "r", nil, "capture file, or folder of them (pcap, pcapng, gzip); repeatable")
+	fl.StringSliceVarP(&f.interfaces, "interface", "i", nil, "network interface; repeatable")
+	fl.StringArrayVarP(&f.rules, "rules", "S", nil, "rule file or glob; repeatable")
+	fl.StringVarP(&f.config, "config", "c", "", "configuration file (YAML)")
+	fl.StringVarP(&f.logDir, "log-dir", "l", "", "folder for eve.json (default .)")
+	fl.StringVarP(&f.s.Checksums, "checksums", "k", "", "wrong checksums: all (refuse), none (use), auto (default)")
+	fl.StringVar(&f.s.Name, "name", "", "sensor name (default: the machine's)")
+	fl.StringVar(&f.s.Site, "site", "", "where the sensor stands")
+	fl.StringVar(&f.exercise, "exercise", "", "mark the records as part of this exercise")
+	n := &f.s.Output.NATS
+	fl.StringVar(&n.URL, "nats", "", "hub to publish to, as nats://HOST:PORT or tls://HOST:PORT")
+	fl.StringVar(&n.Cert, "tls-cert", "", "client certificate for the hub (PEM)")
+	fl.StringVar(&n.Key, "tls-key", "", "key of the client certificate (PEM)")
+	fl.StringVar(&n.CA, "tls-ca", "", "authority that the hub's certificate must come from (PEM)")
+	fl.DurationVar(&n.Deadline, "deadline", 0, "how long the end waits for the hub (default 30s)")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no summary")
+	return cmd
+}
+
+// merge lays the command line over the configuration file.
+func (f *runFlags) merge() (*settings, error) {
+	s, err := readSettings(f.config)
+	if err != nil {
+		return nil, err
+	}
+	over := func(into *string, value string) {
+		if value != "" {
+			*into = value
+		}
+	}
+	over(&s.Name, f.s.Name)
+	over(&s.Site, f.s.Site)
+	over(&s.Checksums, f.s.Checksums)
+	over(&s.Output.Dir, f.logDir)
+	over(&s.Output.NATS.URL, f.s.Output.NATS.URL)
+	over(&s.Output.NATS.Cert, f.s.Output.NATS.Cert)
+	over(&s.Output.NATS.Key, f.s.Output.NATS.Key)
+	over(&s.Output.NATS.CA, f.s.Output.NATS.CA)
+	if f.s.Output.NATS.Deadline > 0 {
+		s.Output.NATS.Deadline = f.s.Output.NATS.Deadline
+	}
+	if s.Output.NATS.Deadline <= 0 {
+		s.Output.NATS.Deadline = defaultDeadline
+	}
+	if s.Output.Dir == "" {
+		s.Output.Dir = "."
+	}
+	if s.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("name the sensor: %w", err)
+		}
+		// Dots cannot stand in the subject that the sensor publishes to.
+		s.Name = strings.ReplaceAll(host, ".", "-")
+	}
+	s.Rules = append(s.Rules, f.rules...)
+	return s, nil
+}
+
+func (f *runFlags) run(cmd *cobra.Command) (err error) {
+	s, err := f.merge()
+	if err != nil {
+		return could(err)
+	}
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	cfg := sensor.Config{
+		Identity: eve.Identity{Host: s.Name, ExerciseID: f.exercise},
+		Clock:    clock.System{}, Logger: log, Checksums: sensor.ChecksumPolicy(s.Checksums),
+		FlowLimit: s.FlowLimit, StreamDepth: s.StreamDepth,
+		NoEvidence:  s.Output.Evidence != nil && !*s.Output.Evidence,
+		NoAnomalies: s.Output.Anomalies != nil && !*s.Output.Anomalies,
+	}
+	err = f.addRules(s, &cfg, log)
+	if err != nil {
+		return could(err)
+	}
+	err = f.addSinks(s, &cfg, log)
+	if err != nil {
+		return could(err)
+	}
+	finish := f.progress(&cfg)
+	engine, err := sensor.New(cfg)
+	if err != nil {
+		closeSinks(cfg.Sinks, s.Output.NATS.Deadline)
+		return could(err)
+	}
+	broken, err := f.capture(cmd.Context(), engine, log)
+	finish()
+	err = errors.Join(err, closeSinks(cfg.Sinks, s.Output.NATS.Deadline))
+	if !f.quiet {
+		err = errors.Join(err, summary(cmd.ErrOrStderr(), engine.Counters(), cfg.Sinks, broken))
+	}
+	if err != nil {
+		return could(err)
+	}
+	if len(broken) > 0 && engine.Counters().Received == 0 {
+		return could(fmt.Errorf("%w: %w", sensor.ErrInput, broken[0]))
+	}
+	return nil
+}
+
+// capture runs the engine. Being stopped by a signal is a good end for live
+// capture.
+func (f *runFlags) capture(ctx context.Context, e *sensor.Engine, log *slog.Logger) ([]*sensor.FileError, error) {
+	if len(f.interfaces) > 0 {
+		ready := func() { log.Info("capturing", "interfaces", f.interfaces) }
+		return nil, e.RunLive(ctx, f.interfaces, ready)
+	}
+	files, err := sensor.FindCaptures(f.read)
+	if err != nil {
+		return nil, err
+	}
+	return e.RunFiles(ctx, files)
+}
+
+func (f *runFlags) addRules(s *settings, cfg *sensor.Config, log *slog.Logger) error {
+	if len(s.Rules) == 0 {
+		return nil
+	}
+	files, err := expand(s.Rules)
+	if err != nil {
+		return err
+	}
+	set, err := loadRules(files, s.Classification, s.ruleVars())
+	if err != nil {
+		return err
+	}
+	for _, r := range set.refused {
+		log.Warn("rule refused", "file", r.File, "line", r.Line, "sid", r.SID, "reason", r.Reason)
+	}
+	log.Info("rules loaded", "loaded", len(set.rules), "refused", len(set.refused))
+	cfg.Rules, err = set.engine()
+	return err
+}
+
+func (f *runFlags) addSinks(s *settings, cfg *sensor.Config, log *slog.Logger) error {
+	err := os.MkdirAll(s.Output.Dir, 0o750)
+	if err != nil {
+		return fmt.Errorf("make the log folder: %w", err)
+	}
+	file, err := output.OpenFile(filepath.Join(s.Output.Dir, eveFile))
+	if err != nil {
+		return err
+	}
+	cfg.Sinks = append(cfg.Sinks, file)
+	n := s.Output.NATS
+	if n.URL == "" {
+		return nil
+	}
+	hub := output.HubConfig{
+		URL: n.URL, CertFile: n.Cert, KeyFile: n.Key, CAFile: n.CA,
+		Sensor: s.Name, Site: s.Site, ExerciseID: cfg.Identity.ExerciseID, Logger: log,
+	}
+	if len(f.read) > 0 {
+		hub.Wait = n.Deadline
+	}
+	sink, err := output.OpenHub(hub)
+	if err != nil {
+		return errors.Join(err, file.Close(context.Background()))
+	}
+	cfg.Sinks = append(cfg.Sinks, sink)
+	return nil
+}
+
+// closeSinks has its own time: the run's context may have ended by a signal.
+func closeSinks(sinks []output.Sink, deadline time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	var err error
+	for _, s := range sinks {
+		err = errors.Join(err, s.Close(ctx))
+	}
+	return err
+}
+
+// progress shows a bar when files are read on a terminal.
+func (f *runFlags) progress(cfg *sensor.Config) (finish func()) {
+	if f.quiet || len(f.read) == 0 || !term.IsTerminal(int(os.Stderr.Fd())) {
+		return func() {}
+	}
+	bar := progressbar.NewOptions64(-1,
+		progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowBytes(true),
+		progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
+	cfg.Progress = func(p sensor.Progress) {
+		if bar.GetMax64() != p.Bytes {
+			bar.ChangeMax64(p.Bytes)
+		}
+		bar.Describe(fmt.Sprintf("%d/%d files, %d packets", p.FilesDone, p.Files, p.Packets))
+		// A terminal that went away must not end the run.
+		_ = bar.Set64(min(p.BytesDone, p.Bytes))
+	}
+	return func() { _ = bar.Finish() }
+}
+
+// summary tells what was done.
+func summary(w io.Writer, c sensor.Counters, sinks []output.Sink, broken []*sensor.FileError) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "packets: received %d = processed %d + dropped %d + invalid %d\n",
+		c.Received, c.Processed, c.Dropped, c.Invalid)
+	fmt.Fprintf(&b, "flows: %d, forced out %d; stream gaps: %d; parser panics: %d\n",
+		c.Flow.Created, c.Flow.Forced, c.Stream.Gaps, c.ParserPanics)
+	for _, name := range slices.Sorted(maps.Keys(c.Events)) {
+		fmt.Fprintf(&b, "%-8s %d\n", name, c.Events[name])
+	}
+	for i, s := range sinks {
+		st := s.Stats()
+		name := eveFile
+		if i > 0 {
+			name = "hub"
+		}
+		fmt.Fprintf(&b, "%s: %d records, %d delivered, %d dropped\n", name, st.Accepted, st.Delivered, st.Dropped)
+	}
+	for _, e := range broken {
+		fmt.Fprintf(&b, "broken: %v\n", e)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,86 @@
+// Package capture reads packets: from capture files (pcap and pcapng, plain or
+// gzip) and from Linux network interfaces (AF_PACKET, TPACKET_V3).
+//
+// It knows nothing of what a packet holds; package decode does. A broken file
+// is reported as ErrFormat or ErrTruncated after the packets before the break.
+// Not here: packet filters, DPDK, XDP, capture on systems other than Linux.
+package capture
+
+import (
+	"errors"
+	"time"
+)
+
+// LinkType is a link-layer type as registered for pcap files
+// (tcpdump.org/linktypes.html).
+type LinkType uint16
+
+// The link types that package decode reads.
+const (
+	LinkNull     LinkType = 0
+	LinkEthernet LinkType = 1
+	LinkPPP      LinkType = 9
+	LinkRawBSD   LinkType = 12
+	LinkRaw      LinkType = 101
+	LinkHDLC     LinkType = 104
+	LinkLoop     LinkType = 108
+	LinkLinuxSLL LinkType = 113
+	LinkIPv4     LinkType = 228
+	LinkIPv6     LinkType = 229
+	LinkNFLog    LinkType = 239
+	LinkSLL2     LinkType = 276
+)
+
+// MaxFrame bounds one captured frame: the largest IP packet with its link
+// header, as offloading cards deliver it, and what libpcap calls
+// MAXIMUM_SNAPLEN.
+const MaxFrame = 256 << 10
+
+// Frame is one captured frame. Data is valid until the next call of Next.
+type Frame struct {
+	Data []byte
+	Time time.Time
+	// Length is the frame's length on the wire, len(Data) or more.
+	Length int
+	Link   LinkType
+	// Number counts the frames of the source from 1.
+	Number uint64
+	// VLAN is the tag that the network card took off, HasVLAN says whether
+	// there was one.
+	VLAN    uint16
+	HasVLAN bool
+	// Partial is true when the machine itself sends the frame and has left
+	// the checksums to the network card.
+	Partial bool
+}
+
+// Stats counts what a source delivered and what the system lost before it.
+type Stats struct {
+	// Received is the number of frames that reached the source, with Dropped.
+	Received uint64
+	// Dropped is the number of frames lost because the sensor was too slow.
+	Dropped uint64
+}
+
+// Source delivers frames.
+type Source interface {
+	// Next fills f with the next frame. It returns io.EOF at the end of a
+	// file and ErrIdle when a live interface had nothing for a while.
+	Next(f *Frame) error
+	// Stats returns the counts so far.
+	Stats() (Stats, error)
+	// Close frees the source. It must not run at the same time as Next.
+	Close() error
+}
+
+// Errors that callers act on.
+var (
+	// ErrIdle means that no frame came within the poll time; call Next again.
+	ErrIdle = errors.New("capture: no frame yet")
+	// ErrFormat means that the input is no capture file, or damaged.
+	ErrFormat = errors.New("capture: not a readable capture file")
+	// ErrTruncated means that the file ends inside a frame.
+	ErrTruncated = errors.New("capture: file ends inside a frame")
+	// ErrUnsupported means that this system has no live capture.
+	ErrUnsupported = errors.New("capture: live capture needs Linux")
+)

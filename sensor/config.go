@@ -1,0 +1,72 @@
+// Package sensor ties the parts of the network sensor together: packets come
+// from sensor/capture, are decoded (decode), counted into flows (flow), put in
+// order (stream), read by protocol (proto/…), judged by rules (rules) and
+// recorded as EVE (eve) to its sinks (output).
+//
+// It is passive and bounded: every table has a limit, everything given up is
+// counted by cause, and a parser's panic ends the parser of one flow, nothing
+// else. The figures balance: received = processed + dropped + invalid.
+package sensor
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/output"
+	"github.com/antin-gov/antin/sensor/rules"
+)
+
+// ChecksumPolicy says whether packets with wrong checksums are used.
+type ChecksumPolicy string
+
+// The policies. Auto looks at the beginning of a file: a machine that captures
+// its own traffic records checksums that its network card has yet to fill in,
+// and then nothing can be judged by them.
+const (
+	ChecksumAuto ChecksumPolicy = "auto"
+	ChecksumAll  ChecksumPolicy = "all"
+	ChecksumNone ChecksumPolicy = "none"
+)
+
+// Config holds what an engine works with.
+type Config struct {
+	// Identity stands on every record.
+	Identity eve.Identity
+	// Sinks take the records; at least one.
+	Sinks []output.Sink
+	// Rules judges traffic; nil runs without rules.
+	Rules *rules.Engine
+	Clock clock.Clock
+	// Logger is for what an operator must know; nil is silent.
+	Logger *slog.Logger
+	// Checksums is ChecksumAuto when empty.
+	Checksums ChecksumPolicy
+	// FlowLimit bounds the flow table; zero is flow.DefaultLimit.
+	FlowLimit int
+	// StreamDepth bounds reassembly of one direction; zero is
+	// stream.DefaultDepth.
+	StreamDepth int
+	// NoEvidence leaves payload and packet out of alerts.
+	NoEvidence bool
+	// NoAnomalies leaves anomaly records out; they are still counted.
+	NoAnomalies bool
+	// Progress, when set, is told how far the files are read.
+	Progress func(Progress)
+}
+
+// Progress is how far a run over files has come.
+type Progress struct {
+	File             string
+	FilesDone, Files int
+	BytesDone, Bytes int64
+	Packets          uint64
+}
+
+// Errors of the constructor.
+var (
+	ErrConfig = errors.New("sensor: configuration incomplete")
+	// ErrInput means that no input could be read at all.
+	ErrInput = errors.New("sensor: nothing to read")
+)

@@ -1,0 +1,205 @@
+package sensor
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/flow"
+	"github.com/antin-gov/antin/sensor/proto/dns"
+	"github.com/antin-gov/antin/sensor/proto/http1"
+	"github.com/antin-gov/antin/sensor/proto/tls"
+	"github.com/antin-gov/antin/sensor/rules"
+	"github.com/antin-gov/antin/sensor/stream"
+)
+
+// levelPanic is the log level of a contained panic: it is our mistake.
+const levelPanic = slog.LevelError
+
+func panicAttrs(app string, value any) []slog.Attr {
+	return []slog.Attr{slog.String("app_proto", app), slog.String("panic", fmt.Sprint(value))}
+}
+
+// app is the application protocol of a conversation.
+type app uint8
+
+const (
+	appUnknown app = iota
+	appFailed
+	appDNS
+	appTLS
+	appHTTP
+)
+
+// Names of the protocols, as EVE and the rules have them.
+const (
+	nameDNS  = "dns"
+	nameTLS  = "tls"
+	nameHTTP = "http"
+)
+
+// maxProbe is how much of a direction is kept while its protocol is not
+// known.
+const maxProbe = 8 << 10
+
+// conversation is what the worker keeps with a flow. It is the handler of the
+// flow's stream and of its HTTP parser.
+type conversation struct {
+	w   *worker
+	f   *flow.Flow
+	tcp stream.Conn
+	app app
+	// flipped is true when the flow's ends were exchanged after the stream's
+	// directions had been numbered.
+	flipped bool
+	// dead is true after a panic: the flow is only counted from then on.
+	dead    bool
+	alerted bool
+
+	probe  [2][]byte
+	failed [2]bool
+
+	http     *http1.Conn
+	tls      *tls.Conn
+	tlsDone  bool
+	tlsQuiet [2]bool
+	dnsIn    [2]dns.Stream
+	asked    []dnsAsked
+	tx       uint64
+
+	rules  rules.FlowState
+	window [2]window
+}
+
+// guard runs a parser; a panic ends the parsing of this flow alone.
+func (c *conversation) guard(run func()) {
+	if c.dead {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			c.dead = true
+			c.w.logPanic(c.appName(), r)
+		}
+	}()
+	run()
+}
+
+func (c *conversation) appName() string {
+	switch c.app {
+	case appFailed:
+		if c.http != nil {
+			// Something unknown in a tunnel that HTTP opened.
+			return nameHTTP
+		}
+		return "failed"
+	case appDNS:
+		return nameDNS
+	case appTLS:
+		return nameTLS
+	case appHTTP:
+		return nameHTTP
+	}
+	return ""
+}
+
+// ruleApp is the protocol as rules name it, empty when not known.
+func (c *conversation) ruleApp() string {
+	if c.app == appFailed && c.http == nil {
+		return ""
+	}
+	return c.appName()
+}
+
+// header is the beginning of a record about this flow, addressed in the given
+// direction.
+func (c *conversation) header(kind string, dir flow.Direction) eve.Header {
+	f := c.f
+	h := eve.Header{
+		Time: f.Last, FlowID: f.ID, Interface: c.w.iface, PcapFile: c.w.file, Type: kind,
+		VLANs: f.VLANs[:f.VLANLen], Src: f.Client, Dst: f.Server, Proto: f.Proto,
+		ICMPType: f.ICMPType, ICMPCode: f.ICMPCode, CommunityID: f.CommunityID(),
+		PacketSource: eve.SourceTimeout,
+	}
+	if dir == flow.ToClient {
+		h.Src, h.Dst = h.Dst, h.Src
+	}
+	if p := c.w.cur; p != nil {
+		h.Time, h.PacketSource = p.Time, eve.SourceWire
+		if c.w.iface == "" {
+			h.PcapCount = p.Number
+		}
+	}
+	return h
+}
+
+// Data takes reassembled bytes. It implements stream.Handler.
+func (c *conversation) Data(raw int, b []byte) {
+	dir := raw
+	if c.flipped {
+		dir = 1 - raw
+	}
+	c.feed(dir, b)
+	if c.flipped {
+		dir = 1 - raw
+	}
+	c.inspectStream(dir, b)
+}
+
+// Gap implements stream.Handler.
+func (c *conversation) Gap(raw int, n int) {
+	dir := raw
+	if c.flipped {
+		dir = 1 - raw
+	}
+	c.window[dir].gap()
+	switch c.app {
+	case appUnknown:
+		c.failed[dir], c.probe[dir] = true, nil
+	case appHTTP:
+		c.http.Gap(dir, n)
+	case appTLS:
+		c.tls.Gap(dir)
+		c.tlsQuiet[dir] = true
+	case appDNS:
+		// Where the next message starts cannot be known.
+		c.app = appFailed
+	}
+}
+
+// feed gives bytes to the protocol's parser, or finds out which it is.
+func (c *conversation) feed(dir int, b []byte) {
+	switch c.app {
+	case appUnknown:
+		c.detect(dir, b)
+	case appHTTP:
+		c.parsed("http", c.http.Feed(dir, b))
+	case appTLS:
+		c.feedTLS(dir, b)
+	case appDNS:
+		c.dnsIn[dir].Feed(b, func(msg []byte) { c.dnsMessage(dir, msg) })
+	}
+}
+
+// parsed notes a parser's refusal.
+func (c *conversation) parsed(layer string, err error) {
+	if err == nil {
+		return
+	}
+	c.w.packets.errs++
+	if c.w.e.cfg.NoAnomalies {
+		return
+	}
+	h := c.header("anomaly", flow.ToServer)
+	h.AppProto = c.appName()
+	c.w.emit(h.Type, c.w.eve.Anomaly(&h, "applayer", "malformed_"+layer, "proto_parser"))
+}
+
+// end is called when the flow is over.
+func (c *conversation) end() {
+	c.w.asm.Close(&c.tcp, c)
+	if c.http != nil {
+		c.http.Close()
+	}
+	c.recordTLS()
+}

@@ -1,0 +1,103 @@
+package sensor
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/flow"
+	"github.com/antin-gov/antin/sensor/stream"
+)
+
+// Counters are the figures of a run. Received = Processed + Dropped + Invalid.
+type Counters struct {
+	Received, Processed, Dropped, Invalid uint64
+	Bytes                                 uint64
+	// BadChecksum and the reasons are parts of Invalid.
+	BadChecksum uint64
+	Reasons     map[string]uint64
+	// NotIP, FragmentsHeld are parts of Processed.
+	NotIP, FragmentsHeld, Defragmented uint64
+	ParserPanics, ParserErrors         uint64
+	Alerts                             uint64
+	Events                             map[string]uint64
+	Flow                               flow.Stats
+	Stream                             stream.Stats
+}
+
+func (c *Counters) add(o Counters) {
+	c.Received += o.Received
+	c.Processed += o.Processed
+	c.Dropped += o.Dropped
+	c.Invalid += o.Invalid
+	c.Bytes += o.Bytes
+	c.BadChecksum += o.BadChecksum
+	c.NotIP += o.NotIP
+	c.FragmentsHeld += o.FragmentsHeld
+	c.Defragmented += o.Defragmented
+	c.ParserPanics += o.ParserPanics
+	c.ParserErrors += o.ParserErrors
+	c.Alerts += o.Alerts
+	c.Flow.Created += o.Flow.Created
+	c.Flow.TimedOut += o.Flow.TimedOut
+	c.Flow.Forced += o.Flow.Forced
+	c.Flow.Active += o.Flow.Active
+	c.Stream.Gaps += o.Stream.Gaps
+	c.Stream.GapBytes += o.Stream.GapBytes
+	c.Stream.OutOfOrder += o.Stream.OutOfOrder
+	c.Stream.Retransmitted += o.Stream.Retransmitted
+	c.Stream.OutOfWindow += o.Stream.OutOfWindow
+	c.Stream.DepthReached += o.Stream.DepthReached
+	c.Stream.MemoryRefused += o.Stream.MemoryRefused
+	c.Stream.Waiting += o.Stream.Waiting
+	c.Stream.Highest = max(c.Stream.Highest, o.Stream.Highest)
+	c.Reasons = sum(c.Reasons, o.Reasons)
+	c.Events = sum(c.Events, o.Events)
+}
+
+func sum(into, from map[string]uint64) map[string]uint64 {
+	if into == nil {
+		into = make(map[string]uint64, len(from))
+	}
+	for k, v := range from {
+		into[k] += v
+	}
+	return into
+}
+
+// list is the figures in the order of the stats record.
+func (c *Counters) list() []eve.Counter {
+	out := []eve.Counter{
+		{Name: "capture.packets", Value: c.Received},
+		{Name: "capture.dropped", Value: c.Dropped},
+		{Name: "decoder.processed", Value: c.Processed},
+		{Name: "decoder.invalid", Value: c.Invalid},
+		{Name: "decoder.bytes", Value: c.Bytes},
+		{Name: "decoder.bad_checksum", Value: c.BadChecksum},
+		{Name: "decoder.not_ip", Value: c.NotIP},
+		{Name: "defrag.held", Value: c.FragmentsHeld},
+		{Name: "defrag.reassembled", Value: c.Defragmented},
+		{Name: "flow.total", Value: c.Flow.Created},
+		{Name: "flow.active", Value: uint64(c.Flow.Active)},
+		{Name: "flow.timeout", Value: c.Flow.TimedOut},
+		{Name: "flow.forced", Value: c.Flow.Forced},
+		{Name: "tcp.reassembly_gap", Value: c.Stream.Gaps},
+		{Name: "tcp.reassembly_gap_bytes", Value: c.Stream.GapBytes},
+		{Name: "tcp.out_of_order", Value: c.Stream.OutOfOrder},
+		{Name: "tcp.retransmitted", Value: c.Stream.Retransmitted},
+		{Name: "tcp.out_of_window", Value: c.Stream.OutOfWindow},
+		{Name: "tcp.depth_reached", Value: c.Stream.DepthReached},
+		{Name: "tcp.segment_memcap_drop", Value: c.Stream.MemoryRefused},
+		{Name: "tcp.waiting_bytes", Value: uint64(c.Stream.Waiting)},
+		{Name: "app_layer.error", Value: c.ParserErrors},
+		{Name: "app_layer.panic", Value: c.ParserPanics},
+		{Name: "detect.alert", Value: c.Alerts},
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Events)) {
+		out = append(out, eve.Counter{Name: "event." + name, Value: c.Events[name]})
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Reasons)) {
+		out = append(out, eve.Counter{Name: "invalid." + name, Value: c.Reasons[name]})
+	}
+	return out
+}

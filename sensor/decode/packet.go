@@ -1,0 +1,104 @@
+package decode
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/antin-gov/antin/sensor/capture"
+)
+
+// IP protocol numbers (IANA "Protocol Numbers").
+const (
+	ProtoICMP   = 1
+	ProtoTCP    = 6
+	ProtoUDP    = 17
+	ProtoICMPv6 = 58
+)
+
+// TCP flags as in the header's byte 13 (RFC 9293 §3.1).
+const (
+	FIN = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+	ECE
+	CWR
+)
+
+// MaxVLANs is the depth of tags kept: 802.1ad has two, some carriers three.
+const MaxVLANs = 3
+
+// Packet is one decoded packet. Slices point into the frame or into the
+// decoder and are valid until the next call of Decode.
+type Packet struct {
+	Time   time.Time
+	Number uint64
+	Link   capture.LinkType
+	// Frame is the whole frame as captured; WireLength its length on the wire.
+	Frame      []byte
+	WireLength int
+
+	VLANs    [MaxVLANs]uint16
+	VLANLen  uint8
+	Src, Dst netip.Addr
+	Version  uint8
+	Proto    uint8
+
+	SrcPort, DstPort uint16
+	Seq, Ack         uint32
+	Window           uint16
+	Flags            uint8
+
+	ICMPType, ICMPCode uint8
+
+	// Payload is what the transport header carries; for a protocol without
+	// decoder, what the IP header carries.
+	Payload []byte
+	// Defragmented is true for a packet put together from fragments.
+	Defragmented bool
+	// Truncated is true when the frame holds less than its headers say.
+	Truncated bool
+	// BadChecksum is true when a checksum was verified and is wrong.
+	BadChecksum bool
+}
+
+// SrcAddrPort is the sender's address and port.
+func (p *Packet) SrcAddrPort() netip.AddrPort { return netip.AddrPortFrom(p.Src, p.SrcPort) }
+
+// DstAddrPort is the receiver's address and port.
+func (p *Packet) DstAddrPort() netip.AddrPort { return netip.AddrPortFrom(p.Dst, p.DstPort) }
+
+// Outcome says what became of a frame.
+type Outcome uint8
+
+// The outcomes of Decode.
+const (
+	// Decoded means that the packet is complete.
+	Decoded Outcome = iota
+	// Held means that the frame is a fragment kept until the others come.
+	Held
+	// NotIP means that the frame carries something else: ARP, LLDP, 802.11.
+	NotIP
+	// Invalid means that the frame breaks its own headers.
+	Invalid
+)
+
+// Reason names why a frame is invalid, as an EVE anomaly event has it.
+type Reason string
+
+// The reasons.
+const (
+	ReasonNone      Reason = ""
+	ReasonLink      Reason = "link_header_invalid"
+	ReasonIPv4      Reason = "ipv4_header_invalid"
+	ReasonIPv6      Reason = "ipv6_header_invalid"
+	ReasonExtension Reason = "ipv6_extension_invalid"
+	ReasonTCP       Reason = "tcp_header_invalid"
+	ReasonUDP       Reason = "udp_header_invalid"
+	ReasonICMP      Reason = "icmp_header_invalid"
+	ReasonFragment  Reason = "fragment_invalid"
+	ReasonFragLimit Reason = "fragment_limit"
+	ReasonPanic     Reason = "decoder_panic"
+)

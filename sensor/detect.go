@@ -1,0 +1,107 @@
+package sensor
+
+import (
+	"github.com/antin-gov/antin/sensor/proto/dns"
+	"github.com/antin-gov/antin/sensor/proto/http1"
+	"github.com/antin-gov/antin/sensor/proto/tls"
+)
+
+// detect finds the protocol of a TCP connection by what its ends say first.
+func (c *conversation) detect(dir int, b []byte) {
+	if c.failed[dir] {
+		return
+	}
+	room := maxProbe - len(c.probe[dir])
+	c.probe[dir] = append(c.probe[dir], b[:min(room, len(b))]...)
+	found, more := c.guess(dir, c.probe[dir])
+	if found == appUnknown && c.f.Midstream && len(c.probe[1-dir]) == 0 && !c.failed[1-dir] {
+		// Joined midstream, the first to speak was taken for the client.
+		other, _ := c.guess(1-dir, c.probe[dir])
+		if other != appUnknown && other != appDNS {
+			c.flip()
+			dir, found = 1-dir, other
+		}
+	}
+	if found != appUnknown {
+		// What did not fit the probe goes on after it.
+		c.begin(found, dir, b[min(room, len(b)):])
+		return
+	}
+	if more && len(c.probe[dir]) < maxProbe {
+		return
+	}
+	c.failed[dir], c.probe[dir] = true, nil
+	if c.failed[1-dir] {
+		c.app = appFailed
+	}
+}
+
+// guess judges the first bytes of a direction.
+func (c *conversation) guess(dir int, b []byte) (app, bool) {
+	http, httpMore := http1.ProbeRequest(b)
+	if dir == 1 {
+		http, httpMore = http1.ProbeResponse(b)
+	}
+	if http {
+		return appHTTP, false
+	}
+	hello, helloMore := tls.Probe(b)
+	if hello && len(b) > 5 && (b[5] == 1) == (dir == 0) {
+		return appTLS, false
+	}
+	query, queryMore := dns.ProbeStream(b, c.f.Client.Port(), c.f.Server.Port())
+	if query {
+		return appDNS, false
+	}
+	return appUnknown, httpMore || helloMore || queryMore
+}
+
+// flip exchanges the flow's ends.
+func (c *conversation) flip() {
+	c.f.Swap()
+	c.flipped = !c.flipped
+	c.probe[0], c.probe[1] = c.probe[1], c.probe[0]
+	c.failed[0], c.failed[1] = c.failed[1], c.failed[0]
+	c.window[0], c.window[1] = c.window[1], c.window[0]
+}
+
+// begin starts the parser with what was kept, the client's words first.
+func (c *conversation) begin(found app, dir int, rest []byte) {
+	c.app = found
+	kept := c.probe
+	c.probe = [2][]byte{}
+	switch found {
+	case appHTTP:
+		c.http = http1.New(c)
+	case appTLS:
+		c.tls = &tls.Conn{}
+	}
+	for side := range kept {
+		if len(kept[side]) > 0 {
+			c.feed(side, kept[side])
+		}
+		if side == dir && len(rest) > 0 {
+			c.feed(side, rest)
+		}
+	}
+}
+
+// datagram takes a UDP payload.
+func (c *conversation) datagram(dir int, b []byte) {
+	if len(b) == 0 || c.app == appFailed {
+		return
+	}
+	if c.app == appUnknown {
+		if !dns.Probe(b, c.f.Client.Port(), c.f.Server.Port()) {
+			c.app = appFailed
+			return
+		}
+		c.app = appDNS
+		if dir == 0 && b[2]&0x80 != 0 {
+			// The question was not captured; the answerer is the server.
+			c.f.Swap()
+			dir = 1
+		}
+	}
+	c.dnsMessage(dir, b)
+}

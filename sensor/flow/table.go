@@ -1,0 +1,247 @@
+package flow
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"time"
+
+	"github.com/antin-gov/antin/sensor/decode"
+)
+
+// Idle times after which a flow ends: Suricata's defaults
+// (docs.suricata.io, "Flow Settings").
+const (
+	timeoutTCPNew         = 60 * time.Second
+	timeoutTCPEstablished = 600 * time.Second
+	timeoutTCPClosed      = 10 * time.Second
+	timeoutNew            = 30 * time.Second
+	timeoutEstablished    = 300 * time.Second
+)
+
+// DefaultLimit is the number of flows held at a time. A flow with its
+// reassembly and parser is about 1.5 KiB when idle: 300 MiB at the limit.
+const DefaultLimit = 200_000
+
+// idMask keeps flow ids exact in readers that hold numbers as doubles.
+const idMask = 1<<53 - 1
+
+// class groups flows of the same idle time in one list, whose head is then
+// the one to end next.
+type class uint8
+
+const (
+	classTCPNew class = iota
+	classTCPEstablished
+	classTCPClosed
+	classNew
+	classEstablished
+	classes
+)
+
+var timeouts = [classes]time.Duration{
+	timeoutTCPNew, timeoutTCPEstablished, timeoutTCPClosed, timeoutNew, timeoutEstablished,
+}
+
+type list struct{ head, tail *Flow }
+
+func (l *list) push(f *Flow) {
+	f.prev, f.next = l.tail, nil
+	if l.tail == nil {
+		l.head = f
+	} else {
+		l.tail.next = f
+	}
+	l.tail = f
+}
+
+func (l *list) remove(f *Flow) {
+	if f.prev == nil {
+		l.head = f.next
+	} else {
+		f.prev.next = f.next
+	}
+	if f.next == nil {
+		l.tail = f.prev
+	} else {
+		f.next.prev = f.prev
+	}
+	f.prev, f.next = nil, nil
+}
+
+// Stats counts what the table did.
+type Stats struct {
+	Created, TimedOut, Forced uint64
+	Active                    int
+}
+
+// Table holds the flows of one worker. It is not safe for concurrent use.
+type Table struct {
+	flows map[Key]*Flow
+	lists [classes]list
+	limit int
+	end   func(*Flow)
+	now   time.Time
+	stats Stats
+}
+
+// NewTable returns a table of at most limit flows (DefaultLimit when zero)
+// that calls end for each flow that ends.
+func NewTable(limit int, end func(*Flow)) *Table {
+	if limit <= 0 {
+		limit = DefaultLimit
+	}
+	return &Table{flows: make(map[Key]*Flow), limit: limit, end: end}
+}
+
+// Stats returns the counts so far.
+func (t *Table) Stats() Stats {
+	s := t.stats
+	s.Active = len(t.flows)
+	return s
+}
+
+// Find returns the packet's flow, made when it is new, and the direction of
+// the packet in it. The packet is counted.
+func (t *Table) Find(p *decode.Packet) (*Flow, Direction) {
+	t.Advance(p.Time)
+	key := keyOf(p)
+	f := t.flows[key]
+	if f != nil && reused(f, p) {
+		t.finish(f, ReasonReuse)
+		f = nil
+	}
+	if f == nil {
+		f = t.create(key, p)
+	}
+	dir := f.Direction(p.SrcAddrPort())
+	f.observe(p, dir)
+	t.touch(f)
+	return f, dir
+}
+
+// reused reports whether the packet opens a new connection on the ports of an
+// ended one (RFC 9293 §3.6.1).
+func reused(f *Flow, p *decode.Packet) bool {
+	if p.Proto != decode.ProtoTCP || f.State != StateClosed {
+		return false
+	}
+	return p.Flags&(decode.SYN|decode.ACK|decode.RST|decode.FIN) == decode.SYN
+}
+
+func (t *Table) create(key Key, p *decode.Packet) *Flow {
+	for len(t.flows) >= t.limit {
+		t.evict()
+	}
+	f := &Flow{
+		Client: p.SrcAddrPort(), Server: p.DstAddrPort(), Proto: p.Proto, VLANs: p.VLANs, VLANLen: p.VLANLen,
+		Start: p.Time, ICMPType: p.ICMPType, ICMPCode: p.ICMPCode, key: key, class: classes,
+	}
+	if p.Proto == decode.ProtoTCP {
+		syn := p.Flags&decode.SYN != 0
+		f.Midstream = !syn
+		if syn && p.Flags&decode.ACK != 0 {
+			// The handshake's second packet is the first we saw.
+			f.Client, f.Server = f.Server, f.Client
+			f.Midstream = true
+		}
+	}
+	f.ID = identify(f)
+	t.flows[key] = f
+	t.stats.Created++
+	return f
+}
+
+// identify derives the flow's id from its ends and its start, so that the
+// same capture gives the same ids.
+func identify(f *Flow) uint64 {
+	h := fnv.New64a()
+	var buf [64]byte
+	b := f.key.A.Addr().As16()
+	n := copy(buf[:], b[:])
+	b = f.key.B.Addr().As16()
+	n += copy(buf[n:], b[:])
+	binary.BigEndian.PutUint16(buf[n:], f.key.A.Port())
+	binary.BigEndian.PutUint16(buf[n+2:], f.key.B.Port())
+	buf[n+4] = f.Proto
+	for i, v := range f.VLANs {
+		binary.BigEndian.PutUint16(buf[n+5+2*i:], v)
+	}
+	binary.BigEndian.PutUint64(buf[n+5+2*len(f.VLANs):], uint64(f.Start.UnixNano()))
+	h.Write(buf[:])
+	return h.Sum64() & idMask
+}
+
+func classOf(f *Flow) class {
+	if f.Proto == decode.ProtoTCP {
+		return classTCPNew + class(f.State)
+	}
+	if f.State == StateNew {
+		return classNew
+	}
+	return classEstablished
+}
+
+// touch moves the flow to the end of its list.
+func (t *Table) touch(f *Flow) {
+	c := classOf(f)
+	if f.class != classes {
+		t.lists[f.class].remove(f)
+	}
+	f.class = c
+	t.lists[c].push(f)
+}
+
+// Advance tells the table the time: it ends the flows that were idle too
+// long. Time that goes backwards, as in a merged capture, is ignored.
+func (t *Table) Advance(now time.Time) {
+	if !now.After(t.now) {
+		return
+	}
+	t.now = now
+	for c := range t.lists {
+		for f := t.lists[c].head; f != nil; f = t.lists[c].head {
+			if now.Sub(f.Last) < timeouts[c] {
+				break
+			}
+			t.stats.TimedOut++
+			t.finish(f, ReasonTimeout)
+		}
+	}
+}
+
+// evict ends the flow idle for longest.
+func (t *Table) evict() {
+	var oldest *Flow
+	for c := range t.lists {
+		f := t.lists[c].head
+		if f != nil && (oldest == nil || f.Last.Before(oldest.Last)) {
+			oldest = f
+		}
+	}
+	if oldest == nil {
+		return
+	}
+	t.stats.Forced++
+	t.finish(oldest, ReasonForced)
+}
+
+func (t *Table) finish(f *Flow, reason Reason) {
+	if f.class != classes {
+		t.lists[f.class].remove(f)
+		f.class = classes
+	}
+	delete(t.flows, f.key)
+	f.Reason = reason
+	t.end(f)
+}
+
+// Flush ends all flows, in the order in which they were last seen within each
+// kind, and sets the clock back for the next capture.
+func (t *Table) Flush(reason Reason) {
+	for c := range t.lists {
+		for f := t.lists[c].head; f != nil; f = t.lists[c].head {
+			t.finish(f, reason)
+		}
+	}
+	t.now = time.Time{}
+}

@@ -1,0 +1,193 @@
+package sensor
+
+import (
+	"github.com/antin-gov/antin/sensor/decode"
+	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/flow"
+	"github.com/antin-gov/antin/sensor/proto/dns"
+	"github.com/antin-gov/antin/sensor/proto/http1"
+	"github.com/antin-gov/antin/sensor/rules"
+)
+
+// The window over a reassembled stream that rules see. A pattern longer than
+// the overlap may be missed at a window's edge; the longest of the public
+// rules is under 400 bytes.
+const (
+	windowSize    = 4 << 10
+	windowOverlap = 1 << 10
+)
+
+// window is the piece of a direction's stream shown to the rules.
+type window struct {
+	buf  []byte
+	unit uint64
+	// hit is true when a rule alerted on this piece: the next one, which
+	// begins with its end, then keeps its number, so that the same bytes do
+	// not alert twice.
+	hit bool
+}
+
+func (w *window) add(b []byte) {
+	if len(w.buf) >= windowSize {
+		w.buf = append(w.buf[:0], w.buf[len(w.buf)-windowOverlap:]...)
+		if !w.hit {
+			w.unit++
+		}
+		w.hit = false
+	}
+	w.buf = append(w.buf, b...)
+}
+
+func (w *window) gap() {
+	w.buf = w.buf[:0]
+	w.unit++
+	w.hit = false
+}
+
+// prepare fills in what all views of the flow share.
+func (w *worker) prepare(c *conversation, dir flow.Direction, view rules.View) *rules.Input {
+	f := c.f
+	in := &w.input
+	*in = rules.Input{
+		Time: f.Last, Proto: f.Proto, Src: f.Client, Dst: f.Server, ToServer: dir == flow.ToServer,
+		Established: f.State == flow.StateEstablished || f.State == flow.StateClosed && f.Count[1].Packets > 0,
+		View:        view, AppProto: c.ruleApp(), Flow: &c.rules,
+		ICMPType: f.ICMPType, ICMPCode: f.ICMPCode,
+	}
+	if dir == flow.ToClient {
+		in.Src, in.Dst = in.Dst, in.Src
+	}
+	if w.cur != nil {
+		in.Time, in.TCPFlags = w.cur.Time, w.cur.Flags
+		in.ICMPType, in.ICMPCode = w.cur.ICMPType, w.cur.ICMPCode
+	}
+	return in
+}
+
+// inspectPacket shows the packet in work to the rules.
+func (w *worker) inspectPacket(c *conversation, dir flow.Direction, p *decode.Packet) {
+	if w.rules == nil {
+		return
+	}
+	in := w.prepare(c, dir, rules.ViewPacket)
+	in.Payload = p.Payload
+	for _, m := range w.rules.Inspect(w.rctx, in) {
+		w.alert(c, dir, m.Rule, evidence{payload: p.Payload})
+	}
+}
+
+// inspectStream shows reassembled bytes to the rules. Encrypted bytes match
+// nothing but by chance and are passed over.
+func (c *conversation) inspectStream(dir int, b []byte) {
+	w := c.w
+	if w.rules == nil || c.tlsQuiet[0] && c.tlsQuiet[1] {
+		return
+	}
+	win := &c.window[dir]
+	win.add(b)
+	in := w.prepare(c, flow.Direction(dir), rules.ViewStream)
+	in.Payload, in.Unit = win.buf, win.unit<<1|uint64(dir)
+	for _, m := range w.rules.Inspect(w.rctx, in) {
+		win.hit = true
+		w.alert(c, flow.Direction(dir), m.Rule, evidence{payload: win.buf, stream: true})
+	}
+}
+
+// unit numbers the halves of transactions, apart from those of streams.
+func unit(tx uint64, dir flow.Direction) uint64 { return 1<<63 | tx<<1 | uint64(dir) }
+
+func (c *conversation) inspectDNS(dir flow.Direction, m *dns.Message, tx uint64, raw []byte) {
+	w := c.w
+	if w.rules == nil {
+		return
+	}
+	w.buffers.Reset()
+	for i := range m.Queries {
+		w.buffers.Add(rules.BufferDNSQuery, m.Queries[i].Name)
+	}
+	in := w.prepare(c, dir, rules.ViewTransaction)
+	in.Buffers, in.Payload, in.Unit = &w.buffers, raw, unit(tx, dir)
+	for _, r := range w.rules.Inspect(w.rctx, in) {
+		w.alert(c, dir, r.Rule, evidence{payload: raw, dns: m, tx: tx, hasTx: true})
+	}
+}
+
+func (c *conversation) inspectTLS(dir flow.Direction) {
+	w := c.w
+	if w.rules == nil {
+		return
+	}
+	b := &w.buffers
+	b.Reset()
+	fillTLS(b, c.tls, dir)
+	in := w.prepare(c, dir, rules.ViewTransaction)
+	in.Buffers, in.Unit = b, unit(0, dir)
+	for _, r := range w.rules.Inspect(w.rctx, in) {
+		e := evidence{tls: c.tls}
+		if w.cur != nil {
+			e.payload = w.cur.Payload
+		}
+		w.alert(c, dir, r.Rule, e)
+	}
+}
+
+func (c *conversation) inspectHTTP(dir flow.Direction, tx *http1.Tx) {
+	w := c.w
+	if w.rules == nil {
+		return
+	}
+	b := &w.buffers
+	b.Reset()
+	m := &tx.Request
+	if dir == flow.ToClient {
+		m = &tx.Response
+	}
+	fillHTTP(b, tx, m, dir)
+	raw := make([]byte, 0, len(m.Head)+len(m.Body))
+	raw = append(append(raw, m.Head...), m.Body...)
+	in := w.prepare(c, dir, rules.ViewTransaction)
+	in.Buffers, in.Payload, in.Unit = b, raw, unit(tx.ID, dir)
+	for _, r := range w.rules.Inspect(w.rctx, in) {
+		w.alert(c, dir, r.Rule, evidence{payload: raw, http: tx, tx: tx.ID, hasTx: true})
+	}
+}
+
+// alert records a match.
+func (w *worker) alert(c *conversation, dir flow.Direction, r *rules.Rule, ev evidence) {
+	w.packets.alerts++
+	c.alerted = true
+	h := c.header("alert", dir)
+	h.TxID, h.HasTx, h.AppProto = ev.tx, ev.hasTx, c.ruleApp()
+	a := eve.Alert{
+		GID: uint64(r.GID), SID: uint64(r.SID), Rev: uint64(r.Rev), Signature: r.Msg,
+		Category: r.Category, Severity: r.Priority, Metadata: grouped(r.Metadata), Flow: c.f,
+		Direction: dir, DNS: ev.dns, HTTP: ev.http, TLS: ev.tls, Stream: ev.stream,
+	}
+	if p := w.cur; p != nil {
+		h.ICMPType, h.ICMPCode = p.ICMPType, p.ICMPCode
+	}
+	if !w.e.cfg.NoEvidence {
+		a.Payload = ev.payload
+		if w.cur != nil {
+			a.Packet, a.Link = w.cur.Frame, w.cur.Link
+		}
+	}
+	w.emit(h.Type, w.eve.Alert(&h, &a))
+}
+
+// grouped collects the values of each metadata key, in the order in which the
+// keys come.
+func grouped(list []rules.Metadata) []eve.Metadata {
+	var out []eve.Metadata
+next:
+	for _, m := range list {
+		for i := range out {
+			if out[i].Key == m.Key {
+				out[i].Values = append(out[i].Values, m.Value)
+				continue next
+			}
+		}
+		out = append(out, eve.Metadata{Key: m.Key, Values: []string{m.Value}})
+	}
+	return out
+}

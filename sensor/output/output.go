@@ -1,0 +1,33 @@
+// Package output takes finished EVE records away from the sensor: into a file
+// of lines and to a hub over NATS JetStream in acknowledged batches.
+//
+// A sink never loses a record in silence: what it could not keep or deliver
+// is counted by cause. Not here: a spool that outlives the process; the file
+// is the durable copy of what was not delivered.
+package output
+
+import (
+	"context"
+	"errors"
+)
+
+// Sink takes records. Implementations are safe for concurrent use.
+type Sink interface {
+	// Write takes one record with its line end. The bytes are the caller's
+	// again when it returns.
+	Write(line []byte) error
+	// Close delivers what is still held and frees the sink. It returns
+	// ErrUndelivered when the context ended before all was delivered.
+	Close(ctx context.Context) error
+	// Stats returns the counts so far.
+	Stats() Stats
+}
+
+// Stats counts the records of a sink. Accepted = Delivered + Dropped + those
+// still held.
+type Stats struct {
+	Accepted, Delivered, Dropped uint64
+}
+
+// ErrUndelivered means that records were left when time was up.
+var ErrUndelivered = errors.New("output: records not delivered")

@@ -1,0 +1,229 @@
+// Package dns reads DNS messages (RFC 1035 §4) as seen on the wire, over UDP
+// and over TCP (RFC 7766), for the record: header, questions and resource
+// records with the data of the common types as text.
+//
+// It tells DNS from other traffic by content (Probe). Not here: validation of
+// DNSSEC, DNS over TLS, HTTPS or QUIC, and the siblings mDNS, LLMNR and
+// NetBIOS names, whose messages look alike.
+package dns
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// Limits of a message.
+const (
+	headerSize = 12
+	// MaxMessage is the largest message the two-byte length over TCP allows.
+	MaxMessage = 65535
+	// maxRecords bounds the records read of one message; zone transfers have
+	// more, their record here is cut and says so.
+	maxRecords = 512
+	// maxName is RFC 1035 §2.3.4's 255 octets.
+	maxName = 255
+	// maxJumps bounds compression pointers (RFC 9267 §2).
+	maxJumps = 64
+)
+
+// Errors of Parse.
+var (
+	ErrShort = errors.New("dns: message ends early")
+	ErrName  = errors.New("dns: malformed name")
+)
+
+// Header bits (RFC 1035 §4.1.1, RFC 4035 §3).
+const (
+	flagQR = 0x8000
+	flagAA = 0x0400
+	flagTC = 0x0200
+	flagRD = 0x0100
+	flagRA = 0x0080
+	flagZ  = 0x0040
+	flagAD = 0x0020
+	flagCD = 0x0010
+)
+
+// Message is one DNS message.
+type Message struct {
+	ID          uint16
+	Flags       uint16
+	Queries     []Question
+	Answers     []Record
+	Authorities []Record
+	Additionals []Record
+	// Cut is true when the message has more records than are kept, or ends
+	// before its counts say.
+	Cut bool
+}
+
+// Question is one entry of the question section.
+type Question struct {
+	// Name without the final dot, as sent; bytes that are not printable
+	// ASCII stay as they are.
+	Name        []byte
+	Type, Class uint16
+}
+
+// Record is one resource record.
+type Record struct {
+	Name        []byte
+	Type, Class uint16
+	TTL         uint32
+	// Data is the record's data as text for the common types; nil for others.
+	Data []byte
+	// SOA is set for a start of authority.
+	SOA *SOA
+	// SRV is set for a service record.
+	SRV *SRV
+}
+
+// SOA is RFC 1035 §3.3.13.
+type SOA struct {
+	MName, RName                            []byte
+	Serial, Refresh, Retry, Expire, Minimum uint32
+}
+
+// SRV is RFC 2782.
+type SRV struct {
+	Priority, Weight, Port uint16
+	Name                   []byte
+}
+
+// Response reports whether the message is an answer.
+func (m *Message) Response() bool { return m.Flags&flagQR != 0 }
+
+// Opcode is the kind of query.
+func (m *Message) Opcode() uint8 { return uint8(m.Flags >> 11 & 15) }
+
+// Rcode is the response code without its extension.
+func (m *Message) Rcode() uint8 { return uint8(m.Flags & 15) }
+
+// Authoritative, Truncated, RecursionDesired, RecursionAvailable and Zero are
+// the header's bits.
+func (m *Message) Authoritative() bool { return m.Flags&flagAA != 0 }
+
+// Truncated is the TC bit.
+func (m *Message) Truncated() bool { return m.Flags&flagTC != 0 }
+
+// RecursionDesired is the RD bit.
+func (m *Message) RecursionDesired() bool { return m.Flags&flagRD != 0 }
+
+// RecursionAvailable is the RA bit.
+func (m *Message) RecursionAvailable() bool { return m.Flags&flagRA != 0 }
+
+// Zero is the reserved bit.
+func (m *Message) Zero() bool { return m.Flags&flagZ != 0 }
+
+// Parse reads a message. A message that breaks off after its questions is
+// returned with Cut set.
+func Parse(b []byte) (*Message, error) {
+	if len(b) < headerSize {
+		return nil, ErrShort
+	}
+	m := &Message{ID: binary.BigEndian.Uint16(b), Flags: binary.BigEndian.Uint16(b[2:])}
+	at := headerSize
+	questions := int(binary.BigEndian.Uint16(b[4:]))
+	for range questions {
+		if len(m.Queries) == maxRecords {
+			m.Cut = true
+			return m, nil
+		}
+		name, next, err := readName(b, at)
+		if err != nil {
+			return nil, err
+		}
+		if next+4 > len(b) {
+			return nil, ErrShort
+		}
+		m.Queries = append(m.Queries, Question{
+			Name: name, Type: binary.BigEndian.Uint16(b[next:]), Class: binary.BigEndian.Uint16(b[next+2:]),
+		})
+		at = next + 4
+	}
+	for i, section := range []*[]Record{&m.Answers, &m.Authorities, &m.Additionals} {
+		count := int(binary.BigEndian.Uint16(b[6+2*i:]))
+		for range count {
+			if len(*section) == maxRecords {
+				m.Cut = true
+				return m, nil
+			}
+			r, next, err := readRecord(b, at)
+			if err != nil {
+				m.Cut = true
+				return m, nil
+			}
+			*section = append(*section, r)
+			at = next
+		}
+	}
+	return m, nil
+}
+
+// readName reads a name at b[at:], following compression pointers, which may
+// only point backwards, and returns where the name ends in place.
+func readName(b []byte, at int) ([]byte, int, error) {
+	name := make([]byte, 0, 32)
+	end, jumps, limit := -1, 0, at
+	for {
+		if at >= len(b) {
+			return nil, 0, ErrShort
+		}
+		n := int(b[at])
+		switch {
+		case n == 0:
+			if end < 0 {
+				end = at + 1
+			}
+			return name, end, nil
+		case n&0xc0 == 0xc0:
+			if at+1 >= len(b) {
+				return nil, 0, ErrShort
+			}
+			to := n&0x3f<<8 | int(b[at+1])
+			if end < 0 {
+				end = at + 2
+			}
+			jumps++
+			if to >= limit || jumps > maxJumps {
+				return nil, 0, ErrName
+			}
+			at, limit = to, to
+		case n&0xc0 != 0:
+			return nil, 0, ErrName
+		default:
+			if at+1+n > len(b) {
+				return nil, 0, ErrShort
+			}
+			if len(name) > 0 {
+				name = append(name, '.')
+			}
+			name = append(name, b[at+1:at+1+n]...)
+			if len(name) > maxName {
+				return nil, 0, ErrName
+			}
+			at += 1 + n
+		}
+	}
+}
+
+func readRecord(b []byte, at int) (Record, int, error) {
+	name, next, err := readName(b, at)
+	if err != nil {
+		return Record{}, 0, err
+	}
+	if next+10 > len(b) {
+		return Record{}, 0, ErrShort
+	}
+	r := Record{
+		Name: name, Type: binary.BigEndian.Uint16(b[next:]), Class: binary.BigEndian.Uint16(b[next+2:]),
+		TTL: binary.BigEndian.Uint32(b[next+4:]),
+	}
+	from := next + 10
+	to := from + int(binary.BigEndian.Uint16(b[next+8:]))
+	if to > len(b) {
+		return Record{}, 0, ErrShort
+	}
+	r.data(b, from, to)
+	return r, to, nil
+}

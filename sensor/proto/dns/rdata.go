@@ -1,0 +1,105 @@
+package dns
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"net/netip"
+	"strconv"
+)
+
+// Resource record types whose data is read (IANA "DNS Parameters").
+const (
+	typeA      = 1
+	typeNS     = 2
+	typeCNAME  = 5
+	typeSOA    = 6
+	typeNULL   = 10
+	typePTR    = 12
+	typeMX     = 15
+	typeTXT    = 16
+	typeAAAA   = 28
+	typeSRV    = 33
+	typeDNAME  = 39
+	typeSSHFP  = 44
+	maxTXT     = 4096
+	sshfpFixed = 2
+)
+
+// data fills in the record's data as text; data that breaks its type's form is
+// left out.
+func (r *Record) data(b []byte, from, to int) {
+	raw := b[from:to]
+	switch r.Type {
+	case typeA, typeAAAA:
+		addr, ok := netip.AddrFromSlice(raw)
+		if ok {
+			r.Data = addr.AppendTo(nil)
+		}
+	case typeNS, typeCNAME, typePTR, typeDNAME:
+		r.Data = nameAt(b, from, to)
+	case typeMX:
+		if len(raw) > 2 {
+			r.Data = nameAt(b, from+2, to)
+		}
+	case typeTXT, typeNULL:
+		r.Data = text(r.Type, raw)
+	case typeSOA:
+		r.SOA = soa(b, from, to)
+	case typeSRV:
+		if len(raw) > 6 {
+			r.SRV = &SRV{
+				Priority: binary.BigEndian.Uint16(raw), Weight: binary.BigEndian.Uint16(raw[2:]),
+				Port: binary.BigEndian.Uint16(raw[4:]), Name: nameAt(b, from+6, to),
+			}
+		}
+	case typeSSHFP:
+		if len(raw) > sshfpFixed {
+			r.Data = strconv.AppendUint(nil, uint64(raw[0]), 10)
+			r.Data = append(r.Data, ' ')
+			r.Data = strconv.AppendUint(r.Data, uint64(raw[1]), 10)
+			r.Data = append(r.Data, ' ')
+			r.Data = hex.AppendEncode(r.Data, raw[sshfpFixed:])
+		}
+	}
+}
+
+// nameAt reads a name that must end where the record does.
+func nameAt(b []byte, from, to int) []byte {
+	name, end, err := readName(b, from)
+	if err != nil || end > to {
+		return nil
+	}
+	return name
+}
+
+// text joins the character strings of a TXT record (RFC 1035 §3.3.14).
+func text(kind uint16, raw []byte) []byte {
+	if kind == typeNULL {
+		return append([]byte(nil), raw[:min(len(raw), maxTXT)]...)
+	}
+	var out []byte
+	for len(raw) > 0 && len(out) < maxTXT {
+		n := int(raw[0])
+		if 1+n > len(raw) {
+			n = len(raw) - 1
+		}
+		out = append(out, raw[1:1+n]...)
+		raw = raw[1+n:]
+	}
+	return out
+}
+
+func soa(b []byte, from, to int) *SOA {
+	mname, next, err := readName(b, from)
+	if err != nil || next > to {
+		return nil
+	}
+	rname, next, err := readName(b, next)
+	if err != nil || next+20 > to {
+		return nil
+	}
+	u := func(i int) uint32 { return binary.BigEndian.Uint32(b[next+4*i:]) }
+	return &SOA{
+		MName: mname, RName: rname, Serial: u(0), Refresh: u(1), Retry: u(2), Expire: u(3), Minimum: u(4),
+	}
+}

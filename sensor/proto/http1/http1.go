@@ -1,0 +1,217 @@
+// Package http1 reads HTTP/1.0 and HTTP/1.1 (RFC 9112) from the two byte
+// streams of a connection: requests, responses, which belongs to which, and
+// the beginning of each body, decoded.
+//
+// It is lenient, as servers are: bare line feeds, unknown methods, missing
+// headers. Bodies are kept to a limit and gzip and deflate are undone to a
+// limit. Not here: HTTP/2 and 3, brotli, multipart, HTTP/0.9.
+package http1
+
+import (
+	"bytes"
+	"errors"
+)
+
+// Limits of one message.
+const (
+	// maxHead bounds start line and headers: the common servers refuse more
+	// than 8 to 64 KiB.
+	maxHead    = 64 << 10
+	maxHeaders = 256
+	// MaxBody is how much of a body is kept, as Suricata's request-body-limit.
+	MaxBody = 100 << 10
+	// maxPending bounds pipelined requests without an answer.
+	maxPending = 64
+	// maxLine bounds a chunk-size line with its extensions.
+	maxLine = 4 << 10
+)
+
+// ErrMalformed means that a direction is not HTTP/1 any more.
+var ErrMalformed = errors.New("http1: malformed")
+
+// Header is one field. Name and value are as sent, the value trimmed.
+type Header struct {
+	Name, Value []byte
+}
+
+// Message is one half of a transaction.
+type Message struct {
+	// Line is the start line without its end, Head all of it and the headers
+	// up to the blank line.
+	Line, Head []byte
+	Protocol   []byte
+	Headers    []Header
+	// Body is the beginning of the body with the chunking taken off, Length
+	// its full size on the wire.
+	Body   []byte
+	Length uint64
+	// Seen and Done say whether the head and the whole message came.
+	Seen, Done bool
+}
+
+// Get returns the first field of that name.
+func (m *Message) Get(name string) []byte {
+	for i := range m.Headers {
+		if len(m.Headers[i].Name) == len(name) && bytes.EqualFold(m.Headers[i].Name, []byte(name)) {
+			return m.Headers[i].Value
+		}
+	}
+	return nil
+}
+
+// Tx is a request and its response.
+type Tx struct {
+	// ID numbers the transactions of a connection from 0.
+	ID            uint64
+	Method, URI   []byte
+	Request       Message
+	Status        int
+	StatusMessage []byte
+	Response      Message
+
+	requestTold, responseTold, ended bool
+}
+
+// Handler is told what happens. Each is called at most once for a transaction:
+// Request and Response when that half is complete, or as complete as it will
+// be; End after both.
+type Handler interface {
+	Request(*Tx)
+	Response(*Tx)
+	End(*Tx)
+	// Tunnel takes the bytes after CONNECT or an upgrade.
+	Tunnel(dir int, b []byte)
+}
+
+// Conn reads both directions of one connection.
+type Conn struct {
+	h       Handler
+	side    [2]parser
+	pending []*Tx
+	next    uint64
+	tunnel  bool
+}
+
+// New returns a reader that tells h.
+func New(h Handler) *Conn { return &Conn{h: h} }
+
+// Feed adds bytes of a direction (0 client, 1 server).
+func (c *Conn) Feed(dir int, b []byte) error {
+	for len(b) > 0 {
+		if c.tunnel {
+			c.h.Tunnel(dir, b)
+			return nil
+		}
+		n, err := c.step(dir, b)
+		if err != nil {
+			c.side[dir].state = stateDead
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// Gap tells that n bytes of a direction are missing.
+func (c *Conn) Gap(dir int, n int) {
+	p := &c.side[dir]
+	switch p.state {
+	case stateLength, stateChunk:
+		if uint64(n) <= p.left {
+			p.left -= uint64(n)
+			p.message.Length += uint64(n)
+			if p.left == 0 {
+				c.bodyPart(dir)
+			}
+			return
+		}
+	case stateUntilClose:
+		p.message.Length += uint64(n)
+		return
+	case stateDead:
+		return
+	}
+	p.state = stateLost
+	p.buf = nil
+}
+
+// Close ends the connection: what is open is told as it is.
+func (c *Conn) Close() {
+	p := &c.side[1]
+	if p.state == stateUntilClose && p.message != nil {
+		p.message.Done = true
+	}
+	for _, tx := range c.pending {
+		c.tell(tx)
+	}
+	c.pending = nil
+}
+
+// tell reports what was not reported yet of a transaction, and ends it.
+func (c *Conn) tell(tx *Tx) {
+	if !tx.requestTold && tx.Request.Seen {
+		tx.requestTold = true
+		c.h.Request(tx)
+	}
+	if !tx.responseTold && tx.Response.Seen {
+		tx.responseTold = true
+		c.h.Response(tx)
+	}
+	if !tx.ended && (tx.Request.Seen || tx.Response.Seen) {
+		tx.ended = true
+		c.h.End(tx)
+	}
+}
+
+// opened adds a transaction for a request whose head is read.
+func (c *Conn) opened() *Tx {
+	tx := &Tx{ID: c.next}
+	c.next++
+	c.pending = append(c.pending, tx)
+	if len(c.pending) > maxPending {
+		c.tell(c.pending[0])
+		c.pending = c.pending[1:]
+	}
+	return tx
+}
+
+// answered finds the transaction that a response belongs to: the first whose
+// response has not been read.
+func (c *Conn) answered() *Tx {
+	for _, tx := range c.pending {
+		if !tx.Response.Done {
+			return tx
+		}
+	}
+	return c.opened()
+}
+
+// finished is called when a message is complete.
+func (c *Conn) finished(dir int) {
+	p := &c.side[dir]
+	tx := p.tx
+	p.message.Done = true
+	p.state, p.message, p.tx = stateHead, nil, nil
+	if dir == 0 {
+		if !tx.requestTold {
+			tx.requestTold = true
+			c.h.Request(tx)
+		}
+		return
+	}
+	if tx.Status/100 == 1 && tx.Status != 101 {
+		// An interim response; the real one follows (RFC 9110 §15.2).
+		tx.Response = Message{}
+		return
+	}
+	c.tell(tx)
+	for i, t := range c.pending {
+		if t == tx {
+			c.pending = append(c.pending[:i], c.pending[i+1:]...)
+			break
+		}
+	}
+	if tx.Status == 101 || tx.Status/100 == 2 && string(tx.Method) == "CONNECT" {
+		c.tunnel = true
+	}
+}

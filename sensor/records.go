@@ -1,0 +1,108 @@
+package sensor
+
+import (
+	"github.com/antin-gov/antin/sensor/flow"
+	"github.com/antin-gov/antin/sensor/proto/dns"
+	"github.com/antin-gov/antin/sensor/proto/http1"
+	"github.com/antin-gov/antin/sensor/proto/tls"
+)
+
+// maxAsked bounds the questions that wait for their answer in one flow.
+const maxAsked = 64
+
+// dnsAsked pairs answers with questions.
+type dnsAsked struct {
+	id uint16
+	tx uint64
+}
+
+// dnsMessage records one DNS message and shows it to the rules.
+func (c *conversation) dnsMessage(dir int, b []byte) {
+	m, err := dns.Parse(b)
+	if err != nil {
+		c.parsed("dns", err)
+		return
+	}
+	tx := c.dnsTx(m)
+	h := c.header("dns", flow.ToServer)
+	h.TxID, h.HasTx = tx, true
+	c.w.emit(h.Type, c.w.eve.DNS(&h, m))
+	c.inspectDNS(flow.Direction(dir), m, tx, b)
+}
+
+// dnsTx numbers the transaction of a message: an answer has its question's.
+func (c *conversation) dnsTx(m *dns.Message) uint64 {
+	if m.Response() {
+		for i, a := range c.asked {
+			if a.id == m.ID {
+				c.asked = append(c.asked[:i], c.asked[i+1:]...)
+				return a.tx
+			}
+		}
+	}
+	tx := c.tx
+	c.tx++
+	if !m.Response() {
+		if len(c.asked) == maxAsked {
+			c.asked = append(c.asked[:0], c.asked[1:]...)
+		}
+		c.asked = append(c.asked, dnsAsked{id: m.ID, tx: tx})
+	}
+	return tx
+}
+
+// feedTLS reads the handshake.
+func (c *conversation) feedTLS(dir int, b []byte) {
+	if c.tlsQuiet[dir] {
+		return
+	}
+	seen, err := c.tls.Feed(dir, b)
+	if err != nil {
+		c.tlsQuiet[dir] = true
+		c.parsed("tls", err)
+	}
+	if seen&tls.SeenClientHello != 0 {
+		c.inspectTLS(flow.ToServer)
+	}
+	if seen&tls.SeenReady != 0 {
+		c.inspectTLS(flow.ToClient)
+		c.recordTLS()
+	}
+	if seen&tls.SeenEncrypted != 0 {
+		c.tlsQuiet[dir] = true
+	}
+}
+
+// recordTLS writes the connection's record once: when all is known, or at the
+// end with what is.
+func (c *conversation) recordTLS() {
+	if c.tls == nil || c.tlsDone || c.tls.Client == nil && c.tls.Server == nil {
+		return
+	}
+	c.tlsDone = true
+	h := c.header("tls", flow.ToServer)
+	c.w.emit(h.Type, c.w.eve.TLS(&h, c.tls))
+}
+
+// Request implements http1.Handler.
+func (c *conversation) Request(tx *http1.Tx) { c.inspectHTTP(flow.ToServer, tx) }
+
+// Response implements http1.Handler.
+func (c *conversation) Response(tx *http1.Tx) { c.inspectHTTP(flow.ToClient, tx) }
+
+// End implements http1.Handler.
+func (c *conversation) End(tx *http1.Tx) {
+	h := c.header("http", flow.ToServer)
+	h.TxID, h.HasTx = tx.ID, true
+	c.w.emit(h.Type, c.w.eve.HTTP(&h, tx))
+}
+
+// Tunnel implements http1.Handler: what follows CONNECT or an upgrade is a
+// conversation of its own, found by its content.
+func (c *conversation) Tunnel(dir int, b []byte) {
+	if c.app == appHTTP {
+		c.app = appUnknown
+		c.failed = [2]bool{}
+	}
+	c.feed(dir, b)
+}

@@ -1,0 +1,267 @@
+// Package stream puts TCP segments in order (RFC 9293 §3.10.7.4) and hands
+// the bytes of each direction to a handler as they become contiguous.
+//
+// Memory is bounded for each direction and for all connections together; what
+// cannot be waited for becomes a gap that the handler is told. Of bytes sent
+// twice the first copy delivered counts. A connection may be joined midstream.
+// Not here: the overlap policies of particular operating systems, urgent data,
+// and the judgement whether a reset was acceptable to the receiver.
+package stream
+
+import "github.com/antin-gov/antin/sensor/decode"
+
+// Limits of reassembly.
+const (
+	// DefaultDepth is how many bytes of each direction are delivered:
+	// Suricata's default. What comes later is seldom worth its cost.
+	DefaultDepth = 1 << 20
+	// maxWaiting is how much of one direction may wait for a missing segment:
+	// the receive window that common systems open with.
+	maxWaiting = 256 << 10
+	// maxSegments bounds the bookkeeping when the segments are tiny.
+	maxSegments = 256
+	// DefaultMemory bounds the waiting bytes of all connections.
+	DefaultMemory = 256 << 20
+	// maxAhead is how far ahead a segment may lie: RFC 7323's largest window.
+	maxAhead = 1 << 30
+	// patience is how many segments may follow a hole that the receiver has
+	// acknowledged: it has the bytes and will not ask for them again, so only
+	// a capture that swaps packets can still bring them.
+	patience = 8
+)
+
+// Handler takes the bytes of a connection. Dir is 0 for the bytes of the
+// client, 1 for those of the server. The bytes are valid during the call.
+type Handler interface {
+	Data(dir int, b []byte)
+	Gap(dir int, n int)
+}
+
+// Stats counts what the assembler did.
+type Stats struct {
+	Gaps, GapBytes   uint64
+	OutOfOrder       uint64
+	Retransmitted    uint64
+	OutOfWindow      uint64
+	DepthReached     uint64
+	MemoryRefused    uint64
+	Waiting, Highest int
+}
+
+// Assembler is the budget and the counters of all connections of one worker.
+// It is not safe for concurrent use.
+type Assembler struct {
+	depth  uint64
+	memory int
+	stats  Stats
+}
+
+// Options set the limits; zero means the default.
+type Options struct {
+	Depth  int
+	Memory int
+}
+
+// NewAssembler returns an assembler.
+func NewAssembler(o Options) *Assembler {
+	a := &Assembler{depth: DefaultDepth, memory: DefaultMemory}
+	if o.Depth > 0 {
+		a.depth = uint64(o.Depth)
+	}
+	if o.Memory > 0 {
+		a.memory = o.Memory
+	}
+	return a
+}
+
+// Stats returns the counts so far.
+func (a *Assembler) Stats() Stats { return a.stats }
+
+// Conn is the reassembly of one connection. The zero value is a new one.
+type Conn struct {
+	half [2]half
+}
+
+type half struct {
+	synced    bool
+	full      bool
+	next      uint32
+	acked     uint32
+	hasAck    bool
+	delivered uint64
+	waiting   int
+	stalled   int
+	segments  []segment
+}
+
+type segment struct {
+	seq  uint32
+	data []byte
+}
+
+// Delivered is how many bytes of a direction were delivered, gaps included.
+func (c *Conn) Delivered(dir int) uint64 { return c.half[dir].delivered }
+
+// Segment gives the connection one TCP segment of a direction.
+func (a *Assembler) Segment(c *Conn, dir int, p *decode.Packet, h Handler) {
+	mine, other := &c.half[dir], &c.half[1-dir]
+	if p.Flags&decode.ACK != 0 {
+		other.acked, other.hasAck = p.Ack, true
+	}
+	seq, data := p.Seq, p.Payload
+	if p.Flags&decode.SYN != 0 {
+		seq++
+		if !mine.synced {
+			mine.synced, mine.next = true, seq
+		}
+	}
+	if mine.full || len(data) == 0 {
+		return
+	}
+	if !mine.synced {
+		mine.synced, mine.next = true, seq
+	}
+	a.place(mine, dir, seq, data, h)
+	a.unstall(mine, dir, h)
+}
+
+// place delivers the segment or keeps it.
+func (a *Assembler) place(m *half, dir int, seq uint32, data []byte, h Handler) {
+	ahead := int32(seq - m.next)
+	if ahead <= 0 {
+		old := -int64(ahead)
+		if old >= int64(len(data)) {
+			a.stats.Retransmitted++
+			return
+		}
+		a.deliver(m, dir, data[old:], h)
+		a.drain(m, dir, h)
+		return
+	}
+	if ahead > maxAhead {
+		a.stats.OutOfWindow++
+		return
+	}
+	a.keep(m, dir, seq, data, h)
+}
+
+// keep stores a segment that lies ahead, in order.
+func (a *Assembler) keep(m *half, dir int, seq uint32, data []byte, h Handler) {
+	a.stats.OutOfOrder++
+	if a.stats.Waiting+len(data) > a.memory {
+		a.stats.MemoryRefused++
+		a.skip(m, dir, h)
+		if int32(seq-m.next) <= 0 {
+			a.place(m, dir, seq, data, h)
+		}
+		return
+	}
+	i := len(m.segments)
+	for i > 0 && int32(m.segments[i-1].seq-seq) > 0 {
+		i--
+	}
+	if i > 0 && m.segments[i-1].seq == seq && len(m.segments[i-1].data) >= len(data) {
+		a.stats.Retransmitted++
+		return
+	}
+	m.segments = append(m.segments, segment{})
+	copy(m.segments[i+1:], m.segments[i:])
+	m.segments[i] = segment{seq: seq, data: append([]byte(nil), data...)}
+	m.waiting += len(data)
+	a.stats.Waiting += len(data)
+	a.stats.Highest = max(a.stats.Highest, a.stats.Waiting)
+	if m.waiting > maxWaiting || len(m.segments) > maxSegments {
+		a.skip(m, dir, h)
+	}
+}
+
+// unstall gives up a hole that the receiver has acknowledged.
+func (a *Assembler) unstall(m *half, dir int, h Handler) {
+	if len(m.segments) == 0 {
+		m.stalled = 0
+		return
+	}
+	if !m.hasAck || int32(m.acked-m.segments[0].seq) < 0 {
+		return
+	}
+	m.stalled++
+	if m.stalled > patience {
+		a.skip(m, dir, h)
+	}
+}
+
+// skip declares what is missing before the first kept segment lost.
+func (a *Assembler) skip(m *half, dir int, h Handler) {
+	m.stalled = 0
+	if len(m.segments) == 0 || m.full {
+		return
+	}
+	n := int(int32(m.segments[0].seq - m.next))
+	if n > 0 {
+		a.stats.Gaps++
+		a.stats.GapBytes += uint64(n)
+		m.next += uint32(n)
+		m.delivered += uint64(n)
+		h.Gap(dir, n)
+	}
+	a.drain(m, dir, h)
+}
+
+// drain delivers the kept segments that have become contiguous.
+func (a *Assembler) drain(m *half, dir int, h Handler) {
+	for len(m.segments) > 0 && !m.full {
+		s := m.segments[0]
+		ahead := int32(s.seq - m.next)
+		if ahead > 0 {
+			return
+		}
+		m.segments[0] = segment{}
+		m.segments = m.segments[1:]
+		m.waiting -= len(s.data)
+		a.stats.Waiting -= len(s.data)
+		old := -int64(ahead)
+		if old < int64(len(s.data)) {
+			a.deliver(m, dir, s.data[old:], h)
+		}
+	}
+	if len(m.segments) == 0 {
+		m.segments = nil
+	}
+}
+
+// deliver hands contiguous bytes over, up to the depth.
+func (a *Assembler) deliver(m *half, dir int, data []byte, h Handler) {
+	left := int64(a.depth) - int64(m.delivered)
+	m.next += uint32(len(data))
+	if left <= int64(len(data)) {
+		data = data[:max(left, 0)]
+		m.full = true
+		a.stats.DepthReached++
+	}
+	m.delivered += uint64(len(data))
+	if len(data) > 0 {
+		h.Data(dir, data)
+	}
+	if m.full {
+		a.free(m)
+	}
+}
+
+func (a *Assembler) free(m *half) {
+	a.stats.Waiting -= m.waiting
+	m.waiting = 0
+	m.segments = nil
+}
+
+// Close delivers what still waits, with its gaps, and frees the connection's
+// memory.
+func (a *Assembler) Close(c *Conn, h Handler) {
+	for dir := range c.half {
+		m := &c.half[dir]
+		for len(m.segments) > 0 && !m.full {
+			a.skip(m, dir, h)
+		}
+		a.free(m)
+		m.full = true
+	}
+}

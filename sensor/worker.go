@@ -1,0 +1,225 @@
+package sensor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/antin-gov/antin/sensor/capture"
+	"github.com/antin-gov/antin/sensor/decode"
+	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/flow"
+	"github.com/antin-gov/antin/sensor/rules"
+	"github.com/antin-gov/antin/sensor/stream"
+)
+
+// reasonChecksum is the name of a packet refused for its checksum.
+const reasonChecksum = "invalid_checksum"
+
+// worker takes the frames of one source through the parts. One goroutine owns
+// it.
+type worker struct {
+	e     *Engine
+	iface string
+	// file is written into records when a run reads several files.
+	file string
+
+	dec    *decode.Decoder
+	packet decode.Packet
+	table  *flow.Table
+	asm    *stream.Assembler
+	eve    *eve.Writer
+
+	rules   *rules.Engine
+	rctx    *rules.Context
+	input   rules.Input
+	buffers rules.Buffers
+
+	// cur is the packet in work, nil while a flow ends for another reason.
+	cur     *decode.Packet
+	packets struct {
+		received, processed, dropped, invalid   uint64
+		bytes, badChecksum                      uint64
+		notIP, held, defragmented, panics, errs uint64
+		alerts                                  uint64
+	}
+	reasons map[string]uint64
+	events  map[string]uint64
+	err     error
+}
+
+func newWorker(e *Engine, iface string) *worker {
+	w := &worker{
+		e: e, iface: iface, dec: decode.New(decode.Options{}),
+		asm: stream.NewAssembler(stream.Options{Depth: e.cfg.StreamDepth}),
+		eve: eve.NewWriter(e.cfg.Identity), rules: e.cfg.Rules,
+		reasons: make(map[string]uint64), events: make(map[string]uint64),
+	}
+	w.table = flow.NewTable(e.cfg.FlowLimit, w.flowEnd)
+	if w.rules != nil {
+		w.rctx = w.rules.NewContext()
+	}
+	return w
+}
+
+// frame takes one frame.
+func (w *worker) frame(f *capture.Frame) {
+	w.packets.received++
+	w.packets.bytes += uint64(len(f.Data))
+	p := &w.packet
+	outcome, reason := w.dec.Decode(f, p)
+	switch {
+	case outcome == decode.Invalid:
+		w.invalid(p, string(reason))
+		return
+	case outcome == decode.NotIP:
+		w.packets.processed++
+		w.packets.notIP++
+		return
+	case p.BadChecksum:
+		w.packets.badChecksum++
+		w.invalid(p, reasonChecksum)
+		return
+	case outcome == decode.Held:
+		w.packets.processed++
+		w.packets.held++
+		return
+	}
+	w.packets.processed++
+	if p.Defragmented {
+		w.packets.defragmented++
+	}
+	w.handle(p)
+}
+
+func (w *worker) invalid(p *decode.Packet, reason string) {
+	w.packets.invalid++
+	w.reasons[reason]++
+	if w.e.cfg.NoAnomalies {
+		return
+	}
+	h := w.packetHeader(p)
+	h.Type = "anomaly"
+	w.emit(h.Type, w.eve.Anomaly(&h, "decode", reason, ""))
+}
+
+func (w *worker) packetHeader(p *decode.Packet) eve.Header {
+	h := eve.Header{
+		Time: p.Time, Interface: w.iface, PcapFile: w.file, PacketSource: eve.SourceWire,
+		Src: p.SrcAddrPort(), Dst: p.DstAddrPort(), Proto: p.Proto,
+		ICMPType: p.ICMPType, ICMPCode: p.ICMPCode, VLANs: p.VLANs[:p.VLANLen],
+	}
+	if w.iface == "" {
+		h.PcapCount = p.Number
+	}
+	return h
+}
+
+// handle takes a decoded packet to its flow.
+func (w *worker) handle(p *decode.Packet) {
+	w.cur = nil
+	f, dir := w.table.Find(p)
+	w.cur = p
+	c, ok := f.Ext.(*conversation)
+	if !ok {
+		c = &conversation{w: w, f: f}
+		f.Ext = c
+	}
+	switch p.Proto {
+	case decode.ProtoTCP:
+		raw := int(dir)
+		if c.flipped {
+			raw = 1 - raw
+		}
+		c.guard(func() { w.asm.Segment(&c.tcp, raw, p, c) })
+	case decode.ProtoUDP:
+		c.guard(func() { c.datagram(int(dir), p.Payload) })
+	}
+	w.inspectPacket(c, f.Direction(p.SrcAddrPort()), p)
+	w.cur = nil
+}
+
+// flowEnd is called by the table for each flow that ends.
+func (w *worker) flowEnd(f *flow.Flow) {
+	c, ok := f.Ext.(*conversation)
+	if !ok {
+		c = &conversation{w: w, f: f}
+	}
+	saved := w.cur
+	w.cur = nil
+	c.guard(c.end)
+	h := c.header("flow", flow.ToServer)
+	h.AppProto = c.appName()
+	h.PacketSource = ""
+	w.emit(h.Type, w.eve.Flow(&h, f, c.alerted))
+	w.cur = saved
+	f.Ext = nil
+}
+
+// finish ends all flows: the capture is over.
+func (w *worker) finish(reason flow.Reason) {
+	w.table.Flush(reason)
+	w.dec.Forget()
+}
+
+// tick tells a live worker the time when there are no packets to tell it.
+func (w *worker) tick(now time.Time) { w.table.Advance(now) }
+
+// dropped takes over the source's count of lost packets.
+func (w *worker) dropped(src capture.Source) {
+	st, err := src.Stats()
+	if err != nil {
+		w.e.cfg.Logger.Warn("capture statistics not readable", "interface", w.iface, "error", err)
+		return
+	}
+	w.packets.dropped = st.Dropped
+}
+
+// sinkError is a sink that takes no more records: the run cannot go on.
+type sinkError struct{ err error }
+
+func (e *sinkError) Error() string { return fmt.Sprintf("record not written: %v", e.err) }
+func (e *sinkError) Unwrap() error { return e.err }
+
+func (w *worker) sinkErr() error {
+	if w.err == nil {
+		return nil
+	}
+	return &sinkError{w.err}
+}
+
+// emit gives a finished record to the sinks.
+func (w *worker) emit(kind string, line []byte) {
+	w.events[kind]++
+	for _, s := range w.e.cfg.Sinks {
+		err := s.Write(line)
+		if err != nil && w.err == nil {
+			w.err = err
+		}
+	}
+}
+
+// stats records the worker's figures.
+func (w *worker) stats(uptime time.Duration) {
+	c := w.counters()
+	h := eve.Header{Time: w.e.cfg.Clock.Now(), Type: "stats", Interface: w.iface}
+	w.emit(h.Type, w.eve.Stats(&h, int64(uptime/time.Second), c.list()))
+}
+
+func (w *worker) counters() Counters {
+	p := &w.packets
+	return Counters{
+		Received: p.received + p.dropped, Processed: p.processed, Dropped: p.dropped, Invalid: p.invalid,
+		Bytes: p.bytes, BadChecksum: p.badChecksum, Reasons: w.reasons, NotIP: p.notIP,
+		FragmentsHeld: p.held, Defragmented: p.defragmented, ParserPanics: p.panics + w.dec.Panics(),
+		ParserErrors: p.errs, Alerts: p.alerts, Events: w.events,
+		Flow: w.table.Stats(), Stream: w.asm.Stats(),
+	}
+}
+
+// logPanic tells the operator about a contained panic, without the traffic.
+func (w *worker) logPanic(app string, value any) {
+	w.packets.panics++
+	w.e.cfg.Logger.LogAttrs(context.Background(), levelPanic, "parser panic contained",
+		panicAttrs(app, value)...)
+}
