@@ -186,8 +186,9 @@ func parsePSS(params []byte, digest crypto.Hash) (Algorithm, error) {
 	return Algorithm{Scheme: SchemePSS, Hash: hash, SaltLength: salt}, nil
 }
 
-// maxSaltLength is the longest salt taken: no hash known is longer.
-const maxSaltLength = 64
+// maxSaltLength is the longest salt taken: some tokens fill the whole modulus,
+// and a modulus of 8192 bits is longer than any in use.
+const maxSaltLength = 1024
 
 func isNull(params []byte) bool {
 	return len(params) == 2 && params[0] == 5 && params[1] == 0
