@@ -23,6 +23,9 @@ const maxComment = 8000
 // act is one thing a person does to a case.
 type act struct {
 	action string
+	// permit is the action that the policy is asked about, when it is not
+	// "incident." + action.
+	permit string
 	detail map[string]string
 	// private keys of detail (free text) stay out of the ledger, which gets the
 	// digest of the whole.
@@ -57,8 +60,8 @@ func (s *Service) Acknowledge(ctx context.Context, id string) (*Case, error) {
 
 // Assign gives the case to an account.
 func (s *Service) Assign(ctx context.Context, id, account string) (*Case, error) {
-	if account == "" || len(account) > 200 {
-		return nil, fmt.Errorf("%w: no account to assign to", ErrInvalid)
+	if !ValidID(account) {
+		return nil, fmt.Errorf("%w: %.64q is no account id", ErrInvalid, account)
 	}
 	return s.do(ctx, id, act{
 		action: ActionAssign, detail: map[string]string{"assignee": account}, check: notClosed,
@@ -125,7 +128,7 @@ func (s *Service) Fulfil(ctx context.Context, id, clock, reference string) (*Cas
 		return nil, fmt.Errorf("%w: the profile %s has no clock %q", ErrInvalid, s.profile.ID, clock)
 	}
 	return s.do(ctx, id, act{
-		action: ActionFulfil, detail: map[string]string{"clock": clock, "reference": reference},
+		action: ActionFulfil, permit: "incident.report", private: []string{"reference"}, detail: map[string]string{"clock": clock, "reference": reference},
 		apply: func(ctx context.Context, tx bun.Tx, k *Case, _ string, at time.Time) ([]string, error) {
 			res, err := tx.NewUpdate().Model((*Clock)(nil)).Set("met_at = ?", at).Set("met_ref = ?", reference).
 				Where("case_id = ? AND clock = ? AND met_at IS NULL AND stopped_at IS NULL", k.ID, clock).Exec(ctx)
@@ -160,7 +163,11 @@ func (s *Service) do(ctx context.Context, id string, a act) (*Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.authz.Authorize(ctx, who, "incident.case."+a.action, auth.Resource{Kind: resourceCase, ID: k.ID, AgencyID: k.AgencyID})
+	permit := a.permit
+	if permit == "" {
+		permit = "incident." + a.action
+	}
+	err = s.authz.Authorize(ctx, who, permit, auth.Resource{Kind: resourceCase, ID: k.ID, AgencyID: k.AgencyID, AssignedTo: k.Assignee})
 	if err != nil {
 		return nil, fmt.Errorf("%s case %s: %w", a.action, k.Number, err)
 	}

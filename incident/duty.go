@@ -2,6 +2,7 @@ package incident
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -126,26 +127,34 @@ func (s *Service) recordOpenings(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find unrecorded openings: %w", err)
 	}
+	var faults []error
 	for i := range open {
-		k := &open[i]
-		var first History
-		err = s.db.NewSelect().Model(&first).Where("case_id = ? AND seq = 1", k.ID).Scan(ctx)
+		err = s.recordOpening(ctx, &open[i])
 		if err != nil {
-			return fmt.Errorf("read the opening of case %s: %w", k.Number, err)
+			faults = append(faults, err)
 		}
-		receipt, err := s.ledger.Append(ctx, ledger.Entry{
-			Time: k.T0, Kind: "incident." + ActionOpen, Actor: ActorSystem, Agency: k.AgencyID, Object: k.ID,
-			Digest: first.Hash, ExerciseID: k.ExerciseID,
-			Detail: map[string]string{"number": k.Number, "severity": first.Value("severity"), "class": first.Value("class")},
-		})
-		if err != nil {
-			return fmt.Errorf("record the opening of case %s: %w", k.Number, err)
-		}
-		_, err = s.db.NewUpdate().Model(k).Set("opened_ledger = ?", int64(receipt.Index)).
-			Where("id = ? AND opened_ledger IS NULL", k.ID).Exec(ctx)
-		if err != nil {
-			return fmt.Errorf("mark the opening of case %s: %w", k.Number, err)
-		}
+	}
+	return errors.Join(faults...)
+}
+
+func (s *Service) recordOpening(ctx context.Context, k *Case) error {
+	var first History
+	err := s.db.NewSelect().Model(&first).Where("case_id = ? AND seq = 1", k.ID).Scan(ctx)
+	if err != nil {
+		return fmt.Errorf("read the opening of case %s: %w", k.Number, err)
+	}
+	receipt, err := s.ledger.Append(ctx, ledger.Entry{
+		Time: k.T0, Kind: "incident." + ActionOpen, Actor: ActorSystem, Agency: k.AgencyID, Object: k.ID,
+		Digest: first.Hash, ExerciseID: k.ExerciseID,
+		Detail: map[string]string{"number": k.Number, "severity": first.Value("severity"), "class": first.Value("class")},
+	})
+	if err != nil {
+		return fmt.Errorf("record the opening of case %s: %w", k.Number, err)
+	}
+	_, err = s.db.NewUpdate().Model(k).Set("opened_ledger = ?", int64(receipt.Index)).
+		Where("id = ? AND opened_ledger IS NULL", k.ID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("mark the opening of case %s: %w", k.Number, err)
 	}
 	return nil
 }

@@ -47,3 +47,20 @@ func nextNumber(ctx context.Context, tx bun.Tx, exercise bool, at time.Time) (st
 	}
 	return fmt.Sprintf("%s-%04d", series, n), nil
 }
+
+// maxID limits an identifier that comes from outside.
+const maxID = 64
+
+// ValidID says whether s may name an account or an exercise: 1 to 64 printable
+// ASCII characters without spaces, which is what the ledger takes.
+func ValidID(s string) bool {
+	if s == "" || len(s) > maxID {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

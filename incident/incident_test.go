@@ -3,6 +3,9 @@ package incident_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,21 +27,37 @@ import (
 
 var start = time.Date(2026, 11, 20, 2, 0, 30, 123456000, time.UTC)
 
-// book is a ledger in memory that can be told to fail.
+// book is a real ledger that can be told to fail.
 type book struct {
+	ledger.Appender
+
 	mu      sync.Mutex
 	entries []ledger.Entry
 	fault   error
 }
 
-func (b *book) Append(_ context.Context, e ledger.Entry) (ledger.Receipt, error) {
+func newBook(tb testing.TB) *book {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	l, err := ledger.Open(tb.Context(), ledger.Options{Dir: tb.TempDir(), Origin: "test.example/ledger", Signer: key, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = l.Close() })
+	return &book{Appender: l}
+}
+
+func (b *book) Append(ctx context.Context, e ledger.Entry) (ledger.Receipt, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fault != nil {
 		return ledger.Receipt{}, b.fault
 	}
 	b.entries = append(b.entries, e)
-	return ledger.Receipt{Index: uint64(len(b.entries) - 1)}, nil
+	return b.Appender.Append(ctx, e)
 }
 
 func (b *book) kinds() string {
@@ -56,7 +75,7 @@ func (b *book) kinds() string {
 type roleRule struct{}
 
 func (roleRule) Authorize(_ context.Context, s auth.Subject, action string, r auth.Resource) error {
-	if s.Has(auth.RoleAnalyst) || action == "incident.case.read" && r.AgencyID != "" && r.AgencyID == s.AgencyID {
+	if s.Has(auth.RoleAnalyst) || action == "incident.read" && r.AgencyID != "" && r.AgencyID == s.AgencyID {
 		return nil
 	}
 	return &auth.DeniedError{Action: action, Code: "role"}
@@ -83,7 +102,7 @@ func newBench(tb testing.TB, db *store.DB) *bench {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b := &bench{db: db, book: &book{}, clock: clock.NewFake(start)}
+	b := &bench{db: db, book: newBook(tb), clock: clock.NewFake(start)}
 	b.Service, err = incident.New(incident.Deps{
 		DB: db, Ledger: b.book, Clock: b.clock, Directory: directory.New(db), Authorizer: roleRule{},
 		Logger: slog.New(slog.DiscardHandler),

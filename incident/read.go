@@ -158,7 +158,7 @@ func readCursor(s string) (time.Time, string, error) {
 }
 
 func (s *Service) mayRead(ctx context.Context, who auth.Subject, agency string) error {
-	return s.authz.Authorize(ctx, who, "incident.case.read", auth.Resource{Kind: resourceCase, AgencyID: agency})
+	return s.authz.Authorize(ctx, who, "incident.read", auth.Resource{Kind: resourceCase, AgencyID: agency})
 }
 
 // Evidence is a record behind an alert.

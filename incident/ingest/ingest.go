@@ -24,6 +24,9 @@ import (
 	"github.com/antin-gov/antin/internal/event"
 )
 
+// errExercise is the reason for a dead letter.
+var errExercise = errors.New("ingest: the exercise id is not an identifier")
+
 // Durable is the consumer's name on the stream.
 const Durable = "incident"
 
@@ -36,7 +39,9 @@ const (
 	maxPending = 64
 	// prefetch is small: a slow batch must not let others pass their ackWait,
 	// and what a crashed process held waits that long.
-	prefetch = 4
+	prefetch = 8
+	// fetchWait bounds a request, and so how long stopping takes.
+	fetchWait = time.Second
 	// retryAfter is the wait after a database error.
 	retryAfter = 2 * time.Second
 )
@@ -93,42 +98,34 @@ func (c *Consumer) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open consumer %s of stream %s: %w", Durable, event.Stream, err)
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(prefetch))
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", event.Stream, err)
-	}
-	defer giveBack(messages)
-	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
-		switch {
-		case ctx.Err() != nil, errors.Is(err, jetstream.ErrMsgIteratorClosed):
-			return nil
-		case errors.Is(err, jetstream.ErrConsumerDeleted), errors.Is(err, jetstream.ErrConsumerNotFound):
+	for ctx.Err() == nil {
+		err = c.fetch(ctx, consumer)
+		if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return fmt.Errorf("read stream %s: %w", event.Stream, err)
-		case err != nil:
+		}
+		if err != nil && ctx.Err() == nil {
 			c.d.Logger.WarnContext(ctx, "reading the stream of events failed", "error", err)
 			select {
 			case <-ctx.Done():
-				return nil
 			case <-time.After(retryAfter):
 			}
-			continue
 		}
-		c.finish(ctx, msg)
 	}
+	return nil
 }
 
-// giveBack returns what was prefetched, so that the next process has it at once.
-func giveBack(messages jetstream.MessagesContext) {
-	messages.Drain()
-	for {
-		msg, err := messages.Next(jetstream.NextMaxWait(time.Second))
-		if err != nil {
-			messages.Stop()
-			return
-		}
-		_ = msg.Nak() // otherwise it comes back after ackWait
+// fetch asks for a few messages and handles each as it comes. It is not cut
+// short when the process is being stopped: a message that the server had sent
+// but nobody read would wait for ackWait.
+func (c *Consumer) fetch(ctx context.Context, consumer jetstream.Consumer) error {
+	batch, err := consumer.Fetch(prefetch, jetstream.FetchMaxWait(fetchWait))
+	if err != nil {
+		return err
 	}
+	for msg := range batch.Messages() {
+		c.finish(ctx, msg)
+	}
+	return batch.Error()
 }
 
 // finish handles a message to its end also when the process is being stopped.
@@ -203,6 +200,10 @@ func (c *Consumer) read(msg jetstream.Msg) ([]*event.Event, []incident.DeadLette
 		// above what a record says of itself.
 		if batch.ExerciseID != "" {
 			ev.ExerciseID = batch.ExerciseID
+		}
+		if ev.ExerciseID != "" && !incident.ValidID(ev.ExerciseID) {
+			letters = append(letters, c.letter(msg, line.ID, line.Raw, errExercise))
+			continue
 		}
 		events = append(events, ev)
 	}
