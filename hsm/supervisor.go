@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -28,6 +30,9 @@ const (
 	stopTime = 3 * time.Second
 	// maxLogLine bounds a line that the worker writes to standard error.
 	maxLogLine = 4 << 10
+	// standbyPoll is how often a supervisor that stands by looks whether the
+	// other worker is gone.
+	standbyPoll = 100 * time.Millisecond
 )
 
 // Options tell how to start the key worker.
@@ -39,7 +44,26 @@ type Options struct {
 	// search path, the home folder and the locale. It must hold no secret.
 	Env    []string
 	Config WorkerConfig
-	Logger *slog.Logger
+	// Standby accepts that the worker of another process serves the socket
+	// (the command line beside the running server): the supervisor then waits
+	// and starts its own worker when that one goes.
+	Standby bool
+	Logger  *slog.Logger
+}
+
+// Open gives a client of the worker at the socket: that of another process
+// when one runs, its own otherwise. Close the client, then the supervisor.
+func Open(ctx context.Context, opts Options, co ClientOptions) (*Client, *Supervisor, error) {
+	opts.Standby = true
+	s, err := StartWorker(ctx, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := Dial(ctx, opts.Config.SocketPath, co)
+	if err != nil {
+		return nil, nil, errors.Join(err, s.Close())
+	}
+	return c, s, nil
 }
 
 // Supervisor keeps a key worker running.
@@ -49,7 +73,7 @@ type Supervisor struct {
 	done   chan struct{}
 
 	mu       sync.Mutex
-	child    *child // guarded by mu
+	child    *child // guarded by mu; nil while standing by
 	restarts int    // guarded by mu
 	err      error  // guarded by mu; set before done is closed
 }
@@ -73,7 +97,7 @@ func StartWorker(ctx context.Context, opts Options) (*Supervisor, error) {
 		return nil, fmt.Errorf("folder of the key socket: %w", err)
 	}
 	c, err := startOnce(ctx, opts)
-	if err != nil {
+	if err != nil && !(opts.Standby && errors.Is(err, ErrWorkerRunning)) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -99,6 +123,13 @@ func startOnce(ctx context.Context, opts Options) (*child, error) {
 func (s *Supervisor) run(ctx context.Context, c *child) {
 	defer close(s.done)
 	backoff := firstBackoff
+	if c == nil {
+		var ok bool
+		c, ok = s.restart(ctx, &backoff)
+		if !ok {
+			return
+		}
+	}
 	started := time.Now()
 	for {
 		select {
@@ -131,6 +162,10 @@ func (s *Supervisor) restart(ctx context.Context, backoff *time.Duration) (*chil
 			return nil, false
 		case <-time.After(*backoff):
 		}
+		if s.opts.Standby && othersServe(s.opts.Config.SocketPath) {
+			*backoff = standbyPoll
+			continue
+		}
 		*backoff = min(2**backoff, lastBackoff)
 		c, err := startOnce(ctx, s.opts)
 		s.mu.Lock()
@@ -151,10 +186,24 @@ func (s *Supervisor) restart(ctx context.Context, backoff *time.Duration) (*chil
 	}
 }
 
-// PID is the process id of the present worker.
+// othersServe says whether a worker holds the lock of the socket.
+func othersServe(socket string) bool {
+	lock, err := os.OpenFile(socket+".lock", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer lock.Close()
+	return errors.Is(unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+// PID is the process id of the present worker; 0 while another process's
+// worker serves.
 func (s *Supervisor) PID() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.child == nil {
+		return 0
+	}
 	return s.child.cmd.Process.Pid
 }
 

@@ -28,6 +28,9 @@ const (
 	// callTime bounds one request; a module that takes longer hangs, and the
 	// worker ends so that it is started anew. RSA-4096 is made within it.
 	callTime = 60 * time.Second
+	// lockTries and lockPause say how long a worker tries for its socket.
+	lockTries = 5
+	lockPause = 5 * time.Millisecond
 )
 
 // errHung says that the module did not come back.
@@ -161,6 +164,11 @@ func listen(path string) (net.Listener, func(), error) {
 		return nil, nil, fmt.Errorf("lock of the key socket: %w", err)
 	}
 	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for try := 1; errors.Is(err, unix.EWOULDBLOCK) && try < lockTries; try++ {
+		// A supervisor that stands by holds it for a moment when it looks.
+		time.Sleep(lockPause)
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if err != nil {
 		lock.Close()
 		return nil, nil, fmt.Errorf("%w: %s", ErrWorkerRunning, path)

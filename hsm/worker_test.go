@@ -223,6 +223,40 @@ func TestASecondWorkerIsRefused(t *testing.T) {
 	}
 }
 
+func TestASupervisorThatStandsByTakesOver(t *testing.T) {
+	first := hsmtest.NewToken(t)
+	_, err := first.Client.Generate(t.Context(), "k", "EC-P256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, standby, err := hsm.Open(t.Context(), hsmtest.Options(t, first.Config), hsm.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer standby.Close()
+	defer c.Close()
+	if standby.PID() != 0 {
+		t.Errorf("a second worker %d was started", standby.PID())
+	}
+	s, err := c.Signer(t.Context(), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		_, err = s.Sign(rand.Reader, digestOf(crypto.SHA256, "x"), crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = first.Supervisor.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if standby.PID() == 0 {
+		t.Error("no worker was started when the first one went")
+	}
+}
+
 func TestHostileBytesCloseOneConnectionOnly(t *testing.T) {
 	tok := hsmtest.NewToken(t)
 	info, err := os.Stat(tok.Config.SocketPath)

@@ -32,6 +32,9 @@ const (
 	// collectInterval is how often partial tiles that full ones have replaced
 	// are removed.
 	collectInterval = 30 * time.Second
+	// appendWait bounds an append whose context has no earlier end: another
+	// process may hold the append lock and not go on.
+	appendWait = 30 * time.Second
 	// closeWait bounds how long Close waits for the last checkpoint.
 	closeWait = 10 * time.Second
 )
@@ -222,6 +225,8 @@ func (l *Log) Append(ctx context.Context, e Entry) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, appendWait)
+	defer cancel()
 	index, err := l.batcher.add(ctx, raw)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("append to the ledger: %w", err)

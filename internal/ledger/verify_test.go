@@ -157,3 +157,18 @@ func appendTo(path string, data []byte) error {
 	}
 	return os.WriteFile(path, append(raw, data...), 0o644)
 }
+
+func BenchmarkVerify(b *testing.B) {
+	const entries = 20_000
+	dir := b.TempDir()
+	key, _ := newTestKey(b)
+	fill(b, dir, key, entries)
+	b.ResetTimer()
+	for range b.N {
+		report, err := Verify(b.Context(), dir, VerifyOptions{})
+		if err != nil || !report.OK() {
+			b.Fatalf("%+v, %v", report, err)
+		}
+	}
+	b.ReportMetric(float64(entries*b.N)/b.Elapsed().Seconds(), "entries/s")
+}
