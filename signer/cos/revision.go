@@ -56,6 +56,9 @@ func (f *File) closeRevision(newest, last *section) Revision {
 	}
 	s := newScanner(f.r, rev.End, f.size)
 	skipComments(s)
+	if newest.style == StyleStream && s.keyword("trailer") {
+		f.skipTrailer(s)
+	}
 	if !s.literal("startxref") {
 		return rev
 	}
@@ -77,6 +80,17 @@ func (f *File) closeRevision(newest, last *section) Revision {
 	}
 	rev.End = s.pos
 	return rev
+}
+
+// skipTrailer passes a trailer that some linearisers leave behind a
+// cross-reference stream; no reader uses it.
+func (f *File) skipTrailer(s *scanner) {
+	p := f.parser(s.pos, f.size)
+	_, err := p.object()
+	if err == nil {
+		s.pos = p.s.pos
+	}
+	s.space()
 }
 
 // skipComments passes white space and the comment with which some producers

@@ -1,0 +1,137 @@
+package diff
+
+import (
+	"fmt"
+
+	"github.com/antin-gov/antin/signer/cos"
+)
+
+// Level is the most that later revisions did, in rising order.
+type Level int
+
+// Levels.
+const (
+	None        Level = iota // nothing, or rewrites with the same content
+	LTAUpdates               // validation data, document time-stamps, dates
+	FormFilling              // signatures in new or empty fields
+	Annotations              // reserved for comments
+	Other                    // anything else
+)
+
+// String names the level.
+func (l Level) String() string {
+	switch l {
+	case None:
+		return "none"
+	case LTAUpdates:
+		return "lta-updates"
+	case FormFilling:
+		return "form-filling"
+	case Annotations:
+		return "annotations"
+	}
+	return "other"
+}
+
+// Lock is what a signature says about fields that must not change (FieldMDP,
+// ISO 32000-2, 12.8.2.4): All, Include or Exclude.
+type Lock struct {
+	Action string
+	Fields []string
+}
+
+// Permissions are those of the signature that the changes came after.
+type Permissions struct {
+	DocMDP int // P of the certification, 0 when there is none
+	Locks  []Lock
+}
+
+// Reason is one finding.
+type Reason struct {
+	Revision int
+	Object   string // path from the trailer, and the reference
+	Page     int    // from 1, 0 when it belongs to no page
+	Level    Level
+	Why      string
+}
+
+// Result is what came after the signed revision.
+type Result struct {
+	Level   Level
+	Reasons []Reason
+}
+
+// Limits of the analysis. What is larger is judged Other, not passed over.
+const (
+	maxObjects   = 3_000_000 // pairs of objects over all revisions
+	maxRevisions = 500
+	maxReasons   = 100
+	maxBytes     = 512 << 20 // of rewritten streams that must be compared
+)
+
+// Compare judges all revisions after the signed one, each against the one
+// before, so that a later revision cannot hide what an earlier one did.
+func Compare(f *cos.File, signedRevision int, p Permissions) (*Result, error) {
+	revisions := f.Revisions()
+	_, err := f.View(signedRevision)
+	if err != nil {
+		return nil, fmt.Errorf("compare revisions: %w", err)
+	}
+	r := &Result{}
+	budget := &budget{objects: maxObjects, bytes: maxBytes}
+	if f.Irregular() != "" {
+		r.add(Reason{Revision: signedRevision, Level: Other, Why: f.Irregular()})
+		return r, nil
+	}
+	if f.Trailing() > 0 {
+		r.add(Reason{Revision: len(revisions) - 1, Level: Other, Why: "bytes stand behind the end of the last revision"})
+	}
+	if len(revisions)-signedRevision > maxRevisions {
+		r.add(Reason{Revision: signedRevision, Level: Other, Why: "too many revisions to judge"})
+		return r, nil
+	}
+	for rev := signedRevision + 1; rev < len(revisions); rev++ {
+		if revisions[rev].Doubled {
+			r.add(Reason{Revision: rev, Level: Other, Why: "the cross-reference lists an object twice, so readers may differ"})
+		}
+		if revisions[rev].Style == cos.StyleHybrid {
+			r.add(Reason{Revision: rev, Level: Other, Why: "a hybrid cross-reference was added, so readers may differ"})
+		}
+		err = compareRevision(f, rev, p, r, budget)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func compareRevision(f *cos.File, rev int, p Permissions, r *Result, b *budget) error {
+	old, err := f.View(rev - 1)
+	if err != nil {
+		return fmt.Errorf("compare revisions: %w", err)
+	}
+	now, err := f.View(rev)
+	if err != nil {
+		return fmt.Errorf("compare revisions: %w", err)
+	}
+	c := &comparer{
+		old: old, new: now, revision: rev, permissions: p, result: r, budget: b,
+		seen: map[pair]bool{}, pages: map[cos.Ref]int{}, nodes: map[cos.Ref]bool{},
+		fields: map[cos.Ref]*field{}, added: map[cos.Ref]bool{}, names: map[string]bool{},
+	}
+	c.run()
+	return nil
+}
+
+func (r *Result) add(x Reason) {
+	r.Level = max(r.Level, x.Level)
+	if len(r.Reasons) < maxReasons {
+		r.Reasons = append(r.Reasons, x)
+	}
+}
+
+// budget bounds the work over all revisions.
+type budget struct {
+	objects int
+	bytes   int64
+}

@@ -1,0 +1,132 @@
+package diff
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/antin-gov/antin/signer/cos"
+)
+
+// maxTreeDepth bounds the page tree and the field tree.
+const maxTreeDepth = 64
+
+// collectTree notes the pages and nodes of the old page tree.
+func (c *comparer) collectTree(o cos.Object, depth int) {
+	ref, isRef := o.(cos.Ref)
+	node := c.old.Dict(o)
+	if !isRef || node == nil || depth > maxTreeDepth || c.nodes[ref] || c.pages[ref] > 0 || !c.spend() {
+		return
+	}
+	kids := c.old.Array(node["Kids"])
+	if kids == nil {
+		c.pages[ref] = len(c.pages) + 1
+		return
+	}
+	c.nodes[ref] = true
+	for _, kid := range kids {
+		c.collectTree(kid, depth+1)
+	}
+}
+
+// tree compares the page tree: the same pages in the same order.
+func (c *comparer) tree(o, n cos.Object, at *way, depth int) {
+	oldRef, _ := o.(cos.Ref)
+	newRef, _ := n.(cos.Ref)
+	if oldRef != newRef || depth > maxTreeDepth {
+		c.reject(at, newRef, c.pages[oldRef], "a page or a node of the page tree is another object")
+		return
+	}
+	key := pair{oldRef, newRef}
+	if c.seen[key] || !c.spend() {
+		return
+	}
+	c.seen[key] = !oldRef.IsZero()
+	if c.pages[oldRef] > 0 {
+		c.page(oldRef, at)
+		return
+	}
+	x, y := c.old.Dict(o), c.new.Dict(n)
+	if x == nil || y == nil {
+		if (x == nil) != (y == nil) {
+			c.reject(at, newRef, 0, "a node of the page tree appeared or vanished")
+		}
+		return
+	}
+	for _, k := range keys(x, y) {
+		if k != "Kids" {
+			c.compare(x[k], y[k], at.to(string(k)), 0)
+		}
+	}
+	a, b := c.old.Array(x["Kids"]), c.new.Array(y["Kids"])
+	if len(a) != len(b) {
+		c.reject(at, newRef, 0, "pages were added or removed")
+		return
+	}
+	for i := range a {
+		c.tree(a[i], b[i], at.to("Kids").to(strconv.Itoa(i)), depth+1)
+	}
+}
+
+// page compares one page; only its annotations have rules of their own.
+func (c *comparer) page(ref cos.Ref, at *way) {
+	number := c.pages[ref]
+	x, y := c.old.Dict(ref), c.new.Dict(ref)
+	if x == nil || y == nil {
+		if (x == nil) != (y == nil) {
+			c.reject(at, ref, number, "the page appeared or vanished")
+		}
+		return
+	}
+	for _, k := range keys(x, y) {
+		if k == "Annots" {
+			c.annotations(x[k], y[k], at.to("Annots"), number, ref)
+			continue
+		}
+		c.compare(x[k], y[k], at.to(string(k)), number)
+	}
+}
+
+// annotations lets a page gain widgets of new signature fields and nothing
+// else; what was there stays, in its order.
+func (c *comparer) annotations(o, n cos.Object, at *way, page int, ref cos.Ref) {
+	oldValue, err1 := c.old.Resolve(o)
+	newValue, err2 := c.new.Resolve(n)
+	before, ok1 := oldValue.(cos.Array)
+	after, ok2 := newValue.(cos.Array)
+	if err1 != nil || err2 != nil || !ok1 && oldValue != nil || !ok2 && newValue != nil {
+		c.compare(o, n, at, page)
+		return
+	}
+	i := 0
+	for _, x := range after {
+		widget, isRef := x.(cos.Ref)
+		if isRef && c.added[widget] && (i >= len(before) || before[i] != x) {
+			if slices.Contains(before, x) {
+				c.reject(at, widget, page, "an annotation became a signature field")
+			}
+			c.ownPage(widget, ref, at, page)
+			continue
+		}
+		if i >= len(before) {
+			c.reject(at, widget, page, "an annotation was added")
+			continue
+		}
+		_, isField := c.fields[widget]
+		if !isRef || !isField || before[i] != x {
+			c.compare(before[i], x, at.to(strconv.Itoa(i)), page)
+		}
+		i++
+	}
+	if i < len(before) {
+		c.reject(at, cos.Ref{}, page, "an annotation was removed")
+	}
+}
+
+// ownPage wants a new widget to stand on the page it names.
+func (c *comparer) ownPage(widget, page cos.Ref, at *way, number int) {
+	d := c.new.Dict(widget)
+	named, ok := d["P"].(cos.Ref)
+	if ok && named != page {
+		c.reject(at, widget, number, "a signature field stands on another page than it says")
+	}
+}

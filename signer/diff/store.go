@@ -1,0 +1,203 @@
+package diff
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/antin-gov/antin/signer/cos"
+)
+
+// store lets the document security store grow (EN 319 142-1, 5.4.2): nothing
+// that it held may go or change.
+func (c *comparer) store(o, n cos.Object, at *way) {
+	x, y := c.old.Dict(o), c.new.Dict(n)
+	if y == nil {
+		c.reject(at, cos.Ref{}, 0, "the document security store was removed")
+		return
+	}
+	changed := false
+	for _, key := range keys(x, y) {
+		here := at.to(string(key))
+		switch key {
+		case "Type":
+		case "Certs", "OCSPs", "CRLs":
+			changed = c.grown(x[key], y[key], here) || changed
+		case "VRI":
+			changed = c.related(x[key], y[key], here) || changed
+		default:
+			c.compare(x[key], y[key], here, 0)
+		}
+	}
+	if changed || x == nil {
+		c.note(at, cos.Ref{}, 0, LTAUpdates, "validation data was added")
+	}
+}
+
+// grown lets an array of streams grow and tells whether it did.
+func (c *comparer) grown(o, n cos.Object, at *way) bool {
+	before, after := c.old.Array(o), c.new.Array(n)
+	for i, x := range before {
+		if i >= len(after) || !slices.Contains(after, x) {
+			c.reject(at, cos.Ref{}, 0, "validation data was removed")
+			return false
+		}
+		c.compare(x, x, at.to(strconv.Itoa(i)), 0)
+	}
+	for _, x := range after {
+		if slices.Contains(before, x) {
+			continue
+		}
+		ref, isRef := x.(cos.Ref)
+		stm := c.new.Stream(x)
+		if !isRef || stm == nil || stm.Dict["Subtype"] != nil {
+			c.reject(at, ref, 0, "something that is no validation data was added to the store")
+		}
+	}
+	return len(after) > len(before)
+}
+
+// related compares what the store says about single signatures (VRI).
+func (c *comparer) related(o, n cos.Object, at *way) bool {
+	x, y := c.old.Dict(o), c.new.Dict(n)
+	changed := false
+	for _, key := range keys(x, y) {
+		here := at.to(string(key))
+		was, is := c.old.Dict(x[key]), c.new.Dict(y[key])
+		if is == nil {
+			c.reject(here, cos.Ref{}, 0, "validation data was removed")
+			continue
+		}
+		changed = changed || was == nil
+		for _, k := range keys(was, is) {
+			switch k {
+			case "Cert", "OCSP", "CRL":
+				changed = c.grown(was[k], is[k], here.to(string(k))) || changed
+			case "TU", "TS", "Type":
+				if was[k] != nil {
+					c.compare(was[k], is[k], here.to(string(k)), 0)
+				}
+			default:
+				c.compare(was[k], is[k], here.to(string(k)), 0)
+			}
+		}
+	}
+	return changed
+}
+
+// additions lets a dictionary of small direct values gain keys.
+func (c *comparer) additions(o, n cos.Dict, at *way) {
+	for _, key := range keys(o, n) {
+		if o[key] == nil {
+			c.note(at.to(string(key)), cos.Ref{}, 0, LTAUpdates, "an extension of the format was declared")
+			continue
+		}
+		c.compare(o[key], n[key], at.to(string(key)), 0)
+	}
+}
+
+// version lets the catalog state a PDF version.
+func (c *comparer) version(o, n cos.Object, at *way) {
+	if cos.Equal(o, n) {
+		return
+	}
+	name := c.new.Name(n)
+	was := c.old.Name(o)
+	known := slices.Contains([]cos.Name{"1.4", "1.5", "1.6", "1.7", "2.0"}, name)
+	if !known || was > name {
+		c.reject(at, cos.Ref{}, 0, "changed")
+		return
+	}
+	c.note(at, cos.Ref{}, 0, LTAUpdates, "the version of the format was raised")
+}
+
+// info lets the document information change its date and producer.
+func (c *comparer) info(o, n cos.Object) {
+	x, y := c.old.Dict(o), c.new.Dict(n)
+	at := &way{key: "Info"}
+	for _, key := range keys(x, y) {
+		if key != "ModDate" && key != "Producer" {
+			c.compare(x[key], y[key], at.to(string(key)), 0)
+			continue
+		}
+		was, _ := c.old.Bytes(x[key])
+		is, _ := c.new.Bytes(y[key])
+		if !bytes.Equal(was, is) {
+			c.note(at.to(string(key)), cos.Ref{}, 0, LTAUpdates, "date or producer changed")
+		}
+	}
+}
+
+// metadata lets the XMP packet change dates and the producer (ISO 16684-1).
+func (c *comparer) metadata(o, n cos.Object, at *way) {
+	x, y := c.old.Stream(o), c.new.Stream(n)
+	if x == nil || y == nil {
+		c.compare(o, n, at, 0)
+		return
+	}
+	a, err1 := c.old.Decode(x)
+	b, err2 := c.new.Decode(y)
+	if err1 != nil || err2 != nil || y.Dict["Type"] != cos.Name("Metadata") || y.Dict["Subtype"] != cos.Name("XML") {
+		c.compare(o, n, at, 0)
+		return
+	}
+	if bytes.Equal(a, b) {
+		return
+	}
+	facts1, err1 := facts(a)
+	facts2, err2 := facts(b)
+	if err1 != nil || err2 != nil || !slices.Equal(facts1, facts2) {
+		ref, _ := n.(cos.Ref)
+		c.reject(at, ref, 0, "the metadata changed in more than dates")
+		return
+	}
+	c.note(at, cos.Ref{}, 0, LTAUpdates, "dates in the metadata changed")
+}
+
+// maxFacts bounds the statements of one XMP packet.
+const maxFacts = 100_000
+
+// facts lists the statements of an XMP packet without those that every save
+// changes.
+func facts(data []byte) ([]string, error) {
+	volatile := []string{"ModifyDate", "MetadataDate", "InstanceID", "Producer", "xmptk", "History"}
+	dec := xml.NewDecoder(bytes.NewReader(data))
+	dec.Strict = true
+	var out, path []string
+	hidden := 0
+	for {
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			slices.Sort(out)
+			return out, nil
+		}
+		if err != nil || len(out) > maxFacts {
+			return nil, errors.Join(err, cos.ErrLimit)
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			path = append(path, t.Name.Space+t.Name.Local)
+			if hidden > 0 || slices.Contains(volatile, t.Name.Local) {
+				hidden++
+				continue
+			}
+			for _, a := range t.Attr {
+				if !slices.Contains(volatile, a.Name.Local) && a.Name.Space != "xmlns" {
+					out = append(out, strings.Join(path, ">")+"@"+a.Name.Space+a.Name.Local+"="+a.Value)
+				}
+			}
+		case xml.EndElement:
+			path = path[:len(path)-1]
+			hidden = max(0, hidden-1)
+		case xml.CharData:
+			s := strings.TrimSpace(string(t))
+			if hidden == 0 && s != "" {
+				out = append(out, strings.Join(path, ">")+"="+s)
+			}
+		}
+	}
+}
