@@ -28,6 +28,7 @@ type Engine struct {
 	duplicates           int
 	thresholds           thresholds
 	suppressed           atomic.Uint64
+	exhausted            atomic.Uint64
 }
 
 // group is a prefilter with the rules that it cannot serve: those without a
@@ -59,6 +60,9 @@ type Stats struct {
 	Unfiltered int
 	// Suppressed counts matches that a threshold kept from alerting.
 	Suppressed uint64
+	// Exhausted counts units of traffic on which the work limit ended the
+	// judgement early.
+	Exhausted uint64
 }
 
 // NewEngine compiles rules. Rules must not be shared between engines.
@@ -87,7 +91,7 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 
 // Stats returns the engine's figures.
 func (e *Engine) Stats() Stats {
-	s := Stats{Rules: len(e.rules), Duplicates: e.duplicates, Suppressed: e.suppressed.Load()}
+	s := Stats{Rules: len(e.rules), Duplicates: e.duplicates, Suppressed: e.suppressed.Load(), Exhausted: e.exhausted.Load()}
 	s.Unfiltered = len(e.headerOnly) + len(e.tcp.always) + len(e.other.always) + len(e.stream.always)
 	for i := range e.keys {
 		s.Unfiltered += len(e.keys[i].always)

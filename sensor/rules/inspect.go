@@ -34,12 +34,20 @@ type subjectRange struct {
 	from, to   int32
 }
 
-// Work limits of one Inspect, so that no traffic can hold a worker: contents
-// searched and bytes shown to regular expressions. Ordinary traffic needs
-// under a hundredth of either.
+// Work limits of one Inspect, so that no traffic can hold a worker. Ordinary
+// traffic stays under a hundredth of them; what is cut is counted in
+// Stats.Exhausted.
 const (
-	maxSteps      = 1 << 16
-	maxRegexBytes = 1 << 18
+	// baseSteps and stepsPerByte bound the searches for contents: a step is
+	// one test or stepBytes bytes searched. The worst case is about a
+	// millisecond for a packet.
+	baseSteps    = 1 << 16
+	stepsPerByte = 4
+	stepBytes    = 64
+	// baseRegexBytes and regexPerByte bound the bytes that regular expressions
+	// read.
+	baseRegexBytes = 1 << 18
+	regexPerByte   = 4
 )
 
 // NewContext makes the scratch memory for one worker.
@@ -83,7 +91,7 @@ func (ctx *Context) begin() {
 	ctx.candidates = ctx.candidates[:0]
 	ctx.matches = ctx.matches[:0]
 	ctx.subjects = ctx.subjects[:0]
-	ctx.steps, ctx.regex = maxSteps, maxRegexBytes
+	ctx.steps, ctx.regex = baseSteps, baseRegexBytes
 }
 
 func (ctx *Context) addRules(ids []int32) {
@@ -129,6 +137,9 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 			}
 			return nil
 		}
+	}
+	if ctx.steps < 0 || ctx.regex < 0 {
+		e.exhausted.Add(1)
 	}
 	if in.View == ViewPacket && in.Flow != nil {
 		in.Flow.ipOnly[direction(in)] = true

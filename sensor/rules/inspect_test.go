@@ -412,3 +412,27 @@ alert http any any -> any any (http.host; dotprefix; content:".example.com"; end
 		t.Errorf("%v allocations per packet and transaction, want none", n)
 	}
 }
+
+func TestHostileTrafficIsBounded(t *testing.T) {
+	for _, c := range []struct{ name, options string }{
+		{"contents that backtrack", strings.Repeat(`content:"a"; distance:0; `, 8) + `content:"b"; within:1;`},
+		{"contents that search to the end", `content:"a"; ` + strings.Repeat(`content:"ab"; distance:0; `, 3)},
+		{"an expression that is tried again and again", `content:"a"; pcre:"/a+?x?/R"; content:"b"; within:1;`},
+		{"a relative expression after every match", `content:"a"; pcre:"/^a*b/R";`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := mustEngine(t, `alert tcp-pkt any any -> any any (content:"aa"; fast_pattern; `+c.options+` sid:1;)`)
+			in := toServer(strings.Repeat("a", 1<<16))
+			begin := time.Now()
+			got := e.Inspect(e.NewContext(), in)
+			took := time.Since(begin)
+			t.Logf("%v", took)
+			if len(got) != 0 || took > 2*time.Second {
+				t.Errorf("%d alerts in %v", len(got), took)
+			}
+			if e.Stats().Exhausted != 1 {
+				t.Errorf("the limit was not counted: %+v", e.Stats())
+			}
+		})
+	}
+}

@@ -33,6 +33,8 @@ func (ctx *Context) setSubjects(key int, value []byte, trans []transform) []byte
 		*k = subjectRange{ctx.generation, int32(at), int32(at)}
 	}
 	k.to++
+	ctx.steps += stepsPerByte * len(s.raw)
+	ctx.regex += regexPerByte * len(s.raw)
 	return s.raw
 }
 
@@ -145,6 +147,11 @@ func (ctx *Context) contentHolds(c *content, rest []item, s *subject, pos int) b
 		at := -1
 		if lo <= hi-n {
 			at = bytes.Index(data[lo:hi], c.pattern)
+			searched := at
+			if at < 0 {
+				searched = hi - lo
+			}
+			ctx.steps -= 1 + searched/stepBytes
 		}
 		if at >= 0 && c.endswith && lo+at+n != len(data) {
 			at = -1
