@@ -71,7 +71,7 @@ func (b *builder) addBytes(kind itemKind, value string) error {
 	if t.base == 0 && t.count > maxBinaryBytes {
 		return fmt.Errorf("more than %d binary bytes", maxBinaryBytes)
 	}
-	if t.count == 0 && kind == itemByteTest {
+	if t.count == 0 && kind == itemByteTest && t.base == 0 {
 		return errors.New("no bytes to test")
 	}
 	return b.add(b.buf, b.trans, item{kind: kind, bytes: t})
@@ -148,6 +148,11 @@ func (t *byteTest) read(buf []byte, pos int) (n uint64, end int, ok bool) {
 	}
 	raw := buf[at : at+t.count]
 	if t.base != 0 {
+		if t.count == 0 {
+			// No count means all digits that follow, as in Suricata's
+			// ByteExtractString.
+			raw = buf[at:min(at+maxTextBytes, len(buf))]
+		}
 		n, ok = textNumber(raw, uint64(t.base))
 		return n, at + t.count, ok
 	}

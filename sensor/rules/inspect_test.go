@@ -97,6 +97,7 @@ func TestContentSemantics(t *testing.T) {
 		{"byte_test compares little endian", `content:"a"; byte_test:2,=,1,0,relative,little;`, "a\x01\x00", true},
 		{"byte_test tests bits", `content:"a"; byte_test:1,&,128,0,relative;`, "a\x81", true},
 		{"byte_test reads text", `content:"n="; byte_test:3,>,99,0,relative,string,dec;`, "n=100", true},
+		{"byte_test without a count reads all digits", `content:"n="; byte_test:0,=,1234,0,relative,string,dec;`, "n=1234;", true},
 		{"byte_test fails outside the data", `content:"a"; byte_test:4,>,0,0,relative;`, "a\x01", false},
 		{"byte_jump moves the position", `content:"a"; byte_jump:1,0,relative; content:"z"; within:1;`, "a\x02..z", true},
 		{"byte_jump from the beginning", `content:"a"; byte_jump:1,0,relative,from_beginning; content:"z"; within:1;`, "a\x03.z", true},
