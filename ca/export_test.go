@@ -1,0 +1,33 @@
+package ca
+
+import (
+	"context"
+	"crypto/x509"
+	"math/big"
+
+	casapi "github.com/smallstep/certificates/cas/apiv1"
+
+	"github.com/antin-gov/antin/ca/crl"
+	"github.com/antin-gov/antin/ca/profile"
+)
+
+// DrawSerials makes the service draw its serial numbers from next.
+func (s *Service) DrawSerials(next func() (*big.Int, error)) { s.engine.serial = next }
+
+// UseProfiles replaces the profiles.
+func (s *Service) UseProfiles(set *profile.Set) { s.profiles = set }
+
+// SignUnprepared asks the signing service for a certificate that nobody
+// prepared, as a bug or an intruder inside smallstep would.
+func (s *Service) SignUnprepared(template *x509.Certificate, csr *x509.CertificateRequest) error {
+	_, err := s.signing.CreateCertificate(&casapi.CreateCertificateRequest{Template: template, CSR: csr})
+	return err
+}
+
+// PutList stores a list.
+func (s *Service) PutList(ctx context.Context, l *crl.List) error {
+	return statusStore{s.engine.records}.Put(ctx, l)
+}
+
+// RandomSerial is the real source of serial numbers.
+func RandomSerial() (*big.Int, error) { return randomSerial() }
