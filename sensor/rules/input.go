@@ -52,6 +52,10 @@ type Input struct {
 	// transaction, the raw bytes behind it if the caller has them (rules that
 	// mix a sticky buffer and plain content need it).
 	Payload []byte
+	// StreamOffset is, for ViewStream, how many bytes of the stream came before
+	// Payload, so that offset and depth count from the stream's start and not
+	// from the piece's.
+	StreamOffset uint64
 	// Buffers are the transaction's fields. Nil outside ViewTransaction.
 	Buffers *Buffers
 	// TCPFlags is the TCP header's flag byte.

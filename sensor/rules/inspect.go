@@ -50,6 +50,10 @@ const (
 	regexPerByte   = 4
 )
 
+// maxStreamOffset is where all anchored contents are past, which parsing
+// limits to twice maxOffset.
+const maxStreamOffset = 4 * maxOffset
+
 // NewContext makes the scratch memory for one worker.
 func (e *Engine) NewContext() *Context {
 	ctx := &Context{
@@ -122,6 +126,7 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 		ctx.addRules(e.listedDst.rules(in.Dst.Addr()))
 		ctx.addRules(e.headerOnly)
 	case ViewStream:
+		ctx.subjects[0].base = int(min(in.StreamOffset, maxStreamOffset))
 		ctx.prefilter(&e.stream, 2, in.Payload)
 	case ViewTransaction:
 		e.prefilterKeys(ctx, in.Buffers)

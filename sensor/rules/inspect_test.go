@@ -217,6 +217,32 @@ func TestViewsFollowSuricata(t *testing.T) {
 	}
 }
 
+func TestAnchorsCountFromTheStreamsStart(t *testing.T) {
+	for _, c := range []struct {
+		name, options string
+		offset        uint64
+		want          bool
+	}{
+		{"depth at the start", `content:"abc"; depth:3;`, 0, true},
+		{"depth in a later piece", `content:"abc"; depth:3;`, 1000, false},
+		{"offset already passed", `content:"abc"; offset:500;`, 1000, true},
+		{"offset not reached", `content:"abc"; offset:2000;`, 1000, false},
+		{"depth that reaches into the piece", `content:"abc"; depth:1003;`, 1000, true},
+		{"a gigabyte later", `content:"abc"; depth:3;`, 1 << 40, false},
+		{"content without an anchor", `content:"abc";`, 1000, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := mustEngine(t, `alert tcp-stream any any -> any any (`+c.options+` sid:1;)`)
+			in := toServer("abc")
+			in.View, in.StreamOffset = ViewStream, c.offset
+			got := len(e.Inspect(e.NewContext(), in)) == 1
+			if got != c.want {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
 func transaction(toServer bool, add func(*Buffers)) *Input {
 	in := &Input{
 		Time: start, Proto: ProtoTCP, Src: client, Dst: server, ToServer: toServer, Established: true,

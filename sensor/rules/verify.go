@@ -4,7 +4,9 @@ import "bytes"
 
 // subject is one instance of a buffer with what has been derived from it.
 type subject struct {
-	raw      []byte
+	raw []byte
+	// base is the place of raw's start in its stream.
+	base     int
 	folded   []byte
 	isFolded bool
 	// own keeps the transformed bytes' memory between units.
@@ -22,7 +24,7 @@ func (ctx *Context) setSubjects(key int, value []byte, trans []transform) []byte
 	}
 	s := &ctx.subjects[at]
 	s.isFolded = false
-	s.raw = value
+	s.raw, s.base = value, 0
 	for _, t := range trans {
 		s.swap = t.apply(s.swap[:0], s.raw)
 		s.own, s.swap = s.swap, s.own
@@ -128,9 +130,9 @@ func (ctx *Context) contentHolds(c *content, rest []item, s *subject, pos int) b
 	if c.nocase {
 		data = s.fold()
 	}
-	lo, hi := c.offset, len(data)
+	lo, hi := max(c.offset-s.base, 0), len(data)
 	if c.depth >= 0 {
-		hi = min(hi, c.offset+c.depth)
+		hi = min(hi, c.offset+c.depth-s.base)
 	}
 	if c.relative {
 		lo = pos + c.distance
