@@ -87,6 +87,10 @@ type Names struct {
 	IP       bool `yaml:"ip"`
 	Email    bool `yaml:"email"`
 	Required bool `yaml:"required"`
+	// Agency puts the URI urn:antin:agency:ID into the certificate: for machines
+	// that speak for an agency, such as data clients. The id comes from the
+	// directory, never from the request.
+	Agency bool `yaml:"agency"`
 }
 
 // Validity is how long a certificate of the profile is valid.

@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"net"
 	"net/mail"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -18,6 +19,10 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 )
+
+// agencyURN names an agency as urn:antin:agency:ID (RFC 8141); data services
+// take from it whose machine is asking.
+const agencyURN = "antin:agency:"
 
 // maxNames is how many alternative names of a kind one certificate may carry.
 const maxNames = 32
@@ -226,6 +231,9 @@ func (p *Profile) addNames(t *x509.Certificate, f Facts) error {
 		}
 	}
 	t.DNSNames, t.IPAddresses = f.DNSNames, f.IPs
+	if p.Names.Agency && f.AgencyID != "" {
+		t.URIs = []*url.URL{{Scheme: "urn", Opaque: agencyURN + f.AgencyID}}
+	}
 	if p.Names.Email && f.Email != "" {
 		a, err := mail.ParseAddress(f.Email)
 		if err != nil || a.Address != f.Email {
