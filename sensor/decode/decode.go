@@ -81,6 +81,9 @@ func (d *Decoder) SetChecksums(on bool) { d.verify = on }
 // Forget drops the fragments that wait: the capture is over.
 func (d *Decoder) Forget() { d.frags = newDefragmenter() }
 
+// Waiting is the number of datagrams that wait for fragments, and their bytes.
+func (d *Decoder) Waiting() (datagrams, bytes int) { return len(d.frags.open), d.frags.bytes }
+
 // Panics is the number of frames whose decoding was stopped by a panic.
 func (d *Decoder) Panics() uint64 { return d.panics }
 

@@ -37,10 +37,17 @@ func (d *Decoder) ipv6(data []byte, p *Packet, verify bool) (Outcome, Reason) {
 		}
 		return d.transport(p, d.ip6.Payload, verify)
 	}
-	// The parser goes no further than a hop-by-hop header; what it decoded
-	// after it stood at the wrong place.
+	// The parser takes a hop-by-hop header for part of its own and then counts
+	// the packet's length wrongly; the walk starts again behind the fixed
+	// header. A length of zero is a jumbogram's (RFC 2675).
 	d.decoded = d.decoded[:0]
-	return d.extensions(d.ip6.Payload, p, verify)
+	body := data[40:]
+	length := int(d.ip6.Length)
+	p.Truncated = length > len(body)
+	if length > 0 && length < len(body) {
+		body = body[:length]
+	}
+	return d.extensions(body, p, verify)
 }
 
 func isExtension(next uint8) bool {

@@ -160,11 +160,12 @@ func Parse(b []byte) (*Message, error) {
 	return m, nil
 }
 
-// readName reads a name at b[at:], following compression pointers, which may
-// only point backwards, and returns where the name ends in place.
+// readName reads a name at b[at:], following compression pointers. They should
+// point backwards, but resolvers follow others too; their number is bounded.
+// It also returns where the name ends in place.
 func readName(b []byte, at int) ([]byte, int, error) {
 	name := make([]byte, 0, 32)
-	end, jumps, limit := -1, 0, at
+	end, jumps := -1, 0
 	for {
 		if at >= len(b) {
 			return nil, 0, ErrShort
@@ -185,10 +186,10 @@ func readName(b []byte, at int) ([]byte, int, error) {
 				end = at + 2
 			}
 			jumps++
-			if to >= limit || jumps > maxJumps {
+			if jumps > maxJumps {
 				return nil, 0, ErrName
 			}
-			at, limit = to, to
+			at = to
 		case n&0xc0 != 0:
 			return nil, 0, ErrName
 		default:

@@ -1,0 +1,161 @@
+package dns_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"testing"
+
+	"github.com/antin-gov/antin/sensor/proto/dns"
+)
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// query asks for www.example.com A; answer has a CNAME and an address, with
+// compressed names.
+const (
+	query  = "1a2b01000001000000000000" + "03777777076578616d706c6503636f6d0000010001"
+	answer = "1a2b81800001000200000000" + "03777777076578616d706c6503636f6d0000010001" +
+		"c00c000500010000003c00060361707" + "0c010" +
+		"c02d000100010000003c0004c0000201"
+)
+
+func TestParseReadsAnAnswer(t *testing.T) {
+	m, err := dns.Parse(unhex(t, answer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !m.Response() || !m.RecursionAvailable() || m.ID != 0x1a2b || m.Rcode() != 0 {
+		t.Errorf("header %x", m.Flags)
+	}
+	if len(m.Queries) != 1 || string(m.Queries[0].Name) != "www.example.com" {
+		t.Fatalf("queries %v", m.Queries)
+	}
+	if len(m.Answers) != 2 || string(m.Answers[0].Data) != "app.example.com" || string(m.Answers[1].Data) != "192.0.2.1" {
+		t.Fatalf("answers %v", m.Answers)
+	}
+	if string(m.Answers[1].Name) != "app.example.com" || m.Answers[1].TTL != 60 {
+		t.Errorf("second answer %v", m.Answers[1])
+	}
+}
+
+func TestParseRefusesOrCuts(t *testing.T) {
+	whole := unhex(t, answer)
+	loop := unhex(t, "1a2b01000001000000000000"+"c00c00010001")
+	long := append(unhex(t, "1a2b01000001000000000000"), bytes.Repeat(append([]byte{63}, make([]byte, 63)...), 5)...)
+	cases := []struct {
+		name string
+		in   []byte
+		ok   bool
+		cut  bool
+	}{
+		{"a message cut in its header", whole[:11], false, false},
+		{"a message cut in its question", whole[:20], false, false},
+		{"a message cut in an answer is kept as far as it goes", whole[:len(whole)-2], true, true},
+		{"a name that points at itself", loop, false, false},
+		{"a name over 255 octets", append(long, 0, 0, 1, 0, 1), false, false},
+		{"counts that the message does not hold", append([]byte{0, 1, 0x81, 0x80, 0, 0, 0xff, 0xff, 0, 0, 0, 0}, 0), true, true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := dns.Parse(c.in)
+			if (err == nil) != c.ok {
+				t.Fatalf("error %v", err)
+			}
+			if err == nil && m.Cut != c.cut {
+				t.Errorf("cut %v", m.Cut)
+			}
+		})
+	}
+}
+
+func TestProbeTellsDNSByContent(t *testing.T) {
+	q := unhex(t, query)
+	quic := append([]byte{0xc3, 0, 0, 0, 1, 8}, make([]byte, 100)...)
+	cases := []struct {
+		name           string
+		in             []byte
+		client, server uint16
+		want           bool
+	}{
+		{"a query to port 53", q, 40000, 53, true},
+		{"a query to another port", q, 40000, 12345, true},
+		{"an answer from another port", unhex(t, answer), 40000, 12345, true},
+		{"multicast DNS", q, 5353, 5353, false},
+		{"NetBIOS names", q, 137, 137, false},
+		{"QUIC", quic, 40000, 443, false},
+		{"zeros", make([]byte, 64), 40000, 9999, false},
+		{"text", []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 40000, 53, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if got := dns.Probe(c.in, c.client, c.server); got != c.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+func TestStreamCutsMessagesHoweverTheyArrive(t *testing.T) {
+	q := unhex(t, query)
+	wire := append([]byte{0, byte(len(q))}, q...)
+	wire = append(wire, wire...)
+	for size := 1; size <= len(wire); size++ {
+		var s dns.Stream
+		n := 0
+		for at := 0; at < len(wire); at += size {
+			s.Feed(wire[at:min(at+size, len(wire))], func(msg []byte) {
+				if bytes.Equal(msg, q) {
+					n++
+				}
+			})
+		}
+		if n != 2 {
+			t.Fatalf("in pieces of %d: %d messages", size, n)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(unhex(f, query))
+	f.Add(unhex(f, answer))
+	f.Add(unhex(f, "000081800000000100000000"+"00002100010000000000090001000200350161"+"00"))
+	f.Add(unhex(f, "000081800000000100000000"+"0000060001000000000018016100016200"+"0000000100000002000000030000000400000005"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := dns.Parse(b)
+		if err != nil {
+			return
+		}
+		for _, list := range [][]dns.Record{m.Answers, m.Authorities, m.Additionals} {
+			for _, r := range list {
+				if len(r.Name) > 255 {
+					t.Error("name over its limit")
+				}
+			}
+		}
+		dns.Probe(b, 1, 2)
+		var s dns.Stream
+		s.Feed(b, func(msg []byte) {
+			if len(msg) > dns.MaxMessage {
+				t.Error("message over its limit")
+			}
+		})
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	msg := unhex(b, answer)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := dns.Parse(msg)
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
