@@ -41,6 +41,7 @@ type section struct {
 	trailer Dict
 	entries []entry // sorted by number, one a number
 	prev    int64   // -1 when it is the first
+	xrefStm int64   // of a hybrid table
 	holder  Ref     // the cross-reference stream's own object
 	doubled bool    // the section lists a number twice
 	shifted bool    // a table that begins at 1 although it means 0
@@ -202,6 +203,7 @@ func (f *File) mergeHybrid(sec *section) error {
 		return fmt.Errorf("hybrid cross-reference: %w", err)
 	}
 	sec.style = StyleHybrid
+	sec.xrefStm = stm.offset
 	sec.holder = stm.holder
 	merged := make([]entry, 0, len(sec.entries)+len(stm.entries))
 	for _, e := range sec.entries {

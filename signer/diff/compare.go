@@ -96,7 +96,11 @@ func (c *comparer) trailer() {
 	c.compare(o["Encrypt"], n["Encrypt"], &way{key: "Encrypt"}, 0)
 	oldID, newID := c.old.Array(o["ID"]), c.new.Array(n["ID"])
 	if len(oldID) > 0 && (len(newID) == 0 || !cos.Equal(oldID[0], newID[0])) {
-		c.reject(&way{key: "ID"}, cos.Ref{}, 0, "the identifier of the document changed")
+		level := LTAUpdates // careless software; nothing is shown differently
+		if o["Encrypt"] != nil {
+			level = Other // the file key depends on it
+		}
+		c.note(&way{key: "ID"}, cos.Ref{}, 0, level, "the identifier of the document changed")
 	}
 	c.info(o["Info"], n["Info"])
 }

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/antin-gov/antin/signer/cos"
 )
@@ -94,7 +95,7 @@ func Compare(f *cos.File, signedRevision int, p Permissions) (*Result, error) {
 		if revisions[rev].Doubled {
 			r.add(Reason{Revision: rev, Level: Other, Why: "the cross-reference lists an object twice, so readers may differ"})
 		}
-		if revisions[rev].Style == cos.StyleHybrid {
+		if revisions[rev].Style == cos.StyleHybrid && !knownStream(revisions[:signedRevision+1], revisions[rev].XRefStm) {
 			r.add(Reason{Revision: rev, Level: Other, Why: "a hybrid cross-reference was added, so readers may differ"})
 		}
 		err = compareRevision(f, rev, p, r, budget)
@@ -103,6 +104,12 @@ func Compare(f *cos.File, signedRevision int, p Permissions) (*Result, error) {
 		}
 	}
 	return r, nil
+}
+
+// knownStream tells whether a hybrid part was there when the document was
+// signed: careless software copies the reference to it into its own trailer.
+func knownStream(signed []cos.Revision, at int64) bool {
+	return slices.ContainsFunc(signed, func(r cos.Revision) bool { return r.XRefStm == at })
 }
 
 func compareRevision(f *cos.File, rev int, p Permissions, r *Result, b *budget) error {

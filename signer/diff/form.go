@@ -76,10 +76,28 @@ func (c *comparer) form(o, n cos.Object, at *way) {
 			if !ok {
 				c.reject(here, cos.Ref{}, 0, "changed")
 			}
-		case key == "DR" && x == nil:
-			// Resources of a form that did not exist serve no field that did.
+		case key == "DR":
+			c.resources(was, is, here)
 		default:
 			c.compare(was, is, here, 0)
+		}
+	}
+}
+
+// resources lets the form gain resources under new names; appearances that
+// are there do not use them.
+func (c *comparer) resources(o, n cos.Object, at *way) {
+	x, y := c.old.Dict(o), c.new.Dict(n)
+	for _, kind := range keys(x, y) {
+		was, is, here := c.old.Dict(x[kind]), c.new.Dict(y[kind]), at.to(string(kind))
+		if was == nil || is == nil {
+			if x[kind] != nil {
+				c.compare(x[kind], y[kind], here, 0)
+			}
+			continue
+		}
+		for _, name := range was.Keys() {
+			c.compare(was[name], is[name], here.to(string(name)), 0)
 		}
 	}
 }
@@ -184,7 +202,7 @@ func (c *comparer) filled(ref cos.Ref, f *field, y cos.Dict, at *way) {
 func allowedKeys() []cos.Name {
 	return []cos.Name{
 		"Type", "Subtype", "FT", "T", "TU", "TM", "V", "F", "Ff", "P", "Rect", "AP", "AS", "MK", "DA", "Q",
-		"Lock", "SV", "Border", "BS", "M", "NM", "Kids", "Parent",
+		"Lock", "SV", "Border", "BS", "M", "NM", "Kids", "Parent", "DR", "H",
 	}
 }
 
@@ -252,7 +270,6 @@ func (c *comparer) signature(o cos.Object) (Level, string) {
 		return Other, "a signature of the signed document was used again"
 	}
 	d := c.new.Dict(o)
-	kind := c.new.Name(d["Type"])
 	br := c.new.Array(d["ByteRange"])
 	_, hasContents := c.new.Bytes(d["Contents"])
 	if d == nil || len(br) != 4 || !hasContents {
@@ -276,7 +293,7 @@ func (c *comparer) signature(o cos.Object) (Level, string) {
 			return Other, "a certification was added to a signed document"
 		}
 	}
-	if kind == "DocTimeStamp" {
+	if c.new.Name(d["SubFilter"]) == "ETSI.RFC3161" {
 		return LTAUpdates, "a document time-stamp was added"
 	}
 	return FormFilling, "a signature was added"

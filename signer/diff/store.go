@@ -38,15 +38,19 @@ func (c *comparer) store(o, n cos.Object, at *way) {
 	}
 }
 
-// grown lets an array of streams grow and tells whether it did.
+// grown lets an array of streams grow and tells whether it did. An item counts
+// as kept when the same object or one with the same content is there.
 func (c *comparer) grown(o, n cos.Object, at *way) bool {
 	before, after := c.old.Array(o), c.new.Array(n)
 	for i, x := range before {
-		if i >= len(after) || !slices.Contains(after, x) {
+		if slices.Contains(after, x) {
+			c.compare(x, x, at.to(strconv.Itoa(i)), 0)
+			continue
+		}
+		if !c.holds(after, x) {
 			c.reject(at, cos.Ref{}, 0, "validation data was removed")
 			return false
 		}
-		c.compare(x, x, at.to(strconv.Itoa(i)), 0)
 	}
 	for _, x := range after {
 		if slices.Contains(before, x) {
@@ -61,6 +65,28 @@ func (c *comparer) grown(o, n cos.Object, at *way) bool {
 	return len(after) > len(before)
 }
 
+// holds tells whether an array has a stream with the content of an old one.
+func (c *comparer) holds(list cos.Array, o cos.Object) bool {
+	want, ok := c.content(c.old, o)
+	return ok && slices.ContainsFunc(list, func(x cos.Object) bool {
+		got, ok := c.content(c.new, x)
+		return ok && bytes.Equal(got, want)
+	})
+}
+
+func (c *comparer) content(v *cos.View, o cos.Object) ([]byte, bool) {
+	stm := v.Stream(o)
+	if stm == nil || c.budget.bytes < 0 {
+		return nil, false
+	}
+	data, err := v.Decode(stm)
+	if err != nil {
+		return nil, false
+	}
+	c.budget.bytes -= int64(len(data))
+	return data, true
+}
+
 // related compares what the store says about single signatures (VRI).
 func (c *comparer) related(o, n cos.Object, at *way) bool {
 	x, y := c.old.Dict(o), c.new.Dict(n)
@@ -69,7 +95,9 @@ func (c *comparer) related(o, n cos.Object, at *way) bool {
 		here := at.to(string(key))
 		was, is := c.old.Dict(x[key]), c.new.Dict(y[key])
 		if is == nil {
-			c.reject(here, cos.Ref{}, 0, "validation data was removed")
+			// The entry only says what belongs to which signature; the data
+			// itself is kept by the arrays above.
+			c.note(here, cos.Ref{}, 0, LTAUpdates, "the store no longer says which data belongs to a signature")
 			continue
 		}
 		changed = changed || was == nil
@@ -135,11 +163,15 @@ func (c *comparer) info(o, n cos.Object) {
 // metadata lets the XMP packet change dates and the producer (ISO 16684-1).
 func (c *comparer) metadata(o, n cos.Object, at *way) {
 	x, y := c.old.Stream(o), c.new.Stream(n)
-	if x == nil || y == nil {
+	if y == nil || x == nil && c.old.Dict(o) != nil {
 		c.compare(o, n, at, 0)
 		return
 	}
-	a, err1 := c.old.Decode(x)
+	var a []byte
+	var err1 error
+	if x != nil {
+		a, err1 = c.old.Decode(x)
+	}
 	b, err2 := c.new.Decode(y)
 	if err1 != nil || err2 != nil || y.Dict["Type"] != cos.Name("Metadata") || y.Dict["Subtype"] != cos.Name("XML") {
 		c.compare(o, n, at, 0)
@@ -166,7 +198,6 @@ const maxFacts = 100_000
 func facts(data []byte) ([]string, error) {
 	volatile := []string{"ModifyDate", "MetadataDate", "InstanceID", "Producer", "xmptk", "History"}
 	dec := xml.NewDecoder(bytes.NewReader(data))
-	dec.Strict = true
 	var out, path []string
 	hidden := 0
 	for {
@@ -186,7 +217,7 @@ func facts(data []byte) ([]string, error) {
 				continue
 			}
 			for _, a := range t.Attr {
-				if !slices.Contains(volatile, a.Name.Local) && a.Name.Space != "xmlns" {
+				if !slices.Contains(volatile, a.Name.Local) && a.Name.Space != "xmlns" && a.Value != "" {
 					out = append(out, strings.Join(path, ">")+"@"+a.Name.Space+a.Name.Local+"="+a.Value)
 				}
 			}
