@@ -3,7 +3,7 @@ import * as pdfjs from "pdfjs-dist";
 
 pdfjs.GlobalWorkerOptions.workerSrc = "/assets/pdf.worker.js";
 
-export interface Page { element: HTMLElement; widthPt: number; heightPt: number }
+export interface Page { element: HTMLElement; widthPt: number; heightPt: number; viewport: pdfjs.PageViewport }
 
 /** drawPages fills `into` with the document's pages, at most `limit` of them. */
 export async function drawPages(data: ArrayBuffer, into: HTMLElement, limit = 50): Promise<Page[]> {
@@ -23,7 +23,7 @@ export async function drawPages(data: ArrayBuffer, into: HTMLElement, limit = 50
     element.append(canvas);
     into.append(element);
     await page.render({ canvasContext: canvas.getContext("2d")!, viewport, annotationMode: pdfjs.AnnotationMode.ENABLE }).promise;
-    pages.push({ element, widthPt: plain.width, heightPt: plain.height });
+    pages.push({ element, widthPt: plain.width, heightPt: plain.height, viewport: plain });
   }
   return pages;
 }

@@ -1,0 +1,57 @@
+// The page on which anyone checks a document: the file is drawn here, in the reader's browser, and each signature is marked
+// on the page with its verdict. The server answers with the same fragment that the plain form shows.
+import { drawPages } from "./pdf";
+
+const form = document.querySelector<HTMLFormElement>("[data-verify-form]");
+
+if (form) {
+  const file = form.querySelector<HTMLInputElement>("input[type=file]")!;
+  const result = document.getElementById("verify-result")!;
+  const pages = document.getElementById("verify-pages")!;
+  const busy = form.querySelector<HTMLElement>("[data-busy]")!;
+  form.querySelector<HTMLElement>("[data-plain-submit]")!.hidden = true;
+
+  const run = async () => {
+    const chosen = file.files?.[0];
+    if (!chosen) return;
+    busy.hidden = false;
+    result.replaceChildren();
+    pages.replaceChildren();
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { "X-Fragment": "1" } });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      result.replaceChildren(...(page.getElementById("verify-result") ?? page.getElementById("main") ?? page.body).childNodes);
+    } catch {
+      result.textContent = form.dataset.failed ?? "";
+      return;
+    } finally {
+      busy.hidden = true;
+    }
+    try {
+      const drawn = await drawPages(await chosen.arrayBuffer(), pages);
+      for (const seen of result.querySelectorAll<HTMLElement>("[data-mark-page]")) {
+        const on = drawn[Number(seen.dataset.markPage) - 1];
+        if (!on) continue;
+        const [x1, y1, x2, y2] = on.viewport.convertToViewportRectangle(seen.dataset.markRect!.split(",").map(Number));
+        const [w, h] = [on.viewport.width, on.viewport.height];
+        const mark = document.createElement("a");
+        mark.className = `mark ${seen.dataset.markTone}`;
+        mark.href = `#${seen.id}`;
+        mark.title = seen.dataset.markLabel ?? "";
+        mark.setAttribute("aria-label", seen.dataset.markLabel ?? "");
+        const percent = (v: number, of: number) => `${(v / of) * 100}%`;
+        Object.assign(mark.style, {
+          left: percent(Math.min(x1, x2), w), top: percent(Math.min(y1, y2), h), width: percent(Math.abs(x2 - x1), w), height: percent(Math.abs(y2 - y1), h),
+        });
+        on.element.append(mark);
+      }
+    } catch {
+      pages.textContent = form.dataset.undrawn ?? "";
+    }
+  };
+  file.addEventListener("change", run);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void run();
+  });
+}

@@ -1,0 +1,315 @@
+package signer
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+
+	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/internal/web"
+	"github.com/antin-gov/antin/signer/appearance"
+)
+
+//go:embed templates locales
+var room embed.FS
+
+// Where a mark first stands on an A4 page, in millimetres from the top left,
+// before the person moves it: the signature block of NĐ 30/2020 Appendix I,
+// boxes 7c and 8.
+var (
+	firstPerson = appearance.Box{X: 125, Y: 215, Width: 50, Height: 20}
+	firstSeal   = appearance.SealOver(firstPerson, 36)
+)
+
+type pages struct {
+	site    *web.Site
+	service *Service
+	pages   *web.Pages
+}
+
+// RegisterPages adds the pages of signing and of public verification to the
+// console.
+func RegisterPages(site *web.Site, s *Service) error {
+	read, err := site.Pages(room)
+	if err != nil {
+		return fmt.Errorf("pages of signing: %w", err)
+	}
+	p := &pages{site: site, service: s, pages: read}
+	site.Nav(
+		web.NavItem{Group: "documents", Path: "/sign", Key: "sign.nav", Roles: []string{auth.RoleOfficial, auth.RoleClerk}},
+		web.NavItem{Group: "documents", Path: "/verify", Key: "verify.nav", Public: true},
+	)
+	site.Handle("GET /sign", web.SignedIn, p.list)
+	site.Handle("POST /sign", web.SignedIn, p.add)
+	site.Handle("GET /sign/{id}", web.SignedIn, p.show)
+	site.Handle("POST /sign/{id}", web.SignedIn, p.sign)
+	site.Handle("POST /sign/{id}/passkey", web.SignedIn, p.passkey)
+	site.Handle("GET /sign/{id}/file", web.SignedIn, p.file)
+	site.Handle("GET /verify", web.Public, p.verifyForm)
+	site.Handle("POST /verify", web.Public, p.verify)
+	return nil
+}
+
+type listView struct {
+	Documents []Document
+	Error     string
+	Limit     int64
+}
+
+func (p *pages) list(w http.ResponseWriter, r *http.Request) { p.renderList(w, r, "") }
+
+func (p *pages) renderList(w http.ResponseWriter, r *http.Request, problem string) {
+	docs, err := p.service.Documents(r.Context())
+	if err != nil {
+		p.site.Fail(w, r, err)
+		return
+	}
+	status := 0
+	if problem != "" {
+		status = http.StatusUnprocessableEntity
+	}
+	p.pages.Render(w, r, "list", web.Page{Title: "sign.title", Status: status, View: listView{Documents: docs, Error: problem, Limit: p.service.d.MaxUpload >> 20}})
+}
+
+func (p *pages) add(w http.ResponseWriter, r *http.Request) {
+	// The form's own parts take little beside the file.
+	r.Body = http.MaxBytesReader(w, r.Body, p.service.d.MaxUpload+1<<20)
+	file, header, err := r.FormFile("file")
+	if err != nil {
+		p.renderList(w, r, uploadProblem(err))
+		return
+	}
+	defer func() { _ = file.Close() }()
+	doc, err := p.service.AddDocument(r.Context(), header.Filename, file)
+	if err != nil {
+		problem := uploadProblem(err)
+		if problem == "" {
+			p.site.Fail(w, r, err)
+			return
+		}
+		p.renderList(w, r, problem)
+		return
+	}
+	http.Redirect(w, r, "/sign/"+doc.ID, http.StatusSeeOther)
+}
+
+// uploadProblem is the locale key of what is wrong with a file, or "".
+func uploadProblem(err error) string {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge), errors.Is(err, ErrTooLarge):
+		return "sign.error.large"
+	case errors.Is(err, ErrNotPDF):
+		return "sign.error.pdf"
+	case errors.Is(err, http.ErrMissingFile):
+		return "sign.error.missing"
+	}
+	return ""
+}
+
+type showView struct {
+	Document *Document
+	Act      *Act
+	Keys     []keyChoice
+	Box      appearance.Box
+	Page     int
+	Preset   string
+	Reason   string
+	Error    string
+	Report   *verdictView
+}
+
+type keyChoice struct {
+	Name, Holder, Serial, Until string
+	Seal                        bool
+}
+
+func (p *pages) show(w http.ResponseWriter, r *http.Request) {
+	doc, ok := p.document(w, r)
+	if !ok {
+		return
+	}
+	p.renderShow(w, r, doc, showView{})
+}
+
+func (p *pages) document(w http.ResponseWriter, r *http.Request) (*Document, bool) {
+	doc, err := p.service.Document(r.Context(), r.PathValue("id"))
+	if errors.Is(err, ErrNotFound) {
+		p.site.Error(w, r, http.StatusNotFound, "error.missing", nil)
+		return nil, false
+	}
+	if err != nil {
+		p.site.Fail(w, r, err)
+		return nil, false
+	}
+	return doc, true
+}
+
+func (p *pages) renderShow(w http.ResponseWriter, r *http.Request, doc *Document, view showView) {
+	view.Document = doc
+	var err error
+	if doc.ActID != "" {
+		view.Act, err = p.service.Act(r.Context(), doc.ActID)
+		if err == nil {
+			view.Report, err = p.report(r, doc)
+		}
+	} else {
+		view.Keys, err = p.service.keysOf(r.Context())
+	}
+	if err != nil {
+		p.site.Fail(w, r, err)
+		return
+	}
+	if view.Preset == "" {
+		view.Preset, view.Box, view.Page = string(appearance.Person), firstPerson, int(doc.Pages)
+		if len(view.Keys) > 0 && view.Keys[0].Seal {
+			view.Preset, view.Box = string(appearance.Seal), firstSeal
+		}
+	}
+	status := 0
+	if view.Error != "" {
+		status = http.StatusUnprocessableEntity
+	}
+	p.pages.Render(w, r, "document", web.Page{Title: "sign.title", TitleText: doc.Name, Scripts: []string{"sign"}, Status: status, View: view})
+}
+
+func (p *pages) report(r *http.Request, doc *Document) (*verdictView, error) {
+	f, err := p.service.Open(doc)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	report, err := p.service.Verify(r.Context(), f, info.Size(), doc.Name)
+	if err != nil {
+		return nil, err
+	}
+	return viewOf(report, web.VisitorFrom(r.Context()).Lang), nil
+}
+
+func (p *pages) passkey(w http.ResponseWriter, r *http.Request) {
+	doc, ok := p.document(w, r)
+	if !ok {
+		return
+	}
+	p.site.BeginFactor(w, r, auth.SubjectFrom(r.Context()).AccountID, "sign:"+doc.SHA256)
+}
+
+func (p *pages) sign(w http.ResponseWriter, r *http.Request) {
+	doc, ok := p.document(w, r)
+	if !ok {
+		return
+	}
+	subject := auth.SubjectFrom(r.Context())
+	view := showView{Preset: r.FormValue("preset"), Reason: r.FormValue("reason")}
+	q, err := p.request(r, &view)
+	if err != nil {
+		view.Error = "sign.error.place"
+		p.renderShow(w, r, doc, view)
+		return
+	}
+	// The factor is given for this document's digest, and only then is the key
+	// asked: what is bound is what was shown (R15).
+	factor := web.FactorOf(r)
+	err = p.site.SecondFactor(r.Context(), subject.AccountID, "sign:"+doc.SHA256, factor)
+	if err != nil {
+		key, told := web.FactorError(err)
+		if !told {
+			p.site.Fail(w, r, err)
+			return
+		}
+		view.Error = key
+		p.renderShow(w, r, doc, view)
+		return
+	}
+	q.Factor = FactorTOTP
+	if factor.Answer != "" {
+		q.Factor = FactorPasskey
+	}
+	_, err = p.service.SignDocument(r.Context(), doc, q)
+	if err != nil {
+		view.Error = signProblem(err)
+		if view.Error == "" {
+			p.site.Fail(w, r, err)
+			return
+		}
+		p.renderShow(w, r, doc, view)
+		return
+	}
+	http.Redirect(w, r, "/sign/"+doc.ID, http.StatusSeeOther)
+}
+
+// request reads the form: key, page and place of the mark in millimetres.
+func (p *pages) request(r *http.Request, view *showView) (Request, error) {
+	var numbers [5]float64
+	for i, name := range []string{"page", "x", "y", "width", "height"} {
+		v, err := strconv.ParseFloat(r.FormValue(name), 64)
+		if err != nil || v < 0 || v > 5000 {
+			return Request{}, fmt.Errorf("%w: %s", ErrRequest, name)
+		}
+		numbers[i] = v
+	}
+	view.Page = int(numbers[0])
+	view.Box = appearance.Box{X: numbers[1], Y: numbers[2], Width: numbers[3], Height: numbers[4]}
+	seal := view.Preset == string(appearance.Seal)
+	name := web.VisitorFrom(r.Context()).Name
+	if seal {
+		name = web.VisitorFrom(r.Context()).Agency
+	}
+	return Request{
+		Key: r.FormValue("key"), Reason: view.Reason, Seal: seal,
+		Visible: &appearance.Spec{Preset: appearance.Preset(view.Preset), Page: view.Page, Box: view.Box, Name: name},
+	}, nil
+}
+
+// signProblem is the locale key of why a document was not signed, or "".
+func signProblem(err error) string {
+	switch {
+	case errors.Is(err, auth.ErrDenied):
+		return "sign.error.denied"
+	case errors.Is(err, ErrUnsigned):
+		return "sign.error.unsigned"
+	case errors.Is(err, ErrCertificate):
+		return "sign.error.certificate"
+	case errors.Is(err, ErrKey):
+		return "sign.error.key"
+	case errors.Is(err, ErrRecord):
+		return "sign.error.record"
+	case errors.Is(err, appearance.ErrOutside):
+		return "sign.error.place"
+	}
+	return ""
+}
+
+func (p *pages) file(w http.ResponseWriter, r *http.Request) {
+	doc, ok := p.document(w, r)
+	if !ok {
+		return
+	}
+	f, err := p.service.Open(doc)
+	if err != nil {
+		p.site.Fail(w, r, err)
+		return
+	}
+	defer func() { _ = f.Close() }()
+	w.Header().Set("Content-Type", "application/pdf")
+	disposition := "inline"
+	if r.FormValue("download") != "" {
+		disposition = "attachment"
+	}
+	w.Header().Set("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": downloadName(doc)}))
+	http.ServeContent(w, r, "", doc.CreatedAt, f)
+}
+
+func downloadName(doc *Document) string {
+	if doc.ActID == "" {
+		return doc.Name
+	}
+	return "da-ky-" + doc.Name
+}

@@ -1,0 +1,77 @@
+package signer
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/antin-gov/antin/signer/validate"
+)
+
+// verdictView is a report as the pages show it: words in the visitor's
+// language, and the place of each visible signature.
+type verdictView struct {
+	Verdict, Tone string
+	Signatures    []signatureView
+	Reasons       []string
+}
+
+type signatureView struct {
+	Field, Signer, Kind, Level   string
+	Verdict, Tone, Sub           string
+	Integrity, Coverage, Changes string
+	Time                         time.Time
+	Stamped                      bool
+	Reasons                      []string
+	Page                         int    // from 1; 0 when nothing is visible
+	Rect                         string // x1,y1,x2,y2 in the page's own coordinates
+}
+
+// tone is the colour of a verdict: green, red, or amber.
+func tone(verdict string) string {
+	switch verdict {
+	case string(validate.Passed):
+		return "ok"
+	case string(validate.Failed):
+		return "bad"
+	default:
+		return "warn"
+	}
+}
+
+func viewOf(r *validate.Report, lang string) *verdictView {
+	if r == nil {
+		return nil
+	}
+	v := &verdictView{Verdict: string(r.Verdict), Tone: tone(string(r.Verdict)), Reasons: reasons(r.Reasons, lang)}
+	for _, s := range r.Signatures {
+		v.Signatures = append(v.Signatures, viewOfSignature(s, lang))
+	}
+	return v
+}
+
+func viewOfSignature(s validate.Signature, lang string) signatureView {
+	v := signatureView{
+		Field: s.Field, Signer: s.Signer, Kind: string(s.Kind), Level: s.Level, Verdict: string(s.Verdict), Tone: tone(string(s.Verdict)),
+		Sub: string(s.SubIndication), Integrity: string(s.Integrity), Coverage: string(s.Coverage), Changes: string(s.Changes),
+		Reasons: reasons(s.Reasons, lang), Stamped: s.Stamped,
+	}
+	switch {
+	case s.Stamped && s.BestTime != nil:
+		v.Time = *s.BestTime
+	case s.SignedAt != nil:
+		v.Time = *s.SignedAt
+	}
+	if s.Visible() {
+		v.Page = s.Page + 1
+		v.Rect = fmt.Sprintf("%.2f,%.2f,%.2f,%.2f", s.Rect[0], s.Rect[1], s.Rect[2], s.Rect[3])
+	}
+	return v
+}
+
+func reasons(list []validate.Reason, lang string) []string {
+	var texts []string
+	for _, r := range list {
+		texts = append(texts, r.Text(validate.Lang(lang)))
+	}
+	return texts
+}

@@ -1,0 +1,95 @@
+package signer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/internal/web"
+	"github.com/antin-gov/antin/signer/validate"
+)
+
+// Verify judges every signature of a PDF against the system's own trust
+// anchors, now, with revocation data from the document and from the
+// authorities.
+func (s *Service) Verify(ctx context.Context, in io.ReaderAt, size int64, name string) (*validate.Report, error) {
+	anchors, err := s.d.Anchors(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read trust anchors: %w", err)
+	}
+	report, err := validate.Validate(ctx, in, size, validate.Options{Store: anchors, Collector: s.d.Collector, Clock: s.d.Clock})
+	if err != nil {
+		return nil, err
+	}
+	report.File = name
+	return report, nil
+}
+
+// keysOf lists the keys that the context's subject may sign with: their own,
+// and their agency's seal for a clerk.
+func (s *Service) keysOf(ctx context.Context) ([]keyChoice, error) {
+	keys, err := s.d.Keys.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list keys: %w", err)
+	}
+	subject := auth.SubjectFrom(ctx)
+	var choices []keyChoice
+	for _, k := range keys {
+		own := k.PersonID != "" && k.PersonID == subject.PersonID
+		seal := k.PersonID == "" && k.AgencyID == subject.AgencyID && subject.Has(auth.RoleClerk)
+		if len(k.Chain) == 0 || !own && !seal {
+			continue
+		}
+		leaf := k.Chain[0]
+		choices = append(choices, keyChoice{Name: k.Name, Holder: leaf.Subject.CommonName, Serial: leaf.SerialNumber.Text(16), Until: leaf.NotAfter.Format("02/01/2006"), Seal: seal})
+	}
+	return choices, nil
+}
+
+type verifyView struct {
+	Report *verdictView
+	Error  string
+	Limit  int64
+}
+
+func (p *pages) verifyForm(w http.ResponseWriter, r *http.Request) {
+	p.renderVerify(w, r, verifyView{})
+}
+
+func (p *pages) renderVerify(w http.ResponseWriter, r *http.Request, view verifyView) {
+	view.Limit = p.service.d.MaxUpload >> 20
+	status := 0
+	if view.Error != "" {
+		status = http.StatusUnprocessableEntity
+	}
+	p.pages.Render(w, r, "verify", web.Page{Title: "verify.title", Scripts: []string{"verify"}, Status: status, View: view})
+}
+
+// verify judges an uploaded file. The file is not kept: a multipart upload
+// larger than a few megabytes lies in a temporary file until the answer.
+func (p *pages) verify(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, p.service.d.MaxUpload+1<<20)
+	file, header, err := r.FormFile("file")
+	if err != nil {
+		problem := uploadProblem(err)
+		if problem == "" {
+			problem = "sign.error.missing"
+		}
+		p.renderVerify(w, r, verifyView{Error: problem})
+		return
+	}
+	defer func() { _ = file.Close() }()
+	report, err := p.service.Verify(r.Context(), file, header.Size, cleanName(header.Filename))
+	if errors.Is(err, validate.ErrUnreadable) {
+		p.renderVerify(w, r, verifyView{Error: "verify.error.pdf"})
+		return
+	}
+	if err != nil {
+		p.site.Fail(w, r, err)
+		return
+	}
+	p.renderVerify(w, r, verifyView{Report: viewOf(report, web.VisitorFrom(r.Context()).Lang)})
+}
