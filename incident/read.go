@@ -213,9 +213,9 @@ func (s *Service) Get(ctx context.Context, id string) (*Detail, error) {
 		return nil, err
 	}
 	d.HistoryIntact = checkHistory(d.History) == nil
-	err = s.db.NewSelect().Model((*caseHost)(nil)).Column("addr").Where("case_id = ?", k.ID).OrderExpr("addr").Scan(ctx, &d.Hosts)
+	d.Hosts, err = s.hosts(ctx, k.ID)
 	if err != nil {
-		return nil, fmt.Errorf("read hosts of case %s: %w", k.Number, err)
+		return nil, err
 	}
 	d.Evidence, err = s.evidenceOf(ctx, k.ID)
 	return d, err
@@ -279,28 +279,48 @@ func (s *Service) VerifyHistory(ctx context.Context, id string) error {
 	return checkHistory(rows)
 }
 
-// ExerciseCases returns the cases of a drill with their histories, for its
-// score. It asks nobody: the drill service has asked.
-func (s *Service) ExerciseCases(ctx context.Context, exerciseID string) ([]Case, map[string][]History, error) {
+// ExerciseCase is a case of a drill with what its score is computed from.
+type ExerciseCase struct {
+	Case    Case      `json:"case"`
+	Hosts   []string  `json:"hosts"`
+	History []History `json:"history"`
+}
+
+// ExerciseCases returns the cases of a drill, oldest first; it fails when a
+// history does not hang together. It asks nobody: the drill service has asked.
+func (s *Service) ExerciseCases(ctx context.Context, exerciseID string) ([]ExerciseCase, error) {
 	if exerciseID == "" {
-		return nil, nil, fmt.Errorf("%w: no exercise named", ErrInvalid)
+		return nil, fmt.Errorf("%w: no exercise named", ErrInvalid)
 	}
 	var cases []Case
 	err := s.db.NewSelect().Model(&cases).Where("exercise_id = ?", exerciseID).OrderExpr("t0, id").Scan(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read cases of exercise %s: %w", exerciseID, err)
+		return nil, fmt.Errorf("read cases of exercise %s: %w", exerciseID, err)
 	}
-	histories := make(map[string][]History, len(cases))
+	all := make([]ExerciseCase, len(cases))
 	for i := range cases {
-		rows, err := s.history(ctx, cases[i].ID)
+		all[i].Case = cases[i]
+		all[i].History, err = s.history(ctx, cases[i].ID)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		err = checkHistory(rows)
+		err = checkHistory(all[i].History)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		histories[cases[i].ID] = rows
+		all[i].Hosts, err = s.hosts(ctx, cases[i].ID)
+		if err != nil {
+			return nil, err
+		}
 	}
-	return cases, histories, nil
+	return all, nil
+}
+
+func (s *Service) hosts(ctx context.Context, caseID string) ([]string, error) {
+	var hosts []string
+	err := s.db.NewSelect().Model((*caseHost)(nil)).Column("addr").Where("case_id = ?", caseID).OrderExpr("addr").Scan(ctx, &hosts)
+	if err != nil {
+		return nil, fmt.Errorf("read hosts of case %s: %w", caseID, err)
+	}
+	return hosts, nil
 }
