@@ -82,7 +82,7 @@ func TestRealSignedDocumentsAreJudgedAsTheirMakersMeant(t *testing.T) {
 		"validation__Signature-P-FR_CS-5.pdf":                  diff.Other, // evidence was removed
 		"validation__dss-1959__pades-tst-with-orphan-refs.pdf": diff.Other, // evidence was removed
 		"form-update-ap-indirect-sneaky-trailer.pdf":           diff.FormFilling,
-		"validation__pades_with_orphan_ocsp_cert_refs.pdf":     diff.FormFilling,
+		"validation__pades_with_orphan_ocsp_cert_refs.pdf":     diff.LTAUpdates,
 		"validation__pades-tst-with-null-type.pdf":             diff.LTAUpdates,
 	}
 	judged, listed := 0, 0
