@@ -36,7 +36,8 @@ type File struct {
 	irregular  string // why the chain is not one a signer may extend
 	entryCount int
 	scanned    int64
-	nested     int // objects being read in order to read another
+	named      uint32 // the highest object number referred to so far
+	nested     int    // objects being read in order to read another
 	crypt      *crypt
 	cache      map[place]Object
 	packs      map[int64]*pack

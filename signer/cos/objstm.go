@@ -36,7 +36,7 @@ func (v *View) packed(container uint32, index int, num uint32) (Object, error) {
 		return nil, &SyntaxError{Offset: e.at, What: fmt.Sprintf("object %d is not at index %d of object stream %d", num, index, container)}
 	}
 	r := bytes.NewReader(p.data)
-	q := &parser{s: newScanner(r, p.offsets[index], int64(len(p.data))), depth: f.limits.Depth, stop: math.MaxInt64}
+	q := &parser{s: newScanner(r, p.offsets[index], int64(len(p.data))), depth: f.limits.Depth, stop: math.MaxInt64, named: &f.named}
 	o, err = q.object()
 	if err != nil {
 		return nil, fmt.Errorf("object %d in object stream %d: %w", num, container, err)

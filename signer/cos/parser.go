@@ -17,11 +17,12 @@ const maxObjectDigits = 15
 type parser struct {
 	s     *scanner
 	depth int
-	stop  int64 // no object may reach beyond this byte
+	stop  int64   // no object may reach beyond this byte
+	named *uint32 // the highest object number referred to so far
 }
 
 func (f *File) parser(pos, end int64) *parser {
-	return &parser{s: newScanner(f.r, pos, end), depth: f.limits.Depth, stop: pos + f.limits.Object}
+	return &parser{s: newScanner(f.r, pos, end), depth: f.limits.Depth, stop: pos + f.limits.Object, named: &f.named}
 }
 
 func (p *parser) fail(format string, args ...any) error {
@@ -267,6 +268,7 @@ func (p *parser) numberOrRef() (Object, error) {
 				if num > math.MaxInt32 || gen > math.MaxUint16 {
 					return nil, p.fail("reference out of range")
 				}
+				*p.named = max(*p.named, uint32(num))
 				return Ref{Num: uint32(num), Gen: uint32(gen)}, nil
 			}
 		}

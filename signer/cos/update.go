@@ -28,6 +28,10 @@ type Written struct {
 	Reserved   map[string]Span
 }
 
+// maxDangling is how far above the defined objects a dangling reference is
+// believed; jumping further would make readers allocate for nothing.
+const maxDangling = 1000
+
 // maxSaneNumber is up to where /Size of a trailer is believed.
 const maxSaneNumber = 8_388_607 // ISO 32000-1, annex C.2
 
@@ -69,8 +73,13 @@ func (f *File) NewUpdate() (*Update, error) {
 // View returns the revision that is being updated.
 func (u *Update) View() *View { return u.view }
 
-// New reserves a number for a new object.
+// New reserves a number for a new object. Numbers that the objects read so far
+// refer to without defining them are left out: a new object must not come to
+// life at a place the document already points to.
 func (u *Update) New() Ref {
+	if n := u.file.named; n >= u.next && n <= 2*u.next+maxDangling {
+		u.next = n + 1
+	}
 	ref := Ref{Num: u.next}
 	u.next++
 	return ref
