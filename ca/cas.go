@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"net"
+	"net/url"
 	"slices"
 	"sync"
 
@@ -99,8 +101,9 @@ func sameContent(got, want *x509.Certificate) bool {
 		got.NotBefore.Equal(want.NotBefore) && got.NotAfter.Equal(want.NotAfter) &&
 		got.KeyUsage == want.KeyUsage && got.IsCA == want.IsCA && got.BasicConstraintsValid == want.BasicConstraintsValid &&
 		slices.Equal(got.DNSNames, want.DNSNames) && slices.Equal(got.EmailAddresses, want.EmailAddresses) &&
-		len(got.IPAddresses) == len(want.IPAddresses) && len(got.URIs) == len(want.URIs) &&
+		slices.EqualFunc(got.IPAddresses, want.IPAddresses, net.IP.Equal) &&
+		slices.EqualFunc(got.URIs, want.URIs, func(a, b *url.URL) bool { return a.String() == b.String() }) &&
 		slices.Equal(got.CRLDistributionPoints, want.CRLDistributionPoints) && slices.Equal(got.OCSPServer, want.OCSPServer) &&
-		slices.Equal(got.IssuingCertificateURL, want.IssuingCertificateURL) && len(got.Policies) == len(want.Policies) &&
+		slices.Equal(got.IssuingCertificateURL, want.IssuingCertificateURL) && slices.EqualFunc(got.Policies, want.Policies, x509.OID.Equal) &&
 		len(got.ExtKeyUsage) == len(want.ExtKeyUsage) && len(got.UnknownExtKeyUsage) == len(want.UnknownExtKeyUsage)
 }

@@ -10,10 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/digitorus/timestamp"
+
 	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/ca/crl"
 	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/ca/ra"
+	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/internal/store"
+	"github.com/antin-gov/antin/internal/store/storetest"
 )
 
 // approved is a request ready for issue.
@@ -212,4 +217,27 @@ func BenchmarkIssueParallel(b *testing.B) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "issue/s")
+}
+
+func TestNothingIsStampedWhileTheClockIsBehindAnEarlierStamp(t *testing.T) {
+	storetest.Each(t, schema(), func(t *testing.T, db *store.DB) {
+		now := clock.NewFake(time.Now())
+		w := newWorld(t, db, now)
+		request, err := timestamp.CreateRequest(bytes.NewReader([]byte("x")), &timestamp.RequestOptions{Certificates: true})
+		check(t, err)
+		stamp := func() error {
+			_, err := timestamp.ParseResponse(w.serve(t, "/tsa", "application/timestamp-query", request))
+			return err
+		}
+		check(t, stamp())
+		now.Advance(-5 * time.Second)
+		entries := w.size(t)
+		err = stamp()
+		if err == nil || w.size(t) != entries {
+			t.Fatal("stamped in the past")
+		}
+		t.Log(err)
+		now.Advance(5 * time.Second)
+		check(t, stamp())
+	})
 }

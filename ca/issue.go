@@ -58,9 +58,9 @@ func (s *Service) Issue(ctx context.Context, requestID string) (*Certificate, er
 	row, err := s.issueRequest(ctx, r)
 	after := context.WithoutCancel(ctx)
 	if err != nil {
-		return nil, errors.Join(err, s.desk.Release(after, r.ID))
+		return nil, errors.Join(err, s.desk.Release(after, r))
 	}
-	return row, s.desk.Done(after, r.ID, row.Serial)
+	return row, s.desk.Done(after, r, row.Serial)
 }
 
 func (s *Service) issueRequest(ctx context.Context, r *ra.Request) (*Certificate, error) {

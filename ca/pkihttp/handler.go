@@ -26,6 +26,10 @@ const (
 	maxAgeCertificate = 24 * time.Hour
 )
 
+// maxInFlight bounds the requests that are answered at once; each may cost a
+// signature of the token. Above it clients are told to come again.
+const maxInFlight = 256
+
 // File is something to serve under a name.
 type File struct {
 	DER      []byte
@@ -45,7 +49,8 @@ type Config struct {
 
 // Handler serves /aia/NAME.cer, /crl/NAME.crl, /ocsp and /tsa.
 type Handler struct {
-	cfg Config
+	cfg      Config
+	inFlight chan struct{}
 }
 
 // New returns the handler.
@@ -53,13 +58,21 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Certificate == nil || cfg.CRL == nil || cfg.OCSP == nil || cfg.TSA == nil || cfg.Logger == nil {
 		return nil, fmt.Errorf("%w: a part is missing", ErrConfig)
 	}
-	return &Handler{cfg: cfg}, nil
+	return &Handler{cfg: cfg, inFlight: make(chan struct{}, maxInFlight)}, nil
 }
 
 // ServeHTTP finds the service by the path. http.ServeMux is not used: it
 // redirects paths that hold "//", and the base64 of a status request may.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	select {
+	case h.inFlight <- struct{}{}:
+		defer func() { <-h.inFlight }()
+	default:
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "busy, try later", http.StatusServiceUnavailable)
+		return
+	}
 	path := r.URL.Path
 	switch {
 	case path == "/ocsp", strings.HasPrefix(path, "/ocsp/"):

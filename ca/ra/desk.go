@@ -36,7 +36,7 @@ const (
 	ActionCreate  = "ca.request.create"
 	ActionApprove = "ca.request.approve"
 	ActionReject  = "ca.request.reject"
-	ActionIssue   = "ca.request.issue"
+	ActionIssue   = "ca.certificate.issue"
 	ActionRead    = "ca.request.read"
 	ResourceKind  = "ca.request"
 )
@@ -255,7 +255,8 @@ func (d *Desk) Take(ctx context.Context, id string) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := d.cfg.Clock.Now().UTC()
+	// The time is the mark of this taking; PostgreSQL keeps microseconds.
+	now := d.cfg.Clock.Now().UTC().Truncate(time.Microsecond)
 	result, err := d.cfg.DB.NewUpdate().Model((*Request)(nil)).Set("state = ?", StateIssuing).
 		Set("issuing_since = ?", now).Set("issued_by = ?", who.AccountID).Where("id = ?", id).
 		Where("(state = ? OR (state = ? AND issuing_since < ?))", StateApproved, StateIssuing, now.Add(-issueLease)).Exec(ctx)
@@ -288,28 +289,30 @@ func sameFacts(a, b profile.Facts) bool {
 }
 
 // Done records that a request was certified under the serial number.
-func (d *Desk) Done(ctx context.Context, id, serial string) error {
-	return d.leave(ctx, id, StateIssued, serial)
+func (d *Desk) Done(ctx context.Context, r *Request, serial string) error {
+	return d.leave(ctx, r, StateIssued, serial)
 }
 
 // Release gives a request back whose issue failed.
-func (d *Desk) Release(ctx context.Context, id string) error {
-	return d.leave(ctx, id, StateApproved, "")
+func (d *Desk) Release(ctx context.Context, r *Request) error {
+	return d.leave(ctx, r, StateApproved, "")
 }
 
-func (d *Desk) leave(ctx context.Context, id string, to State, serial string) error {
+// leave ends the taking that r stands for, and no other: one that took longer
+// than issueLease may have been taken over meanwhile.
+func (d *Desk) leave(ctx context.Context, r *Request, to State, serial string) error {
 	q := d.cfg.DB.NewUpdate().Model((*Request)(nil)).Set("state = ?", to).Set("serial = ?", serial).
-		Where("id = ?", id).Where("state = ?", StateIssuing)
+		Where("id = ?", r.ID).Where("state = ?", StateIssuing).Where("issuing_since = ?", r.IssuingSince)
 	if to == StateIssued {
 		q = q.Set("issued_at = ?", d.cfg.Clock.Now().UTC())
 	}
 	result, err := q.Exec(ctx)
 	if err != nil {
-		return fmt.Errorf("record request %s as %s: %w", id, to, err)
+		return fmt.Errorf("record request %s as %s: %w", r.ID, to, err)
 	}
 	n, err := result.RowsAffected()
 	if err != nil || n != 1 {
-		return fmt.Errorf("%w: request %s is not being issued", ErrState, id)
+		return fmt.Errorf("%w: request %s was taken over", ErrState, r.ID)
 	}
 	return nil
 }
