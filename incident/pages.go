@@ -26,8 +26,9 @@ type PageDirectory interface {
 	Person(ctx context.Context, id string) (*directory.Person, error)
 }
 
-// PageAccounts lists the accounts a case may be given to.
+// PageAccounts knows the accounts: who acted, and to whom a case may be given.
 type PageAccounts interface {
+	Get(ctx context.Context, id string) (*auth.Account, error)
 	List(ctx context.Context) ([]auth.Account, error)
 }
 
@@ -60,16 +61,16 @@ func RegisterPages(site *web.Site, s *Service, d PageDeps) error {
 		Roles: []string{auth.RoleAnalyst, auth.RoleIncidentLead, auth.RoleLeader, auth.RoleAuditor},
 	})
 	site.Handle("GET /incidents", web.SignedIn, p.list)
+	site.Handle("GET /incidents/events", web.SignedIn, p.events)
+	site.Handle("GET /incidents/{id}", web.SignedIn, p.show)
+	site.Handle("GET /incidents/{id}/record", web.SignedIn, p.record)
+	site.Handle("GET /incidents/{id}/packet", web.SignedIn, p.packet)
+	site.Handle("POST /incidents/{id}/acknowledge", web.SignedIn, p.acknowledge)
+	site.Handle("POST /incidents/{id}/assign", web.SignedIn, p.assign)
+	site.Handle("POST /incidents/{id}/comment", web.SignedIn, p.comment)
+	site.Handle("POST /incidents/{id}/close", web.SignedIn, p.close)
+	site.Handle("POST /incidents/{id}/fulfil", web.SignedIn, p.fulfil)
 	return nil
-}
-
-func (p *casePages) list(w http.ResponseWriter, r *http.Request) {
-	page, err := p.service.List(r.Context(), Filter{State: StateOpen})
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	p.pages.Render(w, r, "list", web.Page{Title: "incidents.title", View: page})
 }
 
 // fail answers with the page that fits the error.
