@@ -1,0 +1,174 @@
+package sensor_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/sensor"
+	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/output"
+)
+
+// network makes two namespaces joined by a cable and returns how to enter
+// them. It skips the test where that is not allowed.
+func network(t *testing.T) (near, far string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("live capture needs root")
+	}
+	near, far = fmt.Sprintf("antin-a-%d", os.Getpid()), fmt.Sprintf("antin-b-%d", os.Getpid())
+	for _, ns := range []string{near, far} {
+		out, err := exec.Command("ip", "netns", "add", ns).CombinedOutput()
+		if err != nil {
+			t.Skipf("network namespaces are not to be had here: %s", out)
+		}
+		t.Cleanup(func() { exec.Command("ip", "netns", "del", ns).Run() })
+	}
+	for _, args := range []string{
+		"link add va netns " + near + " type veth peer name vb netns " + far,
+		"-n " + near + " addr add 10.99.0.1/24 dev va", "-n " + far + " addr add 10.99.0.2/24 dev vb",
+		"-n " + near + " link set va up", "-n " + far + " link set vb up",
+		"-n " + near + " link add link va name va.7 type vlan id 7", "-n " + far + " link add link vb name vb.7 type vlan id 7",
+		"-n " + near + " addr add 10.98.0.1/24 dev va.7", "-n " + far + " addr add 10.98.0.2/24 dev vb.7",
+		"-n " + near + " link set va.7 up", "-n " + far + " link set vb.7 up",
+	} {
+		out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput()
+		if err != nil {
+			t.Skipf("ip %s: %s", args, out)
+		}
+	}
+	return near, far
+}
+
+// inside runs f on a thread that has entered the namespace. The thread is not
+// given back, so that no other goroutine finds itself there.
+func inside(ns string, f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		fd, err := unix.Open("/var/run/netns/"+ns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			done <- err
+			return
+		}
+		defer unix.Close(fd)
+		err = unix.Setns(fd, unix.CLONE_NEWNET)
+		if err != nil {
+			done <- err
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}
+
+func listen(t *testing.T, ns, addr string) net.Listener {
+	t.Helper()
+	var l net.Listener
+	err := inside(ns, func() error {
+		var err error
+		l, err = net.Listen("tcp", addr)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestLiveCaptureRecordsWhatPasses(t *testing.T) {
+	near, far := network(t)
+	sink := &memory{}
+	e, err := sensor.New(sensor.Config{
+		Clock: clock.System{}, Sinks: []output.Sink{sink}, Identity: eve.Identity{Host: "live"},
+		Rules: ruleEngine(t, `alert http any any -> any any (msg:"a"; http.uri; content:"/live/9"; sid:9;)`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- inside(far, func() error { return e.RunLive(ctx, []string{"vb"}, func() { close(ready) }) })
+	}()
+	select {
+	case <-ready:
+	case err = <-ended:
+		cancel()
+		t.Fatalf("capture did not start: %v", err)
+	}
+	served := 0
+	for _, addr := range []string{"10.99.0.2:8088", "10.98.0.2:8088"} {
+		l := listen(t, far, addr)
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })}
+		go server.Serve(l)
+		defer server.Close()
+		for i := range 20 {
+			err = inside(near, func() error {
+				conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
+				if err != nil {
+					return err
+				}
+				defer conn.Close()
+				_, err = fmt.Fprintf(conn, "GET /live/%d HTTP/1.1\r\nHost: live\r\nConnection: close\r\n\r\n", i)
+				if err != nil {
+					return err
+				}
+				_, err = conn.Read(make([]byte, 1000))
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			served++
+		}
+	}
+	time.Sleep(300 * time.Millisecond)
+	cancel()
+	err = <-ended
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := e.Counters()
+	if c.Received != c.Processed+c.Dropped+c.Invalid || c.Dropped != 0 {
+		t.Errorf("received %d, processed %d, dropped %d, invalid %d", c.Received, c.Processed, c.Dropped, c.Invalid)
+	}
+	events := sink.events(t)
+	https, tagged := of(events, "http"), 0
+	for _, h := range https {
+		if part(h, "http")["status"] == nil || h.Fields["in_iface"] != "vb" {
+			t.Errorf("record %s", h.Raw)
+		}
+		if v, ok := h.Fields["vlan"].([]any); ok && fmt.Sprint(v[0]) == "7" {
+			tagged++
+		}
+	}
+	if len(https) != served || tagged != served/2 {
+		t.Errorf("%d requests, %d recorded, %d with their tag", served, len(https), tagged)
+	}
+	if alerts := of(events, "alert"); len(alerts) != 2 {
+		t.Errorf("%d alerts", len(alerts))
+	}
+}
+
+func TestLiveCaptureOfNoInterfaceIsRefused(t *testing.T) {
+	e, err := sensor.New(sensor.Config{Clock: clock.System{}, Sinks: []output.Sink{&memory{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = e.RunLive(context.Background(), []string{"no-such-interface"}, nil)
+	if err == nil {
+		t.Error("started")
+	}
+}
