@@ -1,0 +1,62 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+
+	"github.com/antin-gov/antin/incident"
+	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/internal/ledger/ledgerpages"
+	"github.com/antin-gov/antin/internal/web"
+
+	"github.com/antin-gov/antin/signer"
+)
+
+// startConsole puts the rooms' pages into one shell and serves them over TLS.
+func (s *server) startConsole(ctx context.Context) error {
+	handler, err := s.console()
+	if err != nil {
+		return err
+	}
+	pair, err := s.machine(ctx, "console", s.Config.Console.Listen)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.health)
+	mux.HandleFunc("GET /readyz", s.health)
+	mux.Handle("/", handler)
+	s.addr.Console, err = s.serve(ctx, "console", s.Config.Console.Listen, mux, &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*pair}, NextProtos: []string{"h2", "http/1.1"},
+	})
+	return err
+}
+
+func (s *server) console() (http.Handler, error) {
+	passkeys, err := auth.NewPasskeys(s.DB, s.Accounts, s.Config.Console.Host, s.origins())
+	if err != nil {
+		return nil, err
+	}
+	site, err := web.New(web.Deps{
+		Accounts: s.Accounts, Sessions: auth.NewSessions(s.DB, s.Clock), Passkeys: passkeys, Directory: s.Directory, Clock: s.Clock, Logger: s.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, register := range []func() error{
+		func() error { return signer.RegisterPages(site, s.Signer) },
+		func() error {
+			return incident.RegisterPages(site, s.Incidents, incident.PageDeps{Directory: s.Directory, Accounts: s.Accounts})
+		},
+
+		// policy pages
+		func() error { return ledgerpages.Register(site, s.Ledger, s.Path(LedgerDir)) },
+	} {
+		err = register()
+		if err != nil {
+			return nil, err
+		}
+	}
+	return site.Handler()
+}

@@ -1,0 +1,188 @@
+package app
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"time"
+
+	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/ca/ra"
+	"github.com/antin-gov/antin/hsm"
+)
+
+// renewMachine is how long before its end a machine's certificate is renewed.
+const renewMachine = 30 * 24 * time.Hour
+
+// Machine is a certificate of a machine of the system's own: its key lies in a
+// file of mode 0600, because a TLS server needs it at every start.
+type Machine struct {
+	Name     string // file name in the folder tls
+	Profile  string // "service", "client" or "sensor"
+	AgencyID string
+	DNSNames []string
+	IPs      []net.IP
+}
+
+// Files returns the paths of the certificate chain and of the key.
+func (s *System) Files(m Machine) (chain, key string) {
+	return s.Path(dirTLS, m.Name+".crt"), s.Path(dirTLS, m.Name+".key")
+}
+
+// Certify makes the machine's key and certificate, or renews the certificate
+// when it is about to end, and returns both for TLS.
+func (s *System) Certify(ctx context.Context, m Machine) (tls.Certificate, error) {
+	chainPath, keyPath := s.Files(m)
+	pair, err := tls.LoadX509KeyPair(chainPath, keyPath)
+	if err == nil && s.Clock.Now().Add(renewMachine).Before(pair.Leaf.NotAfter) {
+		return pair, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return tls.Certificate{}, fmt.Errorf("certificate of %s: %w", m.Name, err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: m.Name}, DNSNames: m.DNSNames, IPAddresses: m.IPs}, key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("request of %s: %w", m.Name, err)
+	}
+	issued, err := s.CA.IssueService(ctx, ca.ServiceForm{
+		Profile: m.Profile, Machine: m.Name, AgencyID: m.AgencyID, DNSNames: m.DNSNames, IPs: m.IPs, CSR: csr, Actor: "system:up",
+	})
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("certify %s: %w", m.Name, err)
+	}
+	leaf, err := issued.X509()
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	chain, err := s.chainPEM(leaf)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	err = errors.Join(replace(keyPath, keyPEM, 0o600), replace(chainPath, chain, 0o644))
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(chain, keyPEM)
+}
+
+// chainPEM is the certificate and its issuers, the root last.
+func (s *System) chainPEM(leaf *x509.Certificate) ([]byte, error) {
+	chain, err := s.CA.Chain(leaf)
+	if err != nil {
+		return nil, err
+	}
+	var text []byte
+	for _, cert := range chain {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})...)
+	}
+	return text, nil
+}
+
+// machineCAs is the pool that clients of our TLS servers are checked against:
+// the issuer of machines alone, so that an official's certificate opens none.
+func (s *System) machineCAs() (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(s.CA.Export()["issuer-"+ca.ServiceName+".pem"]) {
+		return nil, fmt.Errorf("no certificate of the authority %s", ca.ServiceName)
+	}
+	return pool, nil
+}
+
+// replace writes a file whole or not at all.
+func replace(path string, content []byte, mode os.FileMode) error {
+	next := path + ".new"
+	err := os.WriteFile(next, content, mode)
+	if err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}
+
+// IssueRequest issues an approved request and binds the certificate to its key
+// in the register, when the key is in the token.
+func (s *System) IssueRequest(ctx context.Context, id string) (*ca.Certificate, error) {
+	request, err := s.CA.GetRequest(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := s.CA.Issue(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if request.KeyLabel == "" {
+		return cert, nil
+	}
+	return cert, s.bind(ctx, request, cert)
+}
+
+func (s *System) bind(ctx context.Context, request *ra.Request, cert *ca.Certificate) error {
+	leaf, err := cert.X509()
+	if err != nil {
+		return err
+	}
+	chain, err := s.chainPEM(leaf)
+	if err != nil {
+		return err
+	}
+	err = s.Register.Bind(ctx, hsm.Entry{Name: request.KeyLabel, Label: request.KeyLabel, Chain: string(chain), PersonID: request.PersonID, AgencyID: request.AgencyID})
+	if err != nil {
+		return fmt.Errorf("bind certificate %s to its key: %w", cert.Serial, err)
+	}
+	return nil
+}
+
+// KeyLine is a key of the token with what the register knows of it.
+type KeyLine struct {
+	Label     string `json:"label"`
+	Algorithm string `json:"algorithm"`
+	Name      string `json:"name,omitempty"`
+	Holder    string `json:"holder,omitempty"`
+	Until     string `json:"certificate_until,omitempty"`
+}
+
+// ListKeys lists the keys of the token.
+func (s *System) ListKeys(ctx context.Context) ([]KeyLine, error) {
+	keys, err := s.Keys.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := s.Register.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]KeyLine, 0, len(keys))
+	for _, key := range keys {
+		line := KeyLine{Label: key.Label, Algorithm: key.Algorithm}
+		for _, entry := range entries {
+			if entry.Label != key.Label || entry.Chain == "" {
+				continue
+			}
+			chain, err := entry.Certificates()
+			if err != nil {
+				return nil, err
+			}
+			line.Name, line.Holder, line.Until = entry.Name, chain[0].Subject.CommonName, chain[0].NotAfter.Format("2006-01-02")
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}

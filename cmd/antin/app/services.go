@@ -1,0 +1,176 @@
+package app
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/internal/directory"
+	"github.com/antin-gov/antin/internal/trust"
+	"github.com/antin-gov/antin/policy"
+	"github.com/antin-gov/antin/signer"
+	"github.com/antin-gov/antin/signer/tsp"
+)
+
+// coordinator is the agency that coordinates data sharing in the province.
+const coordinator = "skhcn"
+
+// LocalSubject is whoever has access to the data folder itself.
+func LocalSubject() auth.Subject {
+	return auth.Subject{AccountID: "local:" + strconv.Itoa(os.Getuid()), Roles: []string{auth.RoleAdmin}}
+}
+
+func (s *System) openServices(ctx context.Context) error {
+	err := s.openPolicy()
+	if err != nil {
+		return err
+	}
+	s.Accounts, err = auth.OpenAccounts(s.DB, s.Clock, s.Dir)
+	if err != nil {
+		return err
+	}
+	s.CA, err = ca.New(ctx, s.caDeps())
+	if err != nil {
+		return err
+	}
+	err = s.openPKI()
+	if err != nil {
+		return err
+	}
+	err = s.openSigner()
+	if err != nil {
+		return err
+	}
+	err = s.openIncidents(ctx)
+	if err != nil {
+		return err
+	}
+	return s.openDrills()
+}
+
+func (s *System) openPolicy() error {
+	s.Directory = directory.New(s.DB)
+	var err error
+	s.Policy, err = policy.New(policy.Deps{DB: s.DB, Ledger: s.Ledger, Clock: s.Clock, Directory: s.Directory, Logger: s.Logger, Coordinator: coordinator})
+	return err
+}
+
+func (s *System) caDeps() ca.Deps {
+	return ca.Deps{
+		DB: s.DB, Keys: s.Keys, Ledger: s.Ledger, Clock: s.Clock, Directory: s.Directory, Authorizer: s.Policy, Logger: s.Logger,
+		Config: ca.Config{BaseURL: s.Config.PKI.URL},
+	}
+}
+
+// Limits of our own requests to the public endpoints.
+const (
+	pkiDialTimeout    = 5 * time.Second
+	pkiRequestTimeout = 30 * time.Second
+)
+
+// openPKI makes the client by which the signer reaches OCSP, CRL, AIA and TSA:
+// by HTTP, as any verifier would. When nobody serves the address of the
+// certificates, the same handler serves it inside this process.
+func (s *System) openPKI() error {
+	u, err := url.Parse(s.Config.PKI.URL)
+	if err != nil {
+		return err
+	}
+	named := u.Host
+	if u.Port() == "" {
+		named = net.JoinHostPort(u.Hostname(), "80")
+	}
+	reached := s.Config.PKI.Listen
+	conn, err := net.DialTimeout("tcp", reached, probeTime)
+	if err == nil {
+		_ = conn.Close()
+	} else {
+		reached, err = s.servePKI()
+		if err != nil {
+			return err
+		}
+	}
+	dialer := &net.Dialer{Timeout: pkiDialTimeout}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if addr == named {
+				addr = reached
+			}
+			return dialer.DialContext(ctx, network, addr)
+		},
+		MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: pkiRequestTimeout,
+	}
+	s.http = &http.Client{Transport: transport, Timeout: pkiRequestTimeout}
+	s.onClose(func() error { transport.CloseIdleConnections(); return nil })
+	return nil
+}
+
+func (s *System) servePKI() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("serve certificate status in this process: %w", err)
+	}
+	server := &http.Server{Handler: s.CA.Handler(), ReadHeaderTimeout: pkiDialTimeout, ReadTimeout: pkiRequestTimeout}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	s.onClose(func() error {
+		err := server.Close()
+		served := <-done
+		if errors.Is(served, http.ErrServerClosed) {
+			served = nil
+		}
+		return errors.Join(err, served)
+	})
+	return listener.Addr().String(), nil
+}
+
+// Anchors are the trust anchors and issuing certificates of the own authority.
+func (s *System) Anchors(context.Context) (*trust.Store, error) {
+	anchors := []*x509.Certificate{s.CA.Root()}
+	var issuers []*x509.Certificate
+	for name, text := range s.CA.Export() {
+		if len(name) < 7 || name[:7] != "issuer-" {
+			continue
+		}
+		block, _ := pem.Decode(text)
+		if block == nil {
+			return nil, fmt.Errorf("certificate %s is not PEM", name)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %s: %w", name, err)
+		}
+		issuers = append(issuers, cert)
+	}
+	return trust.NewStore(anchors, issuers)
+}
+
+// Collector fetches revocation data.
+func (s *System) Collector() *trust.Collector {
+	return &trust.Collector{HTTP: s.http, Clock: s.Clock}
+}
+
+func (s *System) openSigner() error {
+	stamps := &tsp.Client{URL: s.Config.PKI.URL + "/tsa", HTTP: s.http}
+	var err error
+	s.Signer, err = signer.New(signer.Deps{
+		DB: s.DB, Keys: signingKeys{register: s.Register, client: s.Keys}, Ledger: s.Ledger, Clock: s.Clock, Authorizer: s.Policy,
+		Anchors: s.Anchors, Collector: s.Collector(),
+		Timestamp: func(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error) {
+			return stamps.Timestamp(ctx, h, digest)
+		},
+		Documents: s.Path(dirDocuments), SecondOpinionMax: s.Config.Signer.SecondOpinionMax, MaxUpload: s.Config.Signer.MaxUpload, Logger: s.Logger,
+	})
+	return err
+}

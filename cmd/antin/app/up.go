@@ -1,0 +1,348 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/incident/ingest"
+	"github.com/antin-gov/antin/internal/bus"
+	"github.com/antin-gov/antin/internal/trust"
+	"github.com/antin-gov/antin/policy/gateway"
+	"github.com/antin-gov/antin/policy/registry"
+)
+
+// Timeouts of our servers.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	closeTimeout  = 10 * time.Second
+)
+
+// Demonstration register: a size that pages, and a seed that never changes.
+const (
+	demoEnterprises = 400
+	demoSeed        = 2026
+)
+
+// Demonstration machines.
+var (
+	machineSensor    = Machine{Name: "sensor-demo", Profile: "sensor", AgencyID: "ttgsattt"}
+	machinePermitted = Machine{Name: "client-thue", Profile: "client", AgencyID: "thue"}
+	machineRefused   = Machine{Name: "client-xa-tan-lap", Profile: "client", AgencyID: "xa-tan-lap"}
+)
+
+// Addresses is where the parts answer.
+type Addresses struct {
+	Console string `json:"console"`
+	PKI     string `json:"pki"`
+	Bus     string `json:"bus"`
+	Gateway string `json:"gateway"`
+	Metrics string `json:"metrics"`
+}
+
+// server is the running system.
+type server struct {
+	*System
+	demo  bool
+	addr  Addresses
+	wg    sync.WaitGroup
+	errs  chan error
+	ready bool
+	mu    sync.Mutex
+}
+
+// Up serves the open system until ctx ends; ready is called once everything
+// answers. The first part that fails ends the others.
+func (s *System) Up(ctx context.Context, demo bool, ready func(Addresses)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	srv := &server{System: s, demo: demo, errs: make(chan error, 16)}
+	err := srv.start(ctx)
+	if err == nil {
+		srv.setReady()
+		if ready != nil {
+			ready(srv.addr)
+		}
+		select {
+		case <-ctx.Done():
+		case err = <-srv.errs:
+		}
+	}
+	cancel()
+	srv.wg.Wait()
+	return err
+}
+
+// run starts a part that ends with ctx; its error ends the system.
+func (s *server) run(ctx context.Context, part string, f func(context.Context) error) {
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		err := f(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.Logger.ErrorContext(ctx, "part failed", slog.String("part", part), slog.Any("error", err))
+			select {
+			case s.errs <- fmt.Errorf("%s: %w", part, err):
+			default:
+			}
+		}
+	}()
+}
+
+func (s *server) start(ctx context.Context) error {
+	err := s.writeAnchors()
+	if err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{s.startPKI, s.startBus, s.startGateway, s.startConsole, s.startMetrics} {
+		err = step(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	s.run(ctx, "certificate status", s.CA.Run)
+	s.run(ctx, "incident clocks", s.Incidents.Run)
+	return s.startDrills(ctx)
+}
+
+// serve answers on the address until ctx ends.
+func (s *server) serve(ctx context.Context, part, addr string, h http.Handler, config *tls.Config) (string, error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("%s at %s: %w (is another antin running? see antin.yaml)", part, addr, err)
+	}
+	at := listener.Addr().String()
+	web := &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
+		// Streams of the console (server-sent events) end when the system does.
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	if config != nil {
+		listener = tls.NewListener(listener, config)
+	}
+	s.run(ctx, part, func(ctx context.Context) error {
+		done := make(chan error, 1)
+		go func() { done <- web.Serve(listener) }()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+		}
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		err := web.Shutdown(closing)
+		<-done
+		return err
+	})
+	return at, nil
+}
+
+func (s *server) startPKI(ctx context.Context) (err error) {
+	s.addr.PKI, err = s.serve(ctx, "pki", s.Config.PKI.Listen, s.CA.Handler(), nil)
+	return err
+}
+
+func (s *server) startMetrics(ctx context.Context) (err error) {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.Handler())
+	s.addr.Metrics, err = s.serve(ctx, "metrics", s.Config.Metrics.Listen, mux, nil)
+	return err
+}
+
+// names are the names and addresses by which a listener is reached.
+func (s *server) names(listen string) (dns []string, ips []net.IP) {
+	dns = []string{"localhost"}
+	if s.Config.Console.Host != "localhost" {
+		dns = append(dns, s.Config.Console.Host)
+	}
+	ips = []net.IP{net.IPv4(127, 0, 0, 1)}
+	host, _, err := net.SplitHostPort(listen)
+	if err == nil {
+		ip := net.ParseIP(host)
+		if ip != nil && !ip.IsUnspecified() && !ip.Equal(ips[0]) {
+			ips = append(ips, ip)
+		}
+	}
+	return dns, ips
+}
+
+func (s *server) machine(ctx context.Context, name, listen string) (*tls.Certificate, error) {
+	dns, ips := s.names(listen)
+	pair, err := s.Certify(ctx, Machine{Name: name, Profile: "service", DNSNames: dns, IPs: ips})
+	if err != nil {
+		return nil, err
+	}
+	return &pair, nil
+}
+
+func (s *server) startBus(ctx context.Context) error {
+	pair, err := s.machine(ctx, "bus", s.Config.Bus.Listen)
+	if err != nil {
+		return err
+	}
+	pool, err := s.machineCAs()
+	if err != nil {
+		return err
+	}
+	nats, err := bus.Start(ctx, bus.Options{StoreDir: s.Path(dirBus), Listen: s.Config.Bus.Listen, Logger: s.Logger, TLS: &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+	}})
+	if err != nil {
+		return err
+	}
+	s.addr.Bus = nats.Addr()
+	js, err := nats.JetStream()
+	if err != nil {
+		nats.Close()
+		return err
+	}
+	consumer, err := ingest.New(ingest.Deps{JetStream: js, Taker: s.Incidents, Clock: s.Clock, Logger: s.Logger})
+	if err != nil {
+		nats.Close()
+		return err
+	}
+	s.run(ctx, "ingest", func(ctx context.Context) error {
+		defer nats.Close()
+		return consumer.Run(ctx)
+	})
+	return nil
+}
+
+func (s *server) startGateway(ctx context.Context) error {
+	pair, err := s.machine(ctx, "gateway", s.Config.Gateway.Listen)
+	if err != nil {
+		return err
+	}
+	pool, err := s.machineCAs()
+	if err != nil {
+		return err
+	}
+	upstreams := map[string]gateway.Upstream{}
+	if s.demo {
+		upstreams, err = s.startRegister(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	g, err := gateway.New(gateway.Config{
+		Sharing: s.Policy, Clock: s.Clock, Logger: s.Logger, Upstreams: upstreams, ClientCAs: pool,
+		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair, nil },
+		CheckClient: s.checkMachine,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.Config.Gateway.Listen)
+	if err != nil {
+		return fmt.Errorf("gateway at %s: %w", s.Config.Gateway.Listen, err)
+	}
+	s.addr.Gateway = listener.Addr().String()
+	s.run(ctx, "gateway", func(ctx context.Context) error { return g.Serve(ctx, listener) })
+	return nil
+}
+
+// startRegister serves the demonstration's enterprise register on loopback.
+func (s *server) startRegister(ctx context.Context) (map[string]gateway.Upstream, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("enterprise register: %w", err)
+	}
+	u := &url.URL{Scheme: "http", Host: listener.Addr().String(), Path: "/enterprises"}
+	register := registry.New(registry.Generate(demoSeed, demoEnterprises))
+	s.run(ctx, "enterprise register", func(ctx context.Context) error { return register.Serve(ctx, listener) })
+	for _, m := range []Machine{machineSensor, machinePermitted, machineRefused} {
+		_, err = s.Certify(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return map[string]gateway.Upstream{"enterprises": {URL: u, Items: "items", Counts: []string{"total", "limit", "offset"}}}, nil
+}
+
+// errRevoked means that a machine's certificate no longer stands.
+var errRevoked = errors.New("certificate revoked or unknown")
+
+// checkMachine asks the register of certificates whether a machine's
+// certificate stands; it is our own, so no OCSP is needed.
+func (s *server) checkMachine(ctx context.Context, cert *x509.Certificate) error {
+	row, err := s.CA.Get(ctx, trust.SerialText(cert))
+	if err != nil {
+		return err
+	}
+	if row.State != ca.StateIssued || row.RevokedAt != nil {
+		return errRevoked
+	}
+	return nil
+}
+
+func (s *server) setReady() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ready = true
+}
+
+func (s *server) isReady() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready
+}
+
+// health answers /healthz and /readyz: alive, and every part fit for work.
+func (s *server) health(w http.ResponseWriter, r *http.Request) {
+	problems := map[string]string{}
+	if r.URL.Path == "/readyz" {
+		if !s.isReady() {
+			problems["system"] = "starting"
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), headerTimeout)
+		defer cancel()
+		err := s.DB.PingContext(ctx)
+		if err != nil {
+			problems["database"] = "unreachable"
+		}
+		_, err = s.Keys.Health(ctx)
+		if err != nil {
+			problems["token"] = "unreachable"
+		}
+		_, err = s.Ledger.Size(ctx)
+		if err != nil {
+			problems["ledger"] = "unreadable"
+		}
+	}
+	status, word := http.StatusOK, "ok"
+	if len(problems) > 0 {
+		status, word = http.StatusServiceUnavailable, "not ready"
+	}
+	b, err := json.Marshal(map[string]any{"status": word, "problems": problems})
+	if err != nil {
+		http.Error(w, word, http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(b) // the asker has gone
+}
+
+// origins are the origins from which the console is reached, for passkeys.
+func (s *server) origins() []string {
+	_, port, err := net.SplitHostPort(s.Config.Console.Listen)
+	if err != nil || port == "443" {
+		return []string{"https://" + s.Config.Console.Host}
+	}
+	return []string{"https://" + strings.Join([]string{s.Config.Console.Host, port}, ":")}
+}

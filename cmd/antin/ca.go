@@ -1,0 +1,334 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/ca/ra"
+	"github.com/antin-gov/antin/cmd/antin/app"
+	"github.com/antin-gov/antin/hsm"
+)
+
+func (e *env) caCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ca",
+		Short: "Certification: request, approve, issue, revoke, export",
+		Long: "Certification. A request is approved by another person than the one who made it:\n" +
+			"  antin ca request --as lan.tt --profile official --person p-binh --key demo-official\n" +
+			"  antin ca approve --as thu.vt REQUEST\n" +
+			"  antin ca issue --as thu.vt REQUEST",
+	}
+	cmd.AddCommand(e.caRequest(), e.caApprove(), e.caReject(), e.caIssue(), e.caRevoke(), e.caList(), e.caRequests(), e.caCRL(), e.caExport(), e.caAudit())
+	return cmd
+}
+
+func (e *env) caRequest() *cobra.Command {
+	var f ra.Form
+	var csr string
+	cmd := &cobra.Command{
+		Use: "request", Short: "Ask for a certificate", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if csr != "" {
+				b, err := os.ReadFile(csr)
+				if err != nil {
+					return err
+				}
+				f.CSR = b
+			}
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				request, err := s.CA.Request(ctx, f)
+				if err != nil {
+					return err
+				}
+				return e.show(request, "request %s: %s, %s, by %s\n", request.ID, request.Profile, request.State, request.CreatedBy)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&f.Profile, "profile", "", "official, agency-seal, service, client, device or sensor")
+	cmd.Flags().StringVar(&f.PersonID, "person", "", "the person, for a personal certificate")
+	cmd.Flags().StringVar(&f.AgencyID, "agency", "", "the agency, for a seal or a machine")
+	cmd.Flags().StringVar(&f.Machine, "machine", "", "name of a service, device or sensor")
+	cmd.Flags().StringSliceVar(&f.DNSNames, "dns", nil, "DNS names of a machine")
+	cmd.Flags().StringVar(&f.KeyLabel, "key", "", "label of the key in the token")
+	cmd.Flags().StringVar(&csr, "csr", "", "file with a PKCS#10 request, for a key elsewhere")
+	cmd.Flags().StringVar(&f.Note, "note", "", "note")
+	return cmd
+}
+
+// decision is a command on one request.
+func (e *env) decision(use, short string, act func(ctx context.Context, s *app.System, id, note string) (*ra.Request, error)) *cobra.Command {
+	var note string
+	cmd := &cobra.Command{
+		Use: use + " REQUEST", Short: short, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				request, err := act(ctx, s, args[0], note)
+				if err != nil {
+					return err
+				}
+				return e.show(request, "request %s: %s by %s\n", request.ID, request.State, request.DecidedBy)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&note, "note", "", "note")
+	return cmd
+}
+
+func (e *env) caApprove() *cobra.Command {
+	return e.decision("approve", "Approve a request that another person made", func(ctx context.Context, s *app.System, id, note string) (*ra.Request, error) {
+		return s.CA.Approve(ctx, id, note)
+	})
+}
+
+func (e *env) caReject() *cobra.Command {
+	return e.decision("reject", "Reject a request", func(ctx context.Context, s *app.System, id, note string) (*ra.Request, error) {
+		return s.CA.Reject(ctx, id, note)
+	})
+}
+
+func (e *env) caIssue() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use: "issue REQUEST", Short: "Issue the certificate of an approved request", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				cert, err := s.IssueRequest(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if out != "" {
+					err = os.WriteFile(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.DER}), 0o644)
+					if err != nil {
+						return err
+					}
+				}
+				return e.show(cert, "certificate %s: %s, until %s\n", cert.Serial, cert.Subject, cert.NotAfter.Format("2006-01-02"))
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&out, "out", "o", "", "write the certificate as PEM to this file")
+	return cmd
+}
+
+func (e *env) caRevoke() *cobra.Command {
+	var cause, note string
+	var causes []string
+	for _, c := range ca.Causes() {
+		causes = append(causes, string(c))
+	}
+	cmd := &cobra.Command{
+		Use: "revoke SERIAL", Short: "Revoke a certificate", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			parsed, err := ca.ParseCause(cause)
+			if err != nil {
+				return fmt.Errorf("%w: --cause is one of %s", errUse, strings.Join(causes, ", "))
+			}
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				cert, err := s.CA.Revoke(ctx, args[0], parsed, note)
+				if err != nil {
+					return err
+				}
+				return e.show(cert, "certificate %s: revoked at %s, %s\n", cert.Serial, cert.RevokedAt.Format("2006-01-02T15:04:05Z07:00"), cert.RevocationCause)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&cause, "cause", "", "cause (NĐ 68/2024 art. 17): "+strings.Join(causes, ", "))
+	cmd.Flags().StringVar(&note, "note", "", "note")
+	return cmd
+}
+
+func (e *env) caList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List certificates", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				certs, err := s.CA.List(ctx, ca.Filter{})
+				if err != nil {
+					return err
+				}
+				if e.json {
+					return printJSON(certs)
+				}
+				rows := [][]string{}
+				for _, c := range certs {
+					until := ""
+					if c.NotAfter != nil {
+						until = c.NotAfter.Format("2006-01-02")
+					}
+					state := string(c.State)
+					if c.RevokedAt != nil {
+						state = "revoked"
+					}
+					rows = append(rows, []string{c.Serial, c.Profile, state, until, c.Subject})
+				}
+				return table(os.Stdout, []string{"SERIAL", "PROFILE", "STATE", "UNTIL", "SUBJECT"}, rows)
+			})
+		},
+	}
+}
+
+func (e *env) caRequests() *cobra.Command {
+	return &cobra.Command{
+		Use: "requests", Short: "List requests", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				requests, err := s.CA.Requests(ctx, "")
+				if err != nil {
+					return err
+				}
+				if e.json {
+					return printJSON(requests)
+				}
+				rows := [][]string{}
+				for _, r := range requests {
+					rows = append(rows, []string{r.ID, r.Profile, string(r.State), r.CreatedBy, r.DecidedBy, r.Serial})
+				}
+				return table(os.Stdout, []string{"REQUEST", "PROFILE", "STATE", "BY", "DECIDED BY", "SERIAL"}, rows)
+			})
+		},
+	}
+}
+
+func (e *env) caCRL() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use: "crl NAME", Short: "Write the revocation list of an authority (DER)", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				list, err := s.CA.CRL(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if out == "" {
+					_, err = io.Copy(os.Stdout, bytes.NewReader(list.DER))
+					return err
+				}
+				return os.WriteFile(out, list.DER, 0o644)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&out, "out", "o", "", "file; standard output without it")
+	return cmd
+}
+
+func (e *env) caExport() *cobra.Command {
+	var all bool
+	var out string
+	cmd := &cobra.Command{
+		Use: "export --all --out DIR", Short: "Write every CA certificate as PEM: root-…, issuer-…, tsa-…, ocsp-…", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !all || out == "" {
+				return fmt.Errorf("%w: antin ca export --all --out DIR", errUse)
+			}
+			return e.with(cmd.Context(), func(_ context.Context, s *app.System) error {
+				err := os.MkdirAll(out, 0o755)
+				if err != nil {
+					return err
+				}
+				files := s.CA.Export()
+				names := make([]string, 0, len(files))
+				for name := range files {
+					names = append(names, name)
+				}
+				sort.Strings(names)
+				for _, name := range names {
+					err = os.WriteFile(filepath.Join(out, name), files[name], 0o644)
+					if err != nil {
+						return err
+					}
+				}
+				return e.show(names, "%d certificates in %s\n", len(names), out)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "every certificate of the authority")
+	cmd.Flags().StringVar(&out, "out", "", "folder")
+	return cmd
+}
+
+func (e *env) caAudit() *cobra.Command {
+	return &cobra.Command{
+		Use: "audit", Short: "Compare what was recorded with what was issued", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				report, err := s.CA.Audit(ctx)
+				if err != nil {
+					return err
+				}
+				return printJSON(report)
+			})
+		},
+	}
+}
+
+// show answers with v as JSON when asked, or else in words.
+func (e *env) show(v any, format string, args ...any) error {
+	if e.json {
+		return printJSON(v)
+	}
+	fmt.Printf(format, args...)
+	return nil
+}
+
+func (e *env) hsmCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "hsm", Short: "The token and its keys"}
+	key := &cobra.Command{Use: "key", Short: "Keys of the token"}
+	list := &cobra.Command{
+		Use: "list", Short: "List the keys", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				keys, err := s.ListKeys(ctx)
+				if err != nil {
+					return err
+				}
+				if e.json {
+					return printJSON(keys)
+				}
+				rows := [][]string{}
+				for _, k := range keys {
+					rows = append(rows, []string{k.Label, k.Algorithm, k.Name, k.Holder, k.Until})
+				}
+				return table(os.Stdout, []string{"LABEL", "ALGORITHM", "NAME", "HOLDER", "CERTIFICATE UNTIL"}, rows)
+			})
+		},
+	}
+	var algorithm string
+	generate := &cobra.Command{
+		Use: "generate LABEL", Short: "Make a key in the token", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				public, err := s.Keys.Generate(ctx, args[0], algorithm)
+				if err != nil {
+					return err
+				}
+				return e.show(map[string]string{"label": args[0], "algorithm": hsm.AlgorithmOf(public)}, "key %s: %s\n", args[0], hsm.AlgorithmOf(public))
+			})
+		},
+	}
+	generate.Flags().StringVar(&algorithm, "algorithm", "EC-P256", "EC-P256, EC-P384, EC-P521, RSA-2048, RSA-3072 or RSA-4096")
+	key.AddCommand(list, generate)
+	token := &cobra.Command{
+		Use: "token", Short: "State of the token and its key worker", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				health, err := s.Keys.Health(ctx)
+				if err != nil {
+					return err
+				}
+				return e.show(health, "token %s (%s): %d keys, %d signatures, worker %d since %s\n", health.Token, health.Serial, health.Keys, health.Signatures, health.PID, health.StartedAt.Format("2006-01-02 15:04:05"))
+			})
+		},
+	}
+	cmd.AddCommand(key, token)
+	return cmd
+}

@@ -1,0 +1,332 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/antin-gov/antin/cmd/antin/app"
+	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/internal/trust"
+	"github.com/antin-gov/antin/signer"
+	"github.com/antin-gov/antin/signer/appearance"
+	"github.com/antin-gov/antin/signer/validate"
+)
+
+type signFlags struct {
+	out, key, level, field, visible, place, image, reason, scheme, batch, password string
+	page, certify                                                                  int
+	seal                                                                           bool
+}
+
+func (e *env) signCommand() *cobra.Command {
+	var f signFlags
+	cmd := &cobra.Command{
+		Use:   "sign IN.pdf -o OUT.pdf --key NAME",
+		Short: "Sign a PDF with a key of the token (PAdES)",
+		Long: "Sign a PDF with a key of the token. The input is never changed; the output begins with its bytes.\n" +
+			"The document's digest is recorded before the key is used, and the result is read by a second verifier before it leaves.",
+		Example: "  antin sign chi-thi.pdf -o chi-thi.signed.pdf --key demo-official\n" +
+			"  antin sign chi-thi.signed.pdf -o chi-thi.sealed.pdf --key demo-agency --visible seal\n" +
+			"  antin sign --batch incoming --key demo-official -o signed",
+		Args: func(_ *cobra.Command, args []string) error {
+			if (f.batch == "") != (len(args) == 1) {
+				return fmt.Errorf("%w: give one PDF, or a folder with --batch", errUse)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.out == "" || f.key == "" {
+				return fmt.Errorf("%w: --out and --key are needed", errUse)
+			}
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				if f.batch != "" {
+					return e.signBatch(ctx, s, f)
+				}
+				act, err := signFile(ctx, s, f, args[0], f.out)
+				if err != nil {
+					return err
+				}
+				if e.json {
+					return printJSON(act)
+				}
+				fmt.Printf("%s: signed %s %s by certificate %s; second reader: %s; ledger %d\n",
+					f.out, act.Level, act.Scheme, act.CertificateSerial, act.Opinion, act.ReleaseIndex)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&f.out, "out", "o", "", "the signed file, or the folder of --batch")
+	cmd.Flags().StringVar(&f.key, "key", "", "name of the key")
+	cmd.Flags().StringVar(&f.level, "level", "B-LT", "B-B, B-T or B-LT")
+	cmd.Flags().StringVar(&f.field, "field", "", "existing signature field, or the name of a new one")
+	cmd.Flags().StringVar(&f.visible, "visible", "", "preset of the visible mark: person, seal or text")
+	cmd.Flags().StringVar(&f.place, "place", "", "place of the mark: X,Y,WIDTH,HEIGHT in millimetres from the page's top left")
+	cmd.Flags().StringVar(&f.image, "image", "", "PNG of the hand-written signature or of the seal")
+	cmd.Flags().IntVar(&f.page, "page", 0, "page of the mark, -1 for the last (default: the first)")
+	cmd.Flags().StringVar(&f.reason, "reason", "", "reason")
+	cmd.Flags().StringVar(&f.scheme, "scheme", "", "rsa-pss (default of RSA keys) or rsa-pkcs1")
+	cmd.Flags().IntVar(&f.certify, "certify", 0, "certify with P = 1, 2 or 3")
+	cmd.Flags().BoolVar(&f.seal, "seal", false, "the agency's seal: refuse a document that no person has validly signed")
+	cmd.Flags().StringVar(&f.batch, "batch", "", "sign every PDF of this folder into the folder --out")
+	cmd.Flags().StringVar(&f.password, "password-file", "", "file with the password that opens an encrypted document")
+	return cmd
+}
+
+func signFile(ctx context.Context, s *app.System, f signFlags, in, out string) (*signer.Act, error) {
+	q := signer.Request{Key: f.key, Level: f.level, Field: f.field, Reason: f.reason, Scheme: signer.Scheme(f.scheme), Certify: f.certify,
+		Seal: f.seal, Factor: signer.FactorLocal, Name: filepath.Base(in)}
+	if f.visible != "" {
+		spec, err := mark(ctx, s, f)
+		if err != nil {
+			return nil, err
+		}
+		q.Visible = spec
+	}
+	if f.password != "" {
+		b, err := os.ReadFile(f.password)
+		if err != nil {
+			return nil, fmt.Errorf("read the document's password: %w", err)
+		}
+		q.Password = strings.TrimRight(string(b), "\r\n")
+	}
+	file, err := os.Open(in)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	same, err := os.Stat(out)
+	if err == nil && os.SameFile(info, same) {
+		return nil, fmt.Errorf("%w: the output must be another file than the input", errUse)
+	}
+	q.In, q.Size = file, info.Size()
+	act, err := s.Signer.Sign(ctx, q, out)
+	if err != nil {
+		return nil, fmt.Errorf("sign %s: %w", in, err)
+	}
+	return act, nil
+}
+
+// mark is the visible mark that the flags describe, with the holder's name for
+// the drawn default.
+func mark(ctx context.Context, s *app.System, f signFlags) (*appearance.Spec, error) {
+	spec := &appearance.Spec{Preset: appearance.Preset(f.visible), Page: f.page, Time: clock.System{}.Now()}
+	entry, err := s.Register.Get(ctx, f.key)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := entry.Certificates()
+	if err != nil {
+		return nil, err
+	}
+	spec.Name = chain[0].Subject.CommonName
+	if spec.Preset == appearance.Text {
+		spec.Lines = []string{spec.Name}
+	}
+	if f.place != "" {
+		var v [4]float64
+		parts := strings.Split(f.place, ",")
+		if len(parts) != len(v) {
+			return nil, fmt.Errorf("%w: --place wants X,Y,WIDTH,HEIGHT", errUse)
+		}
+		for i, part := range parts {
+			v[i], err = strconv.ParseFloat(strings.TrimSpace(part), 64)
+			if err != nil {
+				return nil, fmt.Errorf("%w: --place: %w", errUse, err)
+			}
+		}
+		spec.Box = appearance.Box{X: v[0], Y: v[1], Width: v[2], Height: v[3]}
+	}
+	if f.image != "" {
+		spec.Image, err = os.ReadFile(f.image)
+		if err != nil {
+			return nil, fmt.Errorf("read image: %w", err)
+		}
+	}
+	return spec, nil
+}
+
+// signBatch signs a folder. A file that fails does not stop the rest, and a
+// file whose result is there already is passed over, so that a batch that was
+// cut off goes on where it stopped.
+func (e *env) signBatch(ctx context.Context, s *app.System, f signFlags) error {
+	files, err := filepath.Glob(filepath.Join(f.batch, "*.pdf"))
+	if err != nil {
+		return err
+	}
+	err = os.MkdirAll(f.out, 0o755)
+	if err != nil {
+		return err
+	}
+	type result struct {
+		File  string      `json:"file"`
+		Act   *signer.Act `json:"act,omitempty"`
+		Error string      `json:"error,omitempty"`
+	}
+	results := []result{}
+	failed := 0
+	bar := progress(int64(len(files)), "signing")
+	for _, in := range files {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		out := filepath.Join(f.out, filepath.Base(in))
+		_, err = os.Stat(out)
+		if err == nil {
+			_ = bar.Add(1)
+			continue
+		}
+		act, err := signFile(ctx, s, f, in, out)
+		r := result{File: in, Act: act}
+		if err != nil {
+			r.Error = err.Error()
+			failed++
+		}
+		results = append(results, r)
+		_ = bar.Add(1)
+	}
+	if e.json {
+		err = printJSON(results)
+		if err != nil {
+			return err
+		}
+	} else {
+		for _, r := range results {
+			if r.Error != "" {
+				fmt.Println(r.Error)
+			}
+		}
+		fmt.Printf("%d signed, %d failed, %d were there\n", len(results)-failed, failed, len(files)-len(results))
+	}
+	if failed > 0 {
+		return answer(exitNo)
+	}
+	return nil
+}
+
+func (e *env) verifyCommand() *cobra.Command {
+	var trustDir, at string
+	cmd := &cobra.Command{
+		Use:   "verify FILE…",
+		Short: "Verify the signatures of PDFs",
+		Long: "Verify every signature: coverage, integrity, path and revocation at the best signature time, changes after signing (EN 319 102-1).\n" +
+			"Exit status 0: all TOTAL-PASSED; 1: any TOTAL-FAILED; 4: any INDETERMINATE; 3: not readable.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return fmt.Errorf("%w: name at least one file", errUse)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return e.verify(cmd.Context(), args, trustDir, at) },
+	}
+	cmd.Flags().StringVar(&trustDir, "trust", "", "folder with CA certificates (root-*.pem are anchors) instead of the system's own")
+	cmd.Flags().StringVar(&at, "at", "", "judge as of this time (RFC 3339)")
+	return cmd
+}
+
+func (e *env) verify(ctx context.Context, files []string, trustDir, at string) error {
+	options := validate.Options{Clock: clock.System{}}
+	if at != "" {
+		moment, err := parseTime(at)
+		if err != nil {
+			return err
+		}
+		options.At = moment
+	}
+	if trustDir != "" {
+		anchors, err := trust.LoadDir(trustDir)
+		if err != nil {
+			return err
+		}
+		options.Store, options.Collector = anchors, &trust.Collector{}
+	} else {
+		s, err := e.open(ctx)
+		switch {
+		case errors.Is(err, app.ErrNotInitialised):
+			// Nobody is trusted: integrity, coverage and changes are told all the same.
+			options.Store, err = trust.NewStore(nil, nil)
+			if err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		default:
+			defer func() { _ = s.Close() }()
+			options.Store, err = s.Anchors(ctx)
+			if err != nil {
+				return err
+			}
+			options.Collector = s.Collector()
+		}
+	}
+	reports := []*validate.Report{}
+	status := exitDone
+	for _, name := range files {
+		report, err := verifyFile(ctx, name, options)
+		if errors.Is(err, validate.ErrUnreadable) || errors.Is(err, os.ErrNotExist) {
+			fmt.Fprintf(os.Stderr, "antin: %s: %v\n", name, err)
+			status = worse(status, exitCould)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		reports = append(reports, report)
+		status = worse(status, report.ExitCode())
+		if !e.json {
+			err = validate.WriteText(os.Stdout, report, validate.Lang(language()))
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if e.json {
+		err := printJSON(reports)
+		if err != nil {
+			return err
+		}
+	}
+	if status != exitDone {
+		return answer(status)
+	}
+	return nil
+}
+
+func verifyFile(ctx context.Context, name string, o validate.Options) (*validate.Report, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	report, err := validate.Validate(ctx, f, info.Size(), o)
+	if err != nil {
+		return nil, err
+	}
+	report.File = name
+	return report, nil
+}
+
+// worse is the status that matters more: a failed signature before a file that
+// could not be read, that before one with not enough grounds.
+func worse(a, b int) int {
+	for _, status := range []int{exitNo, exitCould, exitIndeterminate} {
+		if a == status || b == status {
+			return status
+		}
+	}
+	return exitDone
+}
