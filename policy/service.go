@@ -70,6 +70,9 @@ type Service struct {
 	number   int64
 	loadedAt time.Time
 	loaded   bool
+	// mapMu guards lastMap and lets one caller compute while the others wait.
+	mapMu   sync.Mutex
+	lastMap *Map
 	// change keeps acts on agreements in one order in this process.
 	change sync.Mutex
 }

@@ -375,6 +375,7 @@ func TestUsedAgreementLeavesTheListOfUnused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			h.clock.Advance(2 * time.Minute) // a map is shown for a minute
 			m, err := h.Map(as(t.Context(), "a", "stc"))
 			if err != nil {
 				t.Fatal(err)

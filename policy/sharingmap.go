@@ -81,12 +81,68 @@ type Counts struct {
 	Evaluations int `json:"evaluations"`
 }
 
-// Map computes the sharing map as it stands now, for a signed-in account.
+// maxMapAge is how old a map may be shown while nothing changed: a term may
+// begin or end with the time alone.
+const maxMapAge = time.Minute
+
+// Map returns the sharing map as it stands now, for a signed-in account. It is
+// shared between callers and must not be changed.
 func (s *Service) Map(ctx context.Context) (*Map, error) {
 	err := s.Authorize(ctx, auth.SubjectFrom(ctx), "policy.catalogue.read", auth.Resource{Kind: "catalogue"})
 	if err != nil {
 		return nil, err
 	}
+	err = s.refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mapMu.Lock()
+	defer s.mapMu.Unlock()
+	age := s.Clock.Now().Sub(s.lastMapAt())
+	if s.lastMap != nil && s.lastMap.Revision == s.engine.Revision() && age >= 0 && age < maxMapAge {
+		return s.lastMap, nil
+	}
+	m, err := s.compute(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.lastMap = m
+	return m, nil
+}
+
+func (s *Service) lastMapAt() time.Time {
+	if s.lastMap == nil {
+		return time.Time{}
+	}
+	return s.lastMap.At
+}
+
+// Cell answers for one agency and one database as of now.
+func (s *Service) Cell(ctx context.Context, agency, dataset string) (*Cell, error) {
+	err := s.Authorize(ctx, auth.SubjectFrom(ctx), "policy.catalogue.read", auth.Resource{Kind: "catalogue"})
+	if err != nil {
+		return nil, err
+	}
+	err = s.refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	agreements, err := agreement.List(ctx, s.DB)
+	if err != nil {
+		return nil, err
+	}
+	var pair []*agreement.Agreement
+	for i := range agreements {
+		if agreements[i].ConsumerID == agency && agreements[i].DatasetID == dataset {
+			pair = append(pair, &agreements[i])
+		}
+	}
+	cell, err := s.cell(ctx, &Map{At: s.now()}, agency, dataset, pair)
+	return &cell, err
+}
+
+func (s *Service) compute(ctx context.Context) (*Map, error) {
+	var err error
 	m := &Map{At: s.now(), Cells: []Cell{}, Unshared: []string{}, Outside: []string{}, Unused: []Unused{}}
 	m.Agencies, err = s.Directory.Agencies(ctx, m.At)
 	if err != nil {
@@ -97,10 +153,6 @@ func (s *Service) Map(ctx context.Context) (*Map, error) {
 		return nil, err
 	}
 	agreements, err := agreement.List(ctx, s.DB)
-	if err != nil {
-		return nil, err
-	}
-	err = s.refresh(ctx)
 	if err != nil {
 		return nil, err
 	}
