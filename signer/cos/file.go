@@ -40,7 +40,7 @@ type File struct {
 	nested     int    // objects being read in order to read another
 	crypt      *crypt
 	cache      map[place]Object
-	packs      map[int64]*pack
+	packs      map[place]*pack
 	packBytes  int64
 	version    string
 }
@@ -48,7 +48,7 @@ type File struct {
 // Open reads the cross-reference chain of a file. The input must stay open and
 // unchanged as long as the File is used.
 func Open(r io.ReaderAt, size int64, o Options) (*File, error) {
-	f := &File{r: r, size: size, limits: o.Limits.withDefaults(), cache: map[place]Object{}, packs: map[int64]*pack{}}
+	f := &File{r: r, size: size, limits: o.Limits.withDefaults(), cache: map[place]Object{}, packs: map[place]*pack{}}
 	header, err := f.findHeader()
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func Open(r io.ReaderAt, size int64, o Options) (*File, error) {
 	if err == nil {
 		return f, nil
 	}
-	again := &File{r: r, size: size, limits: f.limits, cache: map[place]Object{}, packs: map[int64]*pack{}, version: f.version}
+	again := &File{r: r, size: size, limits: f.limits, cache: map[place]Object{}, packs: map[place]*pack{}, version: f.version}
 	err = again.rebuild(header)
 	if err != nil {
 		return nil, err

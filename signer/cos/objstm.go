@@ -23,7 +23,7 @@ func (v *View) packed(container uint32, index int, num uint32) (Object, error) {
 	if !ok || e.kind != entryPlain {
 		return nil, &SyntaxError{What: fmt.Sprintf("object stream %d of object %d is not there", container, num)}
 	}
-	key := place{e.at, index}
+	key := place{e.at, index, sec.limit}
 	o, ok := f.cache[key]
 	if ok {
 		return o, nil
@@ -47,7 +47,8 @@ func (v *View) packed(container uint32, index int, num uint32) (Object, error) {
 
 func (v *View) unpack(e entry, sec *section, container uint32) (*pack, error) {
 	f := v.file
-	p, ok := f.packs[e.at]
+	key := place{e.at, -1, sec.limit}
+	p, ok := f.packs[key]
 	if ok {
 		return p, nil
 	}
@@ -76,7 +77,7 @@ func (v *View) unpack(e entry, sec *section, container uint32) (*pack, error) {
 		clear(f.packs)
 		f.packBytes = 0
 	}
-	f.packs[e.at] = p
+	f.packs[key] = p
 	f.packBytes += int64(len(data))
 	return p, nil
 }

@@ -8,10 +8,12 @@ import (
 )
 
 // place is where an object physically stands: at an offset, or as the n-th of
-// the object stream at that offset.
+// the object stream at that offset; and how far the revision reaches from which
+// it was read, because what lies behind must not be seen.
 type place struct {
 	offset int64
 	index  int
+	limit  int64
 }
 
 // View is the file as it stood at one revision.
@@ -101,13 +103,13 @@ func (v *View) Get(ref Ref) (Object, error) {
 
 func (v *View) plain(e entry, sec *section, ref Ref) (Object, error) {
 	f := v.file
-	key := place{e.at, -1}
+	if e.at >= sec.limit {
+		return nil, &SyntaxError{Offset: e.at, What: "object " + ref.String() + " stands outside its revision"}
+	}
+	key := place{e.at, -1, sec.limit}
 	o, ok := f.cache[key]
 	if ok {
 		return o, nil
-	}
-	if e.at >= sec.limit {
-		return nil, &SyntaxError{Offset: e.at, What: "object " + ref.String() + " stands outside its revision"}
 	}
 	got, o, _, err := f.readIndirect(e.at, sec.limit, v)
 	if err != nil {
