@@ -1,6 +1,7 @@
 package cms_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -353,6 +354,64 @@ func TestPaddingIsTrimmedAndNothingElse(t *testing.T) {
 	}
 }
 
+// indefinite re-encodes all constructed elements with indefinite lengths, as
+// streaming software does, and cuts long octet strings into pieces.
+func indefinite(t *testing.T, der []byte) []byte {
+	t.Helper()
+	var out []byte
+	for len(der) > 0 {
+		var raw asn1.RawValue
+		rest, err := asn1.Unmarshal(der, &raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		der = rest
+		switch {
+		case raw.IsCompound:
+			out = append(append(append(out, raw.FullBytes[0], 0x80), indefinite(t, raw.Bytes)...), 0, 0)
+		case raw.Tag == asn1.TagOctetString && raw.Class == asn1.ClassUniversal && len(raw.Bytes) == 32:
+			out = append(append(out, 0x24, 0x80, 4, 10), raw.Bytes[:10]...)
+			out = append(append(append(out, 4, 22), raw.Bytes[10:]...), 0, 0)
+		default:
+			out = append(out, raw.FullBytes...)
+		}
+	}
+	return out
+}
+
+func TestBERIsReencodedWithoutChangingAValue(t *testing.T) {
+	der, digest, _ := sample(t)
+	same, changed, err := cms.Normalize(append(bytes.Clone(der), 0, 0, 0))
+	if err != nil || changed || !bytes.Equal(same, der) {
+		t.Errorf("DER: changed %v, %v", changed, err)
+	}
+	ber := indefinite(t, der)
+	_, err = cms.Parse(ber)
+	if !errors.Is(err, cms.ErrMalformed) {
+		t.Fatalf("BER passed as DER: %v", err)
+	}
+	again, changed, err := cms.Normalize(append(bytes.Clone(ber), 0, 0))
+	if err != nil || !changed || !bytes.Equal(again, der) {
+		t.Fatalf("changed %v, %v, equal %v", changed, err, bytes.Equal(again, der))
+	}
+	signed, err := cms.Parse(again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := signed.SignerCertificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = signed.Verify(cert, digest)
+	if err != nil {
+		t.Error(err)
+	}
+	_, _, err = cms.Normalize(append(bytes.Clone(ber), 1))
+	if !errors.Is(err, cms.ErrMalformed) {
+		t.Errorf("hidden data: %v", err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	der, digest, p := sample(f)
 	f.Add(der)
@@ -373,6 +432,13 @@ func FuzzParse(f *testing.F) {
 				_ = signed.Verify(cert, digest)
 			}
 		}
-		_, _ = cms.TrimPadding(der)
+		normal, _, err := cms.Normalize(der)
+		if err != nil {
+			return
+		}
+		again, changed, err := cms.Normalize(normal)
+		if err != nil || changed || !bytes.Equal(again, normal) {
+			t.Fatalf("normalised twice differs: %v, %v", changed, err)
+		}
 	})
 }

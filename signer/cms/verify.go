@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
+	"math"
 
 	"golang.org/x/crypto/cryptobyte"
 	casn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -117,12 +118,20 @@ func (s *SignedData) verifyAttributes(cert *x509.Certificate) error {
 	return verifyDigest(cert.PublicKey, s.Signer.Algorithm, h.Sum(nil), s.Signer.Signature)
 }
 
+// leastRSABits is what crypto/rsa verifies at all.
+const leastRSABits = 1024
+
 func verifyDigest(public crypto.PublicKey, algorithm Algorithm, digest, signature []byte) error {
 	if len(digest) != algorithm.Hash.Size() {
 		return fmt.Errorf("%w: digest length", ErrDigest)
 	}
 	switch key := public.(type) {
 	case *rsa.PublicKey:
+		// crypto/rsa does not take such keys; that says nothing about the
+		// signature.
+		if key.N.BitLen() < leastRSABits || key.E > math.MaxInt32 {
+			return fmt.Errorf("%w: RSA key of %d bits with exponent %d", ErrAlgorithm, key.N.BitLen(), key.E)
+		}
 		var err error
 		switch algorithm.Scheme {
 		case SchemeRSA:

@@ -1,0 +1,236 @@
+package validate_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"encoding/hex"
+	"fmt"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/antin-gov/antin/internal/trust"
+	"github.com/antin-gov/antin/internal/trust/trusttest"
+	"github.com/antin-gov/antin/signer/cms"
+	"github.com/antin-gov/antin/signer/tsp"
+)
+
+// The little PDF writer of these tests: classic cross-reference tables, one
+// revision after the other. It is apart from signer/cos and signer/pades on
+// purpose, so that both sides of a comparison are not the same code.
+
+// objects of the fixed layout.
+const (
+	objCatalog = 1
+	objPages   = 2
+	objPage    = 3
+	objContent = 4
+	objForm    = 5
+	objFree    = 10 // first number for fields, signatures, streams
+)
+
+type pdf struct {
+	data    []byte
+	offsets map[int]int
+	prev    int
+	size    int
+	fields  []int
+	dss     string
+}
+
+func newPDF() *pdf {
+	p := &pdf{offsets: map[int]int{}, size: objFree}
+	p.data = []byte("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+	p.update(map[int]string{
+		objCatalog: p.catalog(), objPages: "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+		objPage:    p.page(),
+		objContent: stream("BT /F1 12 Tf 72 720 Td (Chi thi) Tj ET", ""),
+		objForm:    p.form(),
+	})
+	return p
+}
+
+func (p *pdf) catalog() string {
+	extra := ""
+	if p.dss != "" {
+		extra = " /DSS " + p.dss
+	}
+	return "<< /Type /Catalog /Pages 2 0 R /AcroForm 5 0 R" + extra + " >>"
+}
+
+func (p *pdf) page() string {
+	return "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << >> /Contents 4 0 R /Annots [" + p.refs() + "] >>"
+}
+
+func (p *pdf) form() string { return "<< /SigFlags 3 /Fields [" + p.refs() + "] >>" }
+
+func (p *pdf) refs() string {
+	var refs []string
+	for _, n := range p.fields {
+		refs = append(refs, fmt.Sprintf("%d 0 R", n))
+	}
+	return strings.Join(refs, " ")
+}
+
+func stream(data, extra string) string {
+	return fmt.Sprintf("<< /Length %d%s >>\nstream\n%s\nendstream", len(data), extra, data)
+}
+
+func (p *pdf) clone() *pdf {
+	c := *p
+	c.data = bytes.Clone(p.data)
+	c.offsets = map[int]int{}
+	for n, at := range p.offsets {
+		c.offsets[n] = at
+	}
+	c.fields = append([]int(nil), p.fields...)
+	return &c
+}
+
+func (p *pdf) next() int {
+	p.size++
+	return p.size - 1
+}
+
+// update appends a revision with these objects.
+func (p *pdf) update(objects map[int]string) {
+	var numbers []int
+	for n := range objects {
+		numbers = append(numbers, n)
+		p.size = max(p.size, n+1)
+	}
+	sort.Ints(numbers)
+	var b bytes.Buffer
+	b.Write(p.data)
+	for _, n := range numbers {
+		p.offsets[n] = b.Len()
+		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", n, objects[n])
+	}
+	xref := b.Len()
+	b.WriteString("xref\n")
+	first := p.prev == 0
+	if first {
+		fmt.Fprintf(&b, "0 %d\n0000000000 65535 f \n", p.size)
+		for n := 1; n < p.size; n++ {
+			if at, ok := p.offsets[n]; ok {
+				fmt.Fprintf(&b, "%010d 00000 n \n", at)
+			} else {
+				b.WriteString("0000000000 00000 f \n")
+			}
+		}
+	} else {
+		for _, n := range numbers {
+			fmt.Fprintf(&b, "%d 1\n%010d 00000 n \n", n, p.offsets[n])
+		}
+	}
+	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R", p.size)
+	if !first {
+		fmt.Fprintf(&b, " /Prev %d", p.prev)
+	}
+	fmt.Fprintf(&b, " >>\nstartxref\n%d\n%%%%EOF\n", xref)
+	p.prev = xref
+	p.data = b.Bytes()
+}
+
+// room is the reserved length of /Contents in bytes.
+const room = 12000
+
+type signing struct {
+	subFilter string
+	kind      string // /Sig or /DocTimeStamp
+	date      string
+	extra     string // further entries of the signature dictionary
+	rect      string
+	contents  func(t testing.TB, digest []byte) []byte
+}
+
+// sign appends a revision with a new signature field and returns the numbers
+// of field and signature.
+func (p *pdf) sign(t testing.TB, s signing) (field, signature int) {
+	t.Helper()
+	field, signature = p.next(), p.next()
+	p.fields = append(p.fields, field)
+	const place = "/ByteRange [0 ########## ########## ##########]"
+	rect := s.rect
+	if rect == "" {
+		rect = "0 0 0 0"
+	}
+	date := ""
+	if s.date != "" {
+		date = " /M (" + s.date + ")"
+	}
+	p.update(map[int]string{
+		field: fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Sig /T (Sig%d) /F 132 /Rect [%s] /P 3 0 R /V %d 0 R >>", field, rect, signature),
+		signature: fmt.Sprintf("<< /Type /%s /Filter /Adobe.PPKLite /SubFilter /%s%s%s %s /Contents <%s> >>",
+			s.kind, s.subFilter, date, s.extra, place, strings.Repeat("0", 2*room)),
+		objForm: p.form(), objPage: p.page(),
+	})
+	at := p.offsets[signature]
+	start := at + bytes.Index(p.data[at:], []byte("/Contents <")) + len("/Contents ")
+	end := start + 2*room + 2
+	array := fmt.Sprintf("/ByteRange [0 %d %d %d]", start, end, len(p.data)-end)
+	where := at + bytes.Index(p.data[at:], []byte(place))
+	copy(p.data[where:where+len(place)], array+strings.Repeat(" ", len(place)-len(array)))
+	h := crypto.SHA256.New()
+	h.Write(p.data[:start])
+	h.Write(p.data[end:])
+	value := s.contents(t, h.Sum(nil))
+	if len(value) > room {
+		t.Fatalf("signature of %d bytes", len(value))
+	}
+	hex.Encode(p.data[start+1:], value)
+	return field, signature
+}
+
+// pades signs as PAdES B-B, or B-T with a time-stamp.
+func (p *pdf) pades(t testing.TB, params cms.Params, stamped *trusttest.PKI, edits ...func(*signing)) (int, int) {
+	t.Helper()
+	if stamped != nil {
+		params.Timestamp = (&tsp.Client{URL: stamped.TSAURL()}).Timestamp
+	}
+	s := signing{subFilter: "ETSI.CAdES.detached", kind: "Sig", contents: func(t testing.TB, digest []byte) []byte {
+		der, err := cms.Sign(context.Background(), digest, params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}}
+	for _, edit := range edits {
+		edit(&s)
+	}
+	return p.sign(t, s)
+}
+
+// stamp appends a document time-stamp.
+func (p *pdf) stamp(t testing.TB, pki *trusttest.PKI) {
+	t.Helper()
+	p.sign(t, signing{subFilter: "ETSI.RFC3161", kind: "DocTimeStamp", contents: func(t testing.TB, digest []byte) []byte {
+		der, err := (&tsp.Client{URL: pki.TSAURL()}).Timestamp(context.Background(), crypto.SHA256, digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}})
+}
+
+// addDSS appends a document security store.
+func (p *pdf) addDSS(evidence trust.Evidence) {
+	objects := map[int]string{}
+	list := func(ders [][]byte) string {
+		var refs []string
+		for _, der := range ders {
+			n := p.next()
+			objects[n] = stream(string(der), "")
+			refs = append(refs, fmt.Sprintf("%d 0 R", n))
+		}
+		return "[" + strings.Join(refs, " ") + "]"
+	}
+	var certs [][]byte
+	for _, cert := range evidence.Certificates {
+		certs = append(certs, cert.Raw)
+	}
+	p.dss = fmt.Sprintf("<< /Certs %s /OCSPs %s /CRLs %s >>", list(certs), list(evidence.OCSPs), list(evidence.CRLs))
+	objects[objCatalog] = p.catalog()
+	p.update(objects)
+}

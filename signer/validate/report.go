@@ -1,0 +1,192 @@
+package validate
+
+import (
+	"errors"
+	"time"
+
+	"github.com/antin-gov/antin/internal/trust"
+)
+
+// ErrUnreadable says that the input cannot be read as a PDF file at all, so
+// that nothing about signatures can be said. The cause is wrapped.
+var ErrUnreadable = errors.New("validate: not readable")
+
+// Verdict is the main indication of EN 319 102-1 §5.1.3.
+type Verdict string
+
+// The verdicts.
+const (
+	Passed        Verdict = "TOTAL-PASSED"
+	Indeterminate Verdict = "INDETERMINATE"
+	Failed        Verdict = "TOTAL-FAILED"
+)
+
+// SubIndication is the sub-indication of EN 319 102-1 table 5.
+type SubIndication string
+
+// The sub-indications used here.
+const (
+	SubNone                SubIndication = ""
+	SubFormat              SubIndication = "FORMAT_FAILURE"
+	SubHash                SubIndication = "HASH_FAILURE"
+	SubSignature           SubIndication = "SIG_CRYPTO_FAILURE"
+	SubRevoked             SubIndication = "REVOKED"
+	SubRevokedNoPOE        SubIndication = "REVOKED_NO_POE"
+	SubRevokedCANoPOE      SubIndication = "REVOKED_CA_NO_POE"
+	SubNoSigner            SubIndication = "NO_SIGNING_CERTIFICATE_FOUND"
+	SubNoChain             SubIndication = "NO_CERTIFICATE_CHAIN_FOUND"
+	SubChainConstraints    SubIndication = "CHAIN_CONSTRAINTS_FAILURE"
+	SubChainGeneral        SubIndication = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+	SubCryptoConstraints   SubIndication = "CRYPTO_CONSTRAINTS_FAILURE"
+	SubSignatureConstraint SubIndication = "SIG_CONSTRAINTS_FAILURE"
+	SubOutOfBounds         SubIndication = "OUT_OF_BOUNDS_NO_POE"
+	SubTryLater            SubIndication = "TRY_LATER"
+	SubGeneric             SubIndication = "GENERIC"
+)
+
+// Integrity says whether the signed bytes are those that were signed.
+type Integrity string
+
+// Integrity is intact only where that was shown.
+const (
+	Intact Integrity = "intact"
+	Broken Integrity = "broken"
+)
+
+// Coverage says how much of the file a signature covers.
+type Coverage string
+
+// A signature covers the whole file, a whole earlier revision, or less.
+const (
+	CoversFile     Coverage = "file"
+	CoversRevision Coverage = "revision"
+	CoversPart     Coverage = "partial"
+)
+
+// Changes says what happened to the file after the signature.
+type Changes string
+
+// The changes.
+const (
+	ChangesNone      Changes = "none"
+	ChangesAllowed   Changes = "allowed"
+	ChangesForbidden Changes = "forbidden"
+	ChangesUnknown   Changes = "unknown"
+)
+
+// Kind of a signature.
+type Kind string
+
+// The kinds.
+const (
+	KindSignature     Kind = "signature"
+	KindCertification Kind = "certification"
+	KindTimestamp     Kind = "timestamp"
+)
+
+// Report is what is said about one file.
+type Report struct {
+	File       string      `json:"file"`
+	Verdict    Verdict     `json:"verdict"`
+	Reasons    []Reason    `json:"reasons,omitempty"`
+	Signatures []Signature `json:"signatures"`
+}
+
+// Signature is what is said about one signature or document time-stamp.
+type Signature struct {
+	Field         string        `json:"field"`
+	Kind          Kind          `json:"kind"`
+	Level         string        `json:"level"`
+	Verdict       Verdict       `json:"verdict"`
+	SubIndication SubIndication `json:"sub_indication"`
+	Integrity     Integrity     `json:"integrity"`
+	Coverage      Coverage      `json:"coverage"`
+	Changes       Changes       `json:"changes"`
+	// Signer is the common name in the signer's certificate.
+	Signer string `json:"signer"`
+	// SignedAt is what the signer claims; BestTime is what is proven: the
+	// earliest trusted time-stamp, else the time of validation.
+	SignedAt *time.Time `json:"signed_at"`
+	BestTime *time.Time `json:"best_time"`
+	// Revision is the one that the signature covers, counted from 1; 0 when
+	// it covers none.
+	Revision int      `json:"revision"`
+	Reasons  []Reason `json:"reasons"`
+
+	// For the web page: where the signature shows, pages counted from 0; -1
+	// when it is invisible. Rect is in PDF user space: x1 y1 x2 y2.
+	Page int        `json:"-"`
+	Rect [4]float64 `json:"-"`
+	// Path is the accepted certification path, nil when there is none.
+	Path *trust.Path `json:"-"`
+	// Stamped tells that BestTime is proven by a trusted time-stamp.
+	Stamped bool `json:"-"`
+	// ByteRange is the array as found.
+	ByteRange [4]int64 `json:"-"`
+}
+
+// Visible tells whether the signature shows on a page.
+func (s *Signature) Visible() bool { return s.Page >= 0 }
+
+// Exit codes of `antin verify`.
+const (
+	ExitPassed        = 0
+	ExitFailed        = 1
+	ExitUnreadable    = 3
+	ExitIndeterminate = 4
+)
+
+// ExitCode maps the verdict to the exit code of the command line.
+func (r *Report) ExitCode() int {
+	switch r.Verdict {
+	case Passed:
+		return ExitPassed
+	case Failed:
+		return ExitFailed
+	}
+	return ExitIndeterminate
+}
+
+// conclude folds the signatures' verdicts: one failure fails the file, one
+// doubt leaves it in doubt, and a file without signatures proves nothing.
+func (r *Report) conclude() {
+	r.Verdict = Passed
+	if len(r.Signatures) == 0 {
+		r.Verdict = Indeterminate
+		r.Reasons = append(r.Reasons, newReason(CodeNoSignature))
+	}
+	for n := range r.Signatures {
+		switch r.Signatures[n].Verdict {
+		case Failed:
+			r.Verdict = Failed
+		case Indeterminate:
+			if r.Verdict == Passed {
+				r.Verdict = Indeterminate
+			}
+		}
+	}
+}
+
+// fail, doubt and note record a reason; the first and gravest decides.
+func (s *Signature) fail(sub SubIndication, code Code, args ...string) {
+	if s.Verdict != Failed {
+		s.Verdict, s.SubIndication = Failed, sub
+	}
+	s.note(code, args...)
+}
+
+func (s *Signature) doubt(sub SubIndication, code Code, args ...string) {
+	if s.Verdict == Passed {
+		s.Verdict, s.SubIndication = Indeterminate, sub
+	}
+	s.note(code, args...)
+}
+
+func (s *Signature) note(code Code, args ...string) {
+	for _, have := range s.Reasons {
+		if have.same(code, args) {
+			return
+		}
+	}
+	s.Reasons = append(s.Reasons, newReason(code, args...))
+}
