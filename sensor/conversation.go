@@ -143,7 +143,7 @@ func (c *conversation) Data(raw int, b []byte) {
 	if c.flipped {
 		dir = 1 - raw
 	}
-	c.inspectStream(dir, b)
+	c.streamData(dir, b)
 }
 
 // Gap implements stream.Handler.
@@ -152,6 +152,7 @@ func (c *conversation) Gap(raw int, n int) {
 	if c.flipped {
 		dir = 1 - raw
 	}
+	c.inspectStream(dir)
 	c.window[dir].gap()
 	switch c.app {
 	case appUnknown:
@@ -198,6 +199,8 @@ func (c *conversation) parsed(layer string, err error) {
 // end is called when the flow is over.
 func (c *conversation) end() {
 	c.w.asm.Close(&c.tcp, c)
+	c.inspectStream(0)
+	c.inspectStream(1)
 	if c.http != nil {
 		c.http.Close()
 	}

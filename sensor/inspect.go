@@ -9,41 +9,6 @@ import (
 	"github.com/antin-gov/antin/sensor/rules"
 )
 
-// The window over a reassembled stream that rules see. A pattern longer than
-// the overlap may be missed at a window's edge; the longest of the public
-// rules is under 400 bytes.
-const (
-	windowSize    = 4 << 10
-	windowOverlap = 1 << 10
-)
-
-// window is the piece of a direction's stream shown to the rules.
-type window struct {
-	buf  []byte
-	unit uint64
-	// hit is true when a rule alerted on this piece: the next one, which
-	// begins with its end, then keeps its number, so that the same bytes do
-	// not alert twice.
-	hit bool
-}
-
-func (w *window) add(b []byte) {
-	if len(w.buf) >= windowSize {
-		w.buf = append(w.buf[:0], w.buf[len(w.buf)-windowOverlap:]...)
-		if !w.hit {
-			w.unit++
-		}
-		w.hit = false
-	}
-	w.buf = append(w.buf, b...)
-}
-
-func (w *window) gap() {
-	w.buf = w.buf[:0]
-	w.unit++
-	w.hit = false
-}
-
 // prepare fills in what all views of the flow share.
 func (w *worker) prepare(c *conversation, dir flow.Direction, view rules.View) *rules.Input {
 	f := c.f
@@ -73,23 +38,6 @@ func (w *worker) inspectPacket(c *conversation, dir flow.Direction, p *decode.Pa
 	in.Payload = p.Payload
 	for _, m := range w.rules.Inspect(w.rctx, in) {
 		w.alert(c, dir, m.Rule, evidence{payload: p.Payload})
-	}
-}
-
-// inspectStream shows reassembled bytes to the rules. Encrypted bytes match
-// nothing but by chance and are passed over.
-func (c *conversation) inspectStream(dir int, b []byte) {
-	w := c.w
-	if w.rules == nil || c.tlsQuiet[0] && c.tlsQuiet[1] {
-		return
-	}
-	win := &c.window[dir]
-	win.add(b)
-	in := w.prepare(c, flow.Direction(dir), rules.ViewStream)
-	in.Payload, in.Unit = win.buf, win.unit<<1|uint64(dir)
-	for _, m := range w.rules.Inspect(w.rctx, in) {
-		win.hit = true
-		w.alert(c, flow.Direction(dir), m.Rule, evidence{payload: win.buf, stream: true})
 	}
 }
 

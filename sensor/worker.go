@@ -131,7 +131,10 @@ func (w *worker) handle(p *decode.Packet) {
 		if c.flipped {
 			raw = 1 - raw
 		}
-		c.guard(func() { w.asm.Segment(&c.tcp, raw, p, c) })
+		c.guard(func() {
+			w.asm.Segment(&c.tcp, raw, p, c)
+			c.streamTurn(int(f.Direction(p.SrcAddrPort())), p)
+		})
 	case decode.ProtoUDP:
 		c.guard(func() { c.datagram(int(dir), p.Payload) })
 	}

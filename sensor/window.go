@@ -1,0 +1,95 @@
+package sensor
+
+import (
+	"github.com/antin-gov/antin/sensor/decode"
+	"github.com/antin-gov/antin/sensor/flow"
+	"github.com/antin-gov/antin/sensor/rules"
+)
+
+// The window over a reassembled stream that rules see. A match longer than
+// the overlap may be missed at a window's edge; the longest pattern of the
+// public rules is under 400 bytes.
+const (
+	// windowStart is how much of a stream's beginning is kept whole: rules
+	// with offset and depth mean that place.
+	windowStart   = 4 << 10
+	windowOverlap = 1 << 10
+	// bulkSegment and bulkPending keep the cost of bulk transfers down: full
+	// segments that do not end a message are shown to the rules together.
+	bulkSegment = 1 << 10
+	bulkPending = 4 << 10
+)
+
+// window is the piece of a direction's stream shown to the rules.
+type window struct {
+	buf []byte
+	// pending is how much of it the rules have not seen.
+	pending int
+	unit    uint64
+	// hit is how many bytes at the front were there when a rule alerted. As
+	// long as some of them are, the piece keeps its number, so that the same
+	// bytes do not alert twice.
+	hit int
+}
+
+func (w *window) add(b []byte) {
+	if w.pending == 0 && len(w.buf) >= windowStart {
+		w.slide()
+	}
+	w.buf = append(w.buf, b...)
+	w.pending += len(b)
+}
+
+func (w *window) slide() {
+	gone := len(w.buf) - windowOverlap
+	w.buf = append(w.buf[:0], w.buf[gone:]...)
+	w.hit = max(0, w.hit-gone)
+	if w.hit == 0 {
+		w.unit++
+	}
+}
+
+func (w *window) gap() { *w = window{buf: w.buf[:0], unit: w.unit + 1} }
+
+// streamData takes reassembled bytes for the rules. Encrypted bytes match
+// nothing but by chance and are passed over.
+func (c *conversation) streamData(dir int, b []byte) {
+	if c.w.rules == nil || c.tlsQuiet[0] && c.tlsQuiet[1] {
+		return
+	}
+	win := &c.window[dir]
+	win.add(b)
+	p := c.w.cur
+	bulk := p != nil && p.Flags&decode.PSH == 0 && len(b) >= bulkSegment
+	if !bulk || win.pending >= bulkPending {
+		c.inspectStream(dir)
+	}
+}
+
+// streamTurn shows the rules what waits when the packet says that no more will
+// come with it: the other side answers, or the connection ends.
+func (c *conversation) streamTurn(dir int, p *decode.Packet) {
+	if p.Flags&(decode.FIN|decode.RST) != 0 {
+		c.inspectStream(dir)
+		c.inspectStream(1 - dir)
+		return
+	}
+	if len(p.Payload) > 0 {
+		c.inspectStream(1 - dir)
+	}
+}
+
+// inspectStream shows the rules what they have not seen of a direction.
+func (c *conversation) inspectStream(dir int) {
+	w, win := c.w, &c.window[dir]
+	if win.pending == 0 {
+		return
+	}
+	win.pending = 0
+	in := w.prepare(c, flow.Direction(dir), rules.ViewStream)
+	in.Payload, in.Unit = win.buf, win.unit<<1|uint64(dir)
+	for _, m := range w.rules.Inspect(w.rctx, in) {
+		win.hit = len(win.buf)
+		w.alert(c, flow.Direction(dir), m.Rule, evidence{payload: win.buf, stream: true})
+	}
+}

@@ -1,0 +1,50 @@
+package sensor
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+)
+
+func TestWindowKeepsItsNumberWhileAlertedBytesAreInIt(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	var w window
+	var stream []byte
+	lastHit, hitUnit := -1, uint64(0)
+	for range 2000 {
+		b := make([]byte, 1+rng.IntN(1500))
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		stream = append(stream, b...)
+		w.add(b)
+		if rng.IntN(3) > 0 {
+			continue
+		}
+		w.pending = 0
+		if !bytes.HasSuffix(stream, w.buf) {
+			t.Fatal("the window is not the stream's end")
+		}
+		start := len(stream) - len(w.buf)
+		if lastHit >= 0 && start < lastHit && w.unit != hitUnit {
+			t.Fatalf("window from %d has bytes that alerted before %d under another number", start, lastHit)
+		}
+		if rng.IntN(5) == 0 {
+			w.hit, lastHit, hitUnit = len(w.buf), len(stream), w.unit
+		}
+	}
+	if w.unit < 100 {
+		t.Errorf("only %d pieces", w.unit)
+	}
+}
+
+func TestWindowForgetsAtAGap(t *testing.T) {
+	w := window{}
+	w.add([]byte("before"))
+	w.hit = 6
+	w.gap()
+	w.add([]byte("after"))
+	if string(w.buf) != "after" || w.unit != 1 || w.hit != 0 || w.pending != 5 {
+		t.Errorf("window %q, unit %d, hit %d", w.buf, w.unit, w.hit)
+	}
+}
