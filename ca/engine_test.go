@@ -2,6 +2,7 @@ package ca_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"errors"
 	"math/big"
@@ -240,4 +241,19 @@ func TestNothingIsStampedWhileTheClockIsBehindAnEarlierStamp(t *testing.T) {
 		now.Advance(5 * time.Second)
 		check(t, stamp())
 	})
+}
+
+func TestRunMakesTheListsAndEndsWithItsContext(t *testing.T) {
+	w := sqlite(t, systemClock)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.service.Run(ctx) }()
+	for deadline := time.Now().Add(10 * time.Second); w.count(t, "ca_crl", "1 = 1") < 4 && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
+	}
+	cancel()
+	check(t, <-done)
+	if n := w.count(t, "ca_crl", "1 = 1"); n != 4 {
+		t.Errorf("%d lists", n)
+	}
 }

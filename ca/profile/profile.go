@@ -49,10 +49,11 @@ const (
 )
 
 // Longest validities, NĐ 68/2024 art. 9: 20 years for an authority and 5 for
-// the first certificate of a subscriber, leap days counted.
+// the first certificate of a subscriber, with the leap days that every such
+// span has.
 const (
 	maxAuthorityDays  = 20*365 + 5
-	maxSubscriberDays = 5*365 + 2
+	maxSubscriberDays = 5*365 + 1
 )
 
 // Profile is one kind of certificate.
