@@ -153,7 +153,7 @@ func (c *conversation) Gap(raw int, n int) {
 		dir = 1 - raw
 	}
 	c.inspectStream(dir)
-	c.window[dir].gap()
+	c.window[dir].gap(n)
 	switch c.app {
 	case appUnknown:
 		c.failed[dir], c.probe[dir] = true, nil

@@ -19,10 +19,11 @@ type Counters struct {
 	// NotIP, FragmentsHeld are parts of Processed.
 	NotIP, FragmentsHeld, Defragmented uint64
 	ParserPanics, ParserErrors         uint64
-	Alerts                             uint64
-	Events                             map[string]uint64
-	Flow                               flow.Stats
-	Stream                             stream.Stats
+	// Alerts were recorded; Suppressed were kept back by a rule's threshold.
+	Alerts, Suppressed uint64
+	Events             map[string]uint64
+	Flow               flow.Stats
+	Stream             stream.Stats
 }
 
 func (c *Counters) add(o Counters) {
@@ -38,6 +39,8 @@ func (c *Counters) add(o Counters) {
 	c.ParserPanics += o.ParserPanics
 	c.ParserErrors += o.ParserErrors
 	c.Alerts += o.Alerts
+	// The rule engine is shared: each worker reports all of it.
+	c.Suppressed = max(c.Suppressed, o.Suppressed)
 	c.Flow.Created += o.Flow.Created
 	c.Flow.TimedOut += o.Flow.TimedOut
 	c.Flow.Forced += o.Flow.Forced
@@ -92,6 +95,7 @@ func (c *Counters) list() []eve.Counter {
 		{Name: "app_layer.error", Value: c.ParserErrors},
 		{Name: "app_layer.panic", Value: c.ParserPanics},
 		{Name: "detect.alert", Value: c.Alerts},
+		{Name: "detect.alerts_suppressed", Value: c.Suppressed},
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Events)) {
 		out = append(out, eve.Counter{Name: "event." + name, Value: c.Events[name]})

@@ -25,7 +25,9 @@ type window struct {
 	buf []byte
 	// pending is how much of it the rules have not seen.
 	pending int
-	unit    uint64
+	// offset is the place of its first byte in the stream.
+	offset uint64
+	unit   uint64
 	// hit is how many bytes at the front were there when a rule alerted. As
 	// long as some of them are, the piece keeps its number, so that the same
 	// bytes do not alert twice.
@@ -43,13 +45,16 @@ func (w *window) add(b []byte) {
 func (w *window) slide() {
 	gone := len(w.buf) - windowOverlap
 	w.buf = append(w.buf[:0], w.buf[gone:]...)
+	w.offset += uint64(gone)
 	w.hit = max(0, w.hit-gone)
 	if w.hit == 0 {
 		w.unit++
 	}
 }
 
-func (w *window) gap() { *w = window{buf: w.buf[:0], unit: w.unit + 1} }
+func (w *window) gap(n int) {
+	*w = window{buf: w.buf[:0], offset: w.offset + uint64(len(w.buf)+n), unit: w.unit + 1}
+}
 
 // streamData takes reassembled bytes for the rules. Encrypted bytes match
 // nothing but by chance and are passed over.
@@ -87,7 +92,7 @@ func (c *conversation) inspectStream(dir int) {
 	}
 	win.pending = 0
 	in := w.prepare(c, flow.Direction(dir), rules.ViewStream)
-	in.Payload, in.Unit = win.buf, win.unit<<1|uint64(dir)
+	in.Payload, in.StreamOffset, in.Unit = win.buf, win.offset, win.unit<<1|uint64(dir)
 	for _, m := range w.rules.Inspect(w.rctx, in) {
 		win.hit = len(win.buf)
 		w.alert(c, flow.Direction(dir), m.Rule, evidence{payload: win.buf, stream: true})

@@ -26,6 +26,9 @@ func TestWindowKeepsItsNumberWhileAlertedBytesAreInIt(t *testing.T) {
 			t.Fatal("the window is not the stream's end")
 		}
 		start := len(stream) - len(w.buf)
+		if w.offset != uint64(start) {
+			t.Fatalf("offset %d, want %d", w.offset, start)
+		}
 		if lastHit >= 0 && start < lastHit && w.unit != hitUnit {
 			t.Fatalf("window from %d has bytes that alerted before %d under another number", start, lastHit)
 		}
@@ -42,9 +45,9 @@ func TestWindowForgetsAtAGap(t *testing.T) {
 	w := window{}
 	w.add([]byte("before"))
 	w.hit = 6
-	w.gap()
+	w.gap(10)
 	w.add([]byte("after"))
-	if string(w.buf) != "after" || w.unit != 1 || w.hit != 0 || w.pending != 5 {
+	if string(w.buf) != "after" || w.unit != 1 || w.hit != 0 || w.pending != 5 || w.offset != 16 {
 		t.Errorf("window %q, unit %d, hit %d", w.buf, w.unit, w.hit)
 	}
 }

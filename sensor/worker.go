@@ -211,11 +211,15 @@ func (w *worker) stats(uptime time.Duration) {
 
 func (w *worker) counters() Counters {
 	p := &w.packets
+	suppressed := uint64(0)
+	if w.rules != nil {
+		suppressed = w.rules.Stats().Suppressed
+	}
 	return Counters{
 		Received: p.received + p.dropped, Processed: p.processed, Dropped: p.dropped, Invalid: p.invalid,
 		Bytes: p.bytes, BadChecksum: p.badChecksum, Reasons: w.reasons, NotIP: p.notIP,
 		FragmentsHeld: p.held, Defragmented: p.defragmented, ParserPanics: p.panics + w.dec.Panics(),
-		ParserErrors: p.errs, Alerts: p.alerts, Events: w.events,
+		ParserErrors: p.errs, Alerts: p.alerts, Suppressed: suppressed, Events: w.events,
 		Flow: w.table.Stats(), Stream: w.asm.Stats(),
 	}
 }
