@@ -13,7 +13,7 @@ import (
 	"github.com/antin-gov/antin/internal/web"
 )
 
-//go:embed templates locales
+//go:embed all:templates locales
 var pageFiles embed.FS
 
 // pathCases is where the pages of cases stand.

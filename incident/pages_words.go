@@ -111,9 +111,6 @@ func (w *words) span(d time.Duration) string {
 	}
 }
 
-// ago is how long before now the moment was.
-func (w *words) ago(at time.Time) string { return w.t("incidents.ago", "Span", w.span(w.now.Sub(at))) }
-
 // severityView is a severity as colour, word and (by the colour's class) shape.
 type severityView struct{ Word, Tone string }
 
