@@ -22,6 +22,10 @@ func Normalize(contents []byte) (der []byte, changed bool, err error) {
 	if len(contents) > maxSize {
 		return nil, false, malformed("too large")
 	}
+	const sequence = 0x30
+	if len(contents) == 0 || contents[0] != sequence {
+		return nil, false, malformed("not a sequence")
+	}
 	b := &berReader{}
 	der, rest, err := b.element(contents, 0)
 	if err != nil {

@@ -51,7 +51,7 @@ func scanOrphans(in io.ReaderAt, size int64, known []*found, view *cos.View) []*
 // each calls take for every occurrence of a marker, with its place and the
 // text behind it.
 func (s *orphanScan) each(marker string, take func(at int64, behind []byte)) {
-	buffer := make([]byte, scanWindow+scanOverlap)
+	buffer := make([]byte, min(scanWindow+scanOverlap, s.size))
 	for start := int64(0); start < s.size; start += scanWindow {
 		n, err := s.in.ReadAt(buffer[:min(int64(len(buffer)), s.size-start)], start)
 		if err != nil && err != io.EOF {
