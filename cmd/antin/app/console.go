@@ -10,6 +10,7 @@ import (
 	"github.com/antin-gov/antin/internal/ledger/ledgerpages"
 	"github.com/antin-gov/antin/internal/web"
 
+	"github.com/antin-gov/antin/policy"
 	"github.com/antin-gov/antin/signer"
 )
 
@@ -50,7 +51,7 @@ func (s *server) console() (http.Handler, error) {
 			return incident.RegisterPages(site, s.Incidents, incident.PageDeps{Directory: s.Directory, Accounts: s.Accounts})
 		},
 
-		// policy pages
+		func() error { return policy.RegisterPages(site, s.Policy) },
 		func() error { return ledgerpages.Register(site, s.Ledger, s.Path(LedgerDir)) },
 	} {
 		err = register()

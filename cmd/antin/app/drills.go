@@ -38,6 +38,9 @@ func (s *System) SensorArgs() []string {
 	return []string{"--quiet", "--name", machineSensor.Name, "--site", "metronet", "--tls-cert", chain, "--tls-key", key, "--tls-ca", s.Path(dirTLS, fileAnchors)}
 }
 
+// AnchorsFile holds the certificates of our authorities (PEM).
+func (s *System) AnchorsFile() string { return s.Path(dirTLS, fileAnchors) }
+
 // BusURL is the address of the bus for sensors.
 func (s *System) BusURL() string { return s.busURL() }
 

@@ -38,11 +38,12 @@ const (
 	demoSeed        = 2026
 )
 
-// Demonstration machines.
+// Machines of the demonstration: a sensor, and the data clients of an agency
+// with an agreement and of one without.
 var (
-	machineSensor    = Machine{Name: "sensor-demo", Profile: "sensor", AgencyID: "ttgsattt"}
-	machinePermitted = Machine{Name: "client-thue", Profile: "client", AgencyID: "thue"}
-	machineRefused   = Machine{Name: "client-xa-tan-lap", Profile: "client", AgencyID: "xa-tan-lap"}
+	machineSensor   = Machine{Name: "sensor-demo", Profile: "sensor", AgencyID: "ttgsattt"}
+	ClientPermitted = Machine{Name: "client-thue", Profile: "client", AgencyID: "thue"}
+	ClientRefused   = Machine{Name: "client-xa-tan-lap", Profile: "client", AgencyID: "xa-tan-lap"}
 )
 
 // Addresses is where the parts answer.
@@ -265,7 +266,7 @@ func (s *server) startRegister(ctx context.Context) (map[string]gateway.Upstream
 	u := &url.URL{Scheme: "http", Host: listener.Addr().String(), Path: "/enterprises"}
 	register := registry.New(registry.Generate(demoSeed, demoEnterprises))
 	s.run(ctx, "enterprise register", func(ctx context.Context) error { return register.Serve(ctx, listener) })
-	for _, m := range []Machine{machineSensor, machinePermitted, machineRefused} {
+	for _, m := range []Machine{machineSensor, ClientPermitted, ClientRefused} {
 		_, err = s.Certify(ctx, m)
 		if err != nil {
 			return nil, err

@@ -83,7 +83,8 @@ test_official_signs_for_the_own_agency_alone if {
 }
 
 test_clerk_seals_and_does_not_sign if {
-	may(["clerk"], "sign.seal", {"agency": "ubnd"})
+	may(["clerk"], "sign.seal", {"agency": "stc"})
+	refused(["clerk"], "sign.seal", {"agency": "ubnd"}, "agency")
 	refused(["clerk"], "sign.document", {"agency": "stc"}, "role")
 	refused(["official"], "sign.seal", {"agency": "stc"}, "role")
 }
