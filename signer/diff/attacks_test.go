@@ -2,6 +2,8 @@ package diff_test
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/antin-gov/antin/signer/cos"
@@ -224,4 +226,38 @@ func addRef(t *testing.T, u *cos.Update, v *cos.View, field cos.Ref) {
 	acro["Fields"] = append(v.Array(acro["Fields"]).Copy(), field)
 	root["AcroForm"] = acro
 	u.Put(ref, root)
+}
+
+func TestASectionThatReadersMayReadDifferentlyIsAForgery(t *testing.T) {
+	s := newSigner(t)
+	input := realFiles(t)["chi-thi-chromium.pdf"]
+	signed, _ := s.sign(t, input, s.options())
+	f := open(t, signed)
+	revisions := f.Revisions()
+	root, ok := f.Latest().Trailer()["Root"].(cos.Ref)
+	if !ok {
+		t.Fatal("no catalog")
+	}
+	at, _, ok := f.Latest().Location(root)
+	if !ok {
+		t.Fatal("catalog not found")
+	}
+	entry := fmt.Sprintf("%d 1\n%010d %05d n \n", root.Num, at, root.Gen)
+	last := revisions[len(revisions)-1]
+	tail := fmt.Sprintf("trailer\n<</Size %v/Root %s/Info %s/Prev %d>>\nstartxref\n%d\n%%%%EOF\n", f.Latest().Trailer()["Size"], root, f.Latest().Trailer()["Info"], last.XrefOffset, len(signed))
+	cases := map[string]struct {
+		section string
+		want    diff.Level
+	}{
+		"the catalog once, unchanged": {"xref\n" + entry + tail, diff.LTAUpdates}, // the identifier is gone
+		"the catalog twice":           {"xref\n" + entry + entry + tail, diff.Other},
+		"junk before startxref":       {"xref\n" + entry + strings.Replace(tail, "startxref", "5 0 obj<<>>endobj\nstartxref", 1), diff.Other},
+		"a second startxref behind":   {"xref\n" + entry + tail + "startxref\n" + fmt.Sprint(len(signed)) + "\n%%EOF\n", diff.Other},
+	}
+	for name, c := range cases {
+		got := judge(t, append(bytes.Clone(signed), c.section...), len(revisions)-1, diff.Permissions{})
+		if got.Level != c.want {
+			t.Errorf("%s: %s", name, explain(got))
+		}
+	}
 }

@@ -72,10 +72,10 @@ func compareChecks(t *testing.T, pairs []string) {
 			}
 			return cmd.ProcessState.ExitCode()
 		}
-		before, after := code(in), code(out)
-		if after > before && after != 0 && before != 2 {
+		after := code(out)
+		if after != 0 && after > code(in) {
 			worse++
-			t.Errorf("qpdf --check: %d before, %d after: %s", before, after, in)
+			t.Errorf("qpdf --check finds more after signing: %s", in)
 		}
 		said, err := exec.Command("pdfsig", "-nocert", "-upw", "usersecret", out).CombinedOutput()
 		if err != nil && !bytes.Contains(said, []byte("Signature")) {
