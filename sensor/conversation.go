@@ -29,6 +29,12 @@ const (
 	appDNS
 	appTLS
 	appHTTP
+	// The following are recognised and not parsed: flow records and rules
+	// for these protocols name them.
+	appSSH
+	appSMB
+	appSMTP
+	appFTP
 )
 
 // Names of the protocols, as EVE and the rules have them.
@@ -56,8 +62,11 @@ type conversation struct {
 	dead    bool
 	alerted bool
 
-	probe  [2][]byte
-	failed [2]bool
+	probe [2][]byte
+	// greeted is true when the server spoke first, as mail and file servers
+	// do.
+	greeted bool
+	failed  [2]bool
 
 	http     *http1.Conn
 	tls      *tls.Conn
@@ -99,6 +108,14 @@ func (c *conversation) appName() string {
 		return nameTLS
 	case appHTTP:
 		return nameHTTP
+	case appSSH:
+		return "ssh"
+	case appSMB:
+		return "smb"
+	case appSMTP:
+		return "smtp"
+	case appFTP:
+		return "ftp"
 	}
 	return ""
 }

@@ -1,6 +1,8 @@
 package sensor
 
 import (
+	"strings"
+
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 	"github.com/antin-gov/antin/sensor/proto/tls"
@@ -53,7 +55,50 @@ func (c *conversation) guess(dir int, b []byte) (app, bool) {
 	if query {
 		return appDNS, false
 	}
-	return appUnknown, httpMore || helloMore || queryMore
+	plain, plainMore := c.recognise(dir, b)
+	if plain != appUnknown {
+		return plain, false
+	}
+	return appUnknown, httpMore || helloMore || queryMore || plainMore
+}
+
+// recognise tells the protocols that have no parser here.
+func (c *conversation) recognise(dir int, b []byte) (app, bool) {
+	ssh, sshMore := starts(b, "SSH-")
+	if ssh {
+		return appSSH, false
+	}
+	// [MS-SMB2] §2.1: four bytes of NetBIOS session header, then the mark.
+	if len(b) >= 8 && b[0] == 0 && b[4] >= 0xfc && string(b[5:8]) == "SMB" {
+		return appSMB, false
+	}
+	more := sshMore || len(b) < 8 && b[0] == 0
+	if dir == 1 {
+		hello, helloMore := starts(b, "220")
+		c.greeted = c.greeted || hello
+		return appUnknown, more || helloMore
+	}
+	for _, word := range [...]string{"EHLO ", "HELO "} {
+		yes, wait := starts(b, word)
+		if yes {
+			return appSMTP, false
+		}
+		more = more || wait
+	}
+	user, userMore := starts(b, "USER ")
+	if user && c.greeted {
+		return appFTP, false
+	}
+	return appUnknown, more || userMore
+}
+
+// starts reports whether b begins with the word in either case, or may still.
+func starts(b []byte, word string) (yes, more bool) {
+	n := min(len(b), len(word))
+	if !strings.EqualFold(string(b[:n]), word[:n]) {
+		return false, false
+	}
+	return n == len(word), n < len(word)
 }
 
 // flip exchanges the flow's ends.

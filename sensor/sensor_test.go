@@ -343,6 +343,31 @@ func TestAProtocolIsFoundByContentOnAnyPort(t *testing.T) {
 	}
 }
 
+func TestProtocolsWithoutParserAreNamed(t *testing.T) {
+	w := newWire(t)
+	say := func(port int, turns ...string) {
+		c := w.dial(fmt.Sprintf("10.0.0.1:%d", port), "10.0.0.2:7000")
+		for _, text := range turns {
+			c.say(int(text[0]-'0'), text[1:], 2)
+		}
+		c.close()
+	}
+	say(1, "1SSH-2.0-x\r\n", "0SSH-2.0-y\r\n")
+	say(2, "1220 mail.example.vn\r\n", "0EHLO me\r\n")
+	say(3, "1220 files\r\n", "0USER me\r\n")
+	say(4, "0\x00\x00\x00\x44\xfeSMB@")
+	say(5, "1+OK mail\r\n", "0USER me\r\n")
+	sink, _, _ := runFiles(t, sensor.Config{}, w.file())
+	var got []string
+	for _, f := range of(sink.events(t), "flow") {
+		got = append(got, fmt.Sprintf("%d %v", f.Src.Port(), f.Fields["app_proto"]))
+	}
+	slices.Sort(got)
+	if want := []string{"1 ssh", "2 smtp", "3 ftp", "4 smb", "5 <nil>"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestATunnelThroughAProxyIsLookedInto(t *testing.T) {
 	sink, _, _ := runFiles(t, sensor.Config{}, testkit.Data(t, "pcap/other/ja4__pcap__https-connect.pcap"))
 	events := sink.events(t)
