@@ -10,7 +10,6 @@ package agreement
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/antin-gov/antin/policy/catalogue"
+	"github.com/antin-gov/antin/policy/record"
 )
 
 // Errors of the agreements.
@@ -119,8 +119,6 @@ func (a *Agreement) Live(at time.Time) bool {
 		(a.SuspendedFrom == nil || at.Before(*a.SuspendedFrom))
 }
 
-var code = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
-
 // Check says what is wrong with the agreement over the dataset, or nil.
 func (a *Agreement) Check(d *catalogue.Dataset) error {
 	switch {
@@ -134,7 +132,7 @@ func (a *Agreement) Check(d *catalogue.Dataset) error {
 		return fmt.Errorf("%w: purposes, fields and operations must be named", ErrInvalid)
 	}
 	for _, purpose := range a.Purposes {
-		if !code.MatchString(purpose) {
+		if !record.IsCode(purpose) {
 			return fmt.Errorf("%w: purpose %q: want a code such as tax-administration", ErrInvalid, purpose)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 
 	"github.com/uptrace/bun"
@@ -163,16 +162,27 @@ func parse(b []byte) (*File, error) {
 	return &f, nil
 }
 
-// identifiers of databases and fields stand in paths and queries.
-var (
-	datasetID = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`)
-	fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
-)
+// maxName is the longest id of a database or name of a field.
+const maxName = 63
+
+// isName says whether the text is small ASCII letters, digits and the joint, a
+// letter first: such names stand in paths and queries as they are.
+func isName(text string, joint byte) bool {
+	if text == "" || len(text) > maxName || text[0] < 'a' || text[0] > 'z' {
+		return false
+	}
+	for _, c := range []byte(text) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != joint {
+			return false
+		}
+	}
+	return true
+}
 
 // Check says what is wrong with the dataset, or nil.
 func (d *Dataset) Check() error {
 	switch {
-	case !datasetID.MatchString(d.ID):
+	case !isName(d.ID, '-'):
 		return fmt.Errorf("%w: id %q of a database", ErrInvalid, d.ID)
 	case d.Name == "":
 		return fmt.Errorf("%w: database %s has no name", ErrInvalid, d.ID)
@@ -197,7 +207,7 @@ func (d *Dataset) Check() error {
 
 func (f *Field) check() error {
 	switch {
-	case !fieldName.MatchString(f.Name):
+	case !isName(f.Name, '_'):
 		return fmt.Errorf("%w: field name %q", ErrInvalid, f.Name)
 	case f.Title == "":
 		return fmt.Errorf("%w: field %s has no title", ErrInvalid, f.Name)
