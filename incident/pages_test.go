@@ -493,7 +493,6 @@ func TestAChangedHistoryOrRecordIsTold(t *testing.T) {
 func TestEveryPageIsWholeInBothLanguages(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
-	empty := c.as(t, "mai.dn")
 	untold := regexp.MustCompile(`\b(incidents|error|nav|shell)\.[a-z][a-z0-9.-]*`)
 	check := func(r *reader, path string) {
 		t.Helper()
@@ -502,7 +501,10 @@ func TestEveryPageIsWholeInBothLanguages(t *testing.T) {
 			if strings.Contains(path, "?") {
 				sign = "&"
 			}
-			page, _, _ := r.get(path + sign + "lang=" + lang)
+			page, _, at := r.get(path + sign + "lang=" + lang)
+			if at != path+sign+"lang="+lang {
+				t.Errorf("%s led to %s", path, at)
+			}
 			if !strings.Contains(page, `<html lang="`+lang+`">`) || !strings.Contains(page, "</html>") {
 				t.Errorf("%s in %s is not whole", path, lang)
 			}
@@ -514,7 +516,7 @@ func TestEveryPageIsWholeInBothLanguages(t *testing.T) {
 			}
 		}
 	}
-	check(empty, "/incidents")
+	check(c.as(t, "mai.dn"), "/incidents")
 	fill(t, c)
 	c.clock.Advance(80 * time.Hour)
 	_, err := c.Sweep(t.Context())
@@ -543,7 +545,7 @@ func TestEveryPageIsWholeInBothLanguages(t *testing.T) {
 		"/incidents/SC-2026-0002?done=acknowledge", "/incidents/SC-2026-0002?done=assign", "/incidents/SC-2026-0002?done=comment",
 		"/incidents/SC-2026-0002?done=close", "/incidents/SC-2026-0002?done=fulfil", "/incidents/SC-2026-0002?done=x", "/incidents/SC-2026-0002?evidence=all",
 	} {
-		check(empty, path)
+		check(c.as(t, "mai.dn"), path)
 		check(c.as(t, "kiem.tv"), path)
 	}
 }
