@@ -81,7 +81,7 @@ func TestAuthorizeAnswersByRoleTwoPersonsAndAgency(t *testing.T) {
 		{"another steward accepts", who(auth.RoleSteward), "policy.agreement.accept", auth.Resource{CreatedBy: "b"}, ""},
 		{"not the proposer", who(auth.RoleSteward), "policy.agreement.accept", auth.Resource{CreatedBy: "a"}, "same-person"},
 		{"roles add up", who(auth.RoleClerk, auth.RoleAnalyst), "incident.read", auth.Resource{}, ""},
-		{"a clerk does not seal for another agency", who(auth.RoleClerk), "sign.seal", auth.Resource{AgencyID: "ubnd"}, "agency"},
+		{"a clerk does not seal for another agency", who(auth.RoleClerk), "sign.seal", auth.Resource{AgencyID: "stc"}, "agency"},
 		{"an admin does the rest", who(auth.RoleAdmin), "drill.stop", auth.Resource{}, ""},
 		{"an unknown action is denied", who(auth.RoleAdmin), "drill.stopp", auth.Resource{}, "default"},
 	} {
