@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/antin-gov/antin/internal/auth"
@@ -23,6 +24,9 @@ import (
 // cut names at 50 characters, browsers send up to 255 bytes.
 const maxName = 120
 
+// maxEnding is the longest part after the last dot that counts as an ending.
+const maxEnding = 8
+
 // listLimit is how many of a person's documents a list shows.
 const listLimit = 50
 
@@ -31,6 +35,8 @@ var (
 	ErrNotFound = errors.New("document not found")
 	ErrTooLarge = errors.New("document over the size limit")
 	ErrNotPDF   = errors.New("not a PDF that can be read")
+	// ErrProtected means that the document opens with a password only.
+	ErrProtected = errors.New("document protected by a password")
 )
 
 // AddDocument takes a PDF for the context's subject. What cannot be read is
@@ -53,6 +59,9 @@ func (s *Service) AddDocument(ctx context.Context, name string, content io.Reade
 		return nil, fmt.Errorf("%w of %d bytes", ErrTooLarge, s.d.MaxUpload)
 	}
 	pdf, err := cos.Open(f, size, cos.Options{})
+	if errors.Is(err, cos.ErrPassword) || errors.Is(err, cos.ErrHandler) {
+		return nil, fmt.Errorf("%w: %w", ErrProtected, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotPDF, err)
 	}
@@ -112,30 +121,6 @@ func (s *Service) Documents(ctx context.Context) ([]Document, error) {
 	return docs, nil
 }
 
-// SignDocument signs a document of the console. The result stands beside the
-// original; a document is signed once, the result may be brought again.
-func (s *Service) SignDocument(ctx context.Context, doc *Document, q Request) (*Act, error) {
-	if doc.ActID != "" {
-		return nil, fmt.Errorf("%w: the document is signed already", ErrRequest)
-	}
-	f, err := os.Open(s.original(doc.ID))
-	if err != nil {
-		return nil, fmt.Errorf("open document: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	q.In, q.Size, q.Name = f, doc.Size, doc.Name
-	act, err := s.Sign(ctx, q, s.signed(doc.ID))
-	if err != nil {
-		return nil, err
-	}
-	_, err = s.d.DB.NewUpdate().Model(doc).Set("act_id = ?", act.ID).WherePK().Exec(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
-	}
-	doc.ActID = act.ID
-	return act, nil
-}
-
 // Open opens the document's file: the signed one when there is one.
 func (s *Service) Open(doc *Document) (*os.File, error) {
 	path := s.original(doc.ID)
@@ -173,20 +158,27 @@ func (s *Service) SignBytes(ctx context.Context, pdf []byte, q Request) ([]byte,
 func (s *Service) original(id string) string { return filepath.Join(s.d.Documents, id+".pdf") }
 func (s *Service) signed(id string) string   { return filepath.Join(s.d.Documents, id+".signed.pdf") }
 
-// cleanName keeps a file name readable and harmless in a header or a page.
+// cleanName keeps a file name readable and harmless in a header or a page:
+// without paths, control characters, and marks of writing direction that make
+// one ending look like another. A long name loses its middle, not its ending.
 func cleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || strings.ContainsRune(`/\"<>|:*?`, r) {
+		if !unicode.IsPrint(r) || strings.ContainsRune(`/\"<>|:*?`, r) {
 			return -1
 		}
 		return r
 	}, filepath.Base(strings.ToValidUTF8(name, "")))
-	for len(name) > maxName {
-		_, n := utf8.DecodeLastRuneInString(name)
-		name = name[:len(name)-n]
-	}
 	if strings.Trim(name, ". ") == "" {
 		return "van-ban.pdf"
 	}
-	return name
+	ending := filepath.Ext(name)
+	if len(ending) > maxEnding {
+		ending = ""
+	}
+	stem := strings.TrimSuffix(name, ending)
+	for len(stem)+len(ending) > maxName {
+		_, n := utf8.DecodeLastRuneInString(stem)
+		stem = stem[:len(stem)-n]
+	}
+	return stem + ending
 }

@@ -1,10 +1,20 @@
 package signer
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
 
 	"github.com/digitorus/pdfsign/verify"
+
+	"github.com/antin-gov/antin/signer/cos"
+	"github.com/antin-gov/antin/signer/pades"
+	"github.com/antin-gov/antin/signer/validate"
 )
 
 // Opinion is what the independent reader (digitorus/pdfsign) says of a signed
@@ -13,6 +23,7 @@ type Opinion string
 
 // Opinions. OpinionDisagrees stops the release; the others are noted with the
 // act: the reader does not know RSA-PSS, encrypted files and some structures.
+// Whatever it does not confirm, our own verification must.
 const (
 	OpinionAgrees     Opinion = "agrees"
 	OpinionDisagrees  Opinion = "disagrees"
@@ -61,5 +72,71 @@ func secondOpinion(before count, file io.ReaderAt, size int64, scheme Scheme) Op
 		return OpinionUnknowing
 	default:
 		return OpinionUnreadable
+	}
+}
+
+// examine looks at a new signature before it may leave: the signed document is
+// the recorded one with something after it, the independent reader does not
+// object, and what it does not confirm our own verification does.
+func (s *Service) examine(ctx context.Context, act *Act, q Request, before count, out *os.File, signed *pades.Result) error {
+	digest := sha256.New()
+	_, err := io.CopyN(digest, io.NewSectionReader(out, 0, signed.Size), q.Size)
+	if err != nil {
+		return fmt.Errorf("read the result: %w", err)
+	}
+	if hex.EncodeToString(digest.Sum(nil)) != act.DocumentSHA256 {
+		return fmt.Errorf("%w: while it was being signed", ErrChanged)
+	}
+	_, err = io.Copy(digest, io.NewSectionReader(out, q.Size, signed.Size-q.Size))
+	if err != nil {
+		return fmt.Errorf("read the result: %w", err)
+	}
+	opinion := OpinionTooLarge
+	if signed.Size <= s.d.SecondOpinionMax {
+		opinion = secondOpinion(before, out, signed.Size, Scheme(act.Scheme))
+	}
+	if opinion != OpinionAgrees && opinion != OpinionDisagrees && !s.intact(ctx, out, signed, q.Password) {
+		opinion = OpinionDisagrees
+	}
+	act.Opinion = string(opinion)
+	if opinion == OpinionDisagrees {
+		s.d.Logger.ErrorContext(ctx, "reader disagrees with a new signature", slog.String("act", act.ID))
+		return ErrDisagreement
+	}
+	act.ResultSHA256, act.ResultSize = hex.EncodeToString(digest.Sum(nil)), signed.Size
+	return nil
+}
+
+// intact asks our own verification, which shares no code with signing above
+// the reading of objects, whether the new signature holds. Trust is not asked.
+func (s *Service) intact(ctx context.Context, file io.ReaderAt, signed *pades.Result, password string) bool {
+	report, err := validate.Validate(ctx, file, signed.Size, validate.Options{Clock: s.d.Clock, Password: password})
+	if err != nil {
+		return false
+	}
+	for _, signature := range report.Signatures {
+		if signature.Field == signed.Field && signature.ByteRange == signed.ByteRange {
+			return signature.Integrity == validate.Intact && signature.Coverage != validate.CoversPart
+		}
+	}
+	return false
+}
+
+// failureCode is what the record keeps of an error: a word, never content.
+func failureCode(err error) string {
+	var refused *cos.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		return "refused:" + refused.Code
+	case errors.Is(err, ErrDisagreement):
+		return "disagreement"
+	case errors.Is(err, ErrRecord):
+		return "record"
+	case errors.Is(err, ErrChanged):
+		return "changed"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "cancelled"
+	default:
+		return "error"
 	}
 }

@@ -1,16 +1,20 @@
 package signer
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"mime"
+	"mime/multipart"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/web"
 	"github.com/antin-gov/antin/signer/appearance"
+	"github.com/antin-gov/antin/signer/cos"
 )
 
 //go:embed templates locales
@@ -23,6 +27,10 @@ var (
 	firstPerson = appearance.Box{X: 125, Y: 215, Width: 50, Height: 20}
 	firstSeal   = appearance.SealOver(firstPerson, 36)
 )
+
+// maxPlace bounds what is typed for the place of a mark, in millimetres and in
+// pages: the largest page of ISO 32000-2 has 5,080 mm (Annex C.2).
+const maxPlace = 5080
 
 type pages struct {
 	site    *web.Site
@@ -76,10 +84,14 @@ func (p *pages) renderList(w http.ResponseWriter, r *http.Request, problem strin
 
 func (p *pages) add(w http.ResponseWriter, r *http.Request) {
 	// The form's own parts take little beside the file.
-	r.Body = http.MaxBytesReader(w, r.Body, p.service.d.MaxUpload+1<<20)
+	web.AllowUpload(w, r, p.service.d.MaxUpload+1<<20)
 	file, header, err := r.FormFile("file")
 	if err != nil {
-		p.renderList(w, r, uploadProblem(err))
+		problem := uploadProblem(err)
+		if problem == "" {
+			problem = "sign.error.missing"
+		}
+		p.renderList(w, r, problem)
 		return
 	}
 	defer func() { _ = file.Close() }()
@@ -102,9 +114,11 @@ func uploadProblem(err error) string {
 	switch {
 	case errors.As(err, &tooLarge), errors.Is(err, ErrTooLarge):
 		return "sign.error.large"
+	case errors.Is(err, ErrProtected):
+		return "sign.error.protected"
 	case errors.Is(err, ErrNotPDF):
 		return "sign.error.pdf"
-	case errors.Is(err, http.ErrMissingFile):
+	case errors.Is(err, http.ErrMissingFile), errors.Is(err, http.ErrNotMultipart), errors.Is(err, multipart.ErrMessageTooLarge):
 		return "sign.error.missing"
 	}
 	return ""
@@ -114,6 +128,7 @@ type showView struct {
 	Document *Document
 	Act      *Act
 	Keys     []keyChoice
+	Key      string // the chosen one
 	Box      appearance.Box
 	Page     int
 	Preset   string
@@ -163,10 +178,17 @@ func (p *pages) renderShow(w http.ResponseWriter, r *http.Request, doc *Document
 		p.site.Fail(w, r, err)
 		return
 	}
-	if view.Preset == "" {
-		view.Preset, view.Box, view.Page = string(appearance.Person), firstPerson, int(doc.Pages)
-		if len(view.Keys) > 0 && view.Keys[0].Seal {
-			view.Preset, view.Box = string(appearance.Seal), firstSeal
+	seal := len(view.Keys) > 0 && view.Keys[0].Seal
+	for _, k := range view.Keys {
+		if k.Name == view.Key {
+			seal = k.Seal
+		}
+	}
+	view.Preset = string(presetOf(seal))
+	if view.Box == (appearance.Box{}) {
+		view.Box, view.Page = firstPerson, int(doc.Pages)
+		if seal {
+			view.Box = firstSeal
 		}
 	}
 	status := 0
@@ -207,10 +229,14 @@ func (p *pages) sign(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	subject := auth.SubjectFrom(r.Context())
-	view := showView{Preset: r.FormValue("preset"), Reason: r.FormValue("reason")}
+	view := showView{Key: r.FormValue("key"), Reason: r.FormValue("reason")}
 	q, err := p.request(r, &view)
 	if err != nil {
-		view.Error = "sign.error.place"
+		view.Error = signProblem(err)
+		if view.Error == "" {
+			p.site.Fail(w, r, err)
+			return
+		}
 		p.renderShow(w, r, doc, view)
 		return
 	}
@@ -245,31 +271,52 @@ func (p *pages) sign(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/sign/"+doc.ID, http.StatusSeeOther)
 }
 
-// request reads the form: key, page and place of the mark in millimetres.
+// presetOf is the mark that belongs to a kind of key.
+func presetOf(seal bool) appearance.Preset {
+	if seal {
+		return appearance.Seal
+	}
+	return appearance.Person
+}
+
+// errPlace means that the place of the mark is not five usable numbers.
+var errPlace = fmt.Errorf("%w: place of the mark", ErrRequest)
+
+// request reads the form: key, page and place of the mark in millimetres. The
+// key alone decides whether this is a person's signature or a seal.
 func (p *pages) request(r *http.Request, view *showView) (Request, error) {
+	keys, err := p.service.keysOf(r.Context())
+	if err != nil {
+		return Request{}, err
+	}
+	at := slices.IndexFunc(keys, func(k keyChoice) bool { return k.Name == view.Key })
+	if at < 0 {
+		return Request{}, fmt.Errorf("%w: not among the person's", ErrKey)
+	}
 	var numbers [5]float64
 	for i, name := range []string{"page", "x", "y", "width", "height"} {
 		v, err := strconv.ParseFloat(r.FormValue(name), 64)
-		if err != nil || v < 0 || v > 5000 {
-			return Request{}, fmt.Errorf("%w: %s", ErrRequest, name)
+		if err != nil || !(v >= 0 && v <= maxPlace) { // written so that NaN fails
+			return Request{}, fmt.Errorf("%w: %s", errPlace, name)
 		}
 		numbers[i] = v
 	}
 	view.Page = int(numbers[0])
 	view.Box = appearance.Box{X: numbers[1], Y: numbers[2], Width: numbers[3], Height: numbers[4]}
-	seal := view.Preset == string(appearance.Seal)
+	seal := keys[at].Seal
 	name := web.VisitorFrom(r.Context()).Name
 	if seal {
 		name = web.VisitorFrom(r.Context()).Agency
 	}
 	return Request{
-		Key: r.FormValue("key"), Reason: view.Reason, Seal: seal,
-		Visible: &appearance.Spec{Preset: appearance.Preset(view.Preset), Page: view.Page, Box: view.Box, Name: name},
+		Key: view.Key, Reason: view.Reason, Seal: seal,
+		Visible: &appearance.Spec{Preset: presetOf(seal), Page: view.Page, Box: view.Box, Name: name},
 	}, nil
 }
 
 // signProblem is the locale key of why a document was not signed, or "".
 func signProblem(err error) string {
+	var refused *cos.RefusedError
 	switch {
 	case errors.Is(err, auth.ErrDenied):
 		return "sign.error.denied"
@@ -281,8 +328,16 @@ func signProblem(err error) string {
 		return "sign.error.key"
 	case errors.Is(err, ErrRecord):
 		return "sign.error.record"
-	case errors.Is(err, appearance.ErrOutside):
+	case errors.Is(err, ErrSigned):
+		return "sign.error.signed"
+	case errors.Is(err, ErrChanged), errors.Is(err, ErrDisagreement):
+		return "sign.error.changed"
+	case errors.As(err, &refused):
+		return "sign.error.refused"
+	case errors.Is(err, errPlace), errors.Is(err, appearance.ErrOutside), errors.Is(err, appearance.ErrSpec):
 		return "sign.error.place"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "sign.error.late"
 	}
 	return ""
 }

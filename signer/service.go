@@ -13,18 +13,15 @@ package signer
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/clock"
@@ -32,9 +29,7 @@ import (
 	"github.com/antin-gov/antin/internal/store"
 	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/signer/appearance"
-	"github.com/antin-gov/antin/signer/cos"
 	"github.com/antin-gov/antin/signer/pades"
-	"github.com/antin-gov/antin/signer/validate"
 )
 
 // Errors that a caller can act on.
@@ -54,6 +49,9 @@ var (
 	// ErrUnsigned means that a seal was asked for a document that no competent
 	// person has validly signed (R20).
 	ErrUnsigned = errors.New("document carries no valid signature of a person")
+	// ErrChanged means that the document is not the one that was shown, or
+	// changed while it was being signed.
+	ErrChanged = errors.New("document changed")
 	// ErrRequest means that the request contradicts itself.
 	ErrRequest = errors.New("signing request not usable")
 )
@@ -106,6 +104,11 @@ type Deps struct {
 	Logger           *slog.Logger
 }
 
+// signLimit bounds one act: four chains of revocation data and a time-stamp
+// with its repetitions take seconds, a hanging authority must not hold a
+// document for ever.
+const signLimit = 2 * time.Minute
+
 // Service signs.
 type Service struct{ d Deps }
 
@@ -119,6 +122,10 @@ func New(d Deps) (*Service, error) {
 		if err != nil {
 			return nil, fmt.Errorf("folder of documents: %w", err)
 		}
+		err = sweep(d.Documents, time.Now().Add(-staleAfter))
+		if err != nil {
+			return nil, fmt.Errorf("folder of documents: %w", err)
+		}
 	}
 	return &Service{d: d}, nil
 }
@@ -129,6 +136,9 @@ type Request struct {
 	Size int64
 	// Name is the document's file name, for the record.
 	Name string
+	// Digest is the hex SHA-256 of what the person was shown; another document
+	// is refused. Empty when nothing was shown.
+	Digest string
 	// Key names the key in the register.
 	Key string
 	// Scheme is empty for the key's default.
@@ -150,22 +160,30 @@ type Request struct {
 // Sign signs the document as the context's subject and writes the result to
 // the file path, whole or not at all.
 func (s *Service) Sign(ctx context.Context, q Request, path string) (*Act, error) {
-	key, err := s.d.Keys.Key(ctx, q.Key)
+	return s.signAs(ctx, rand.Text(), q, path)
+}
+
+// signAs signs under the id of an act that the caller chose beforehand.
+func (s *Service) signAs(ctx context.Context, id string, q Request, path string) (*Act, error) {
+	ctx, cancel := context.WithTimeout(ctx, signLimit)
+	defer cancel()
+	q, err := q.checked()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+		return nil, err
 	}
-	if len(key.Chain) < 2 {
-		return nil, fmt.Errorf("%w: %s has no certificate chain", ErrKey, q.Key)
-	}
-	private, err := s.d.Keys.Signer(ctx, key.Label)
+	key, private, err := s.open(ctx, q.Key)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrKey, q.Key, err)
+		return nil, err
 	}
 	scheme, err := schemeFor(private.Public(), q.Scheme)
 	if err != nil {
 		return nil, err
 	}
 	err = s.authorize(ctx, key, q)
+	if err != nil {
+		return nil, err
+	}
+	q.Digest, err = digestOf(q)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +197,7 @@ func (s *Service) Sign(ctx context.Context, q Request, path string) (*Act, error
 			return nil, err
 		}
 	}
-	act, err := s.begin(ctx, key, q, scheme)
+	act, err := s.begin(ctx, id, key, q, scheme)
 	if err != nil {
 		return nil, err
 	}
@@ -190,103 +208,15 @@ func (s *Service) Sign(ctx context.Context, q Request, path string) (*Act, error
 	return act, nil
 }
 
-func schemeFor(public crypto.PublicKey, asked Scheme) (Scheme, error) {
-	switch public.(type) {
-	case *ecdsa.PublicKey:
-		if asked == "" || asked == SchemeECDSA {
-			return SchemeECDSA, nil
-		}
-	case *rsa.PublicKey:
-		if asked == "" {
-			return SchemePSS, nil
-		}
-		if asked == SchemePSS || asked == SchemePKCS1 {
-			return asked, nil
-		}
-	}
-	return "", fmt.Errorf("%w: a key of type %T does not sign as %q", ErrRequest, public, asked)
-}
-
-// authorize asks the policy whether the subject may sign with this key: one's
-// own key, or, for a seal, the agency's.
-func (s *Service) authorize(ctx context.Context, key *Key, q Request) error {
-	action := "sign.document"
-	if q.Seal {
-		action = "sign.seal"
-	}
-	subject := auth.SubjectFrom(ctx)
-	if !q.Seal && key.PersonID == "" && q.Factor != FactorLocal {
-		return fmt.Errorf("%w: %s is an agency's key", ErrKey, key.Name)
-	}
-	if !q.Seal && q.Factor != FactorLocal && key.PersonID != subject.PersonID {
-		return fmt.Errorf("%w: %s is another person's key", ErrKey, key.Name)
-	}
-	return s.d.Authorizer.Authorize(ctx, subject, action, auth.Resource{Kind: "key", ID: key.Name, AgencyID: key.AgencyID})
-}
-
-// Factors of an act.
-const (
-	FactorTOTP    = "totp"
-	FactorPasskey = "passkey"
-	// FactorLocal is a person with access to the server's own files.
-	FactorLocal = "local"
-)
-
-// checkCertificate refuses to sign with a certificate that a verifier would
-// refuse (R22; NĐ 68/2024/NĐ-CP art. 29 and 31).
-func (s *Service) checkCertificate(ctx context.Context, chain []*x509.Certificate) error {
-	now := s.d.Clock.Now()
-	anchors, err := s.d.Anchors(ctx)
-	if err != nil {
-		return fmt.Errorf("read trust anchors: %w", err)
-	}
-	_, err = anchors.ValidatePath(ctx, chain[0], trust.Request{At: now, Purpose: trust.PurposeSignature, Intermediates: chain[1:]})
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCertificate, err)
-	}
-	evidence, err := s.d.Collector.Collect(ctx, chain[:2])
-	if err != nil {
-		return fmt.Errorf("%w: no revocation status: %w", ErrCertificate, err)
-	}
-	status := trust.CheckRevocation(trust.RevocationRequest{Certificate: chain[0], Issuer: chain[1], At: now, Evidence: evidence})
-	if status.Status != trust.RevocationGood {
-		return fmt.Errorf("%w: status %v", ErrCertificate, status.Status)
-	}
-	return nil
-}
-
-// checkSigned finds a valid signature of a person on the document: the clerk
-// seals only what a competent person has signed (R20; NĐ 30/2020 art. 33).
-func (s *Service) checkSigned(ctx context.Context, q Request) error {
-	report, err := s.Verify(ctx, q.In, q.Size, q.Name)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnsigned, err)
-	}
-	for _, signature := range report.Signatures {
-		if signature.Kind != validate.KindTimestamp && signature.Verdict == validate.Passed {
-			return nil
-		}
-	}
-	return ErrUnsigned
-}
-
-func (s *Service) begin(ctx context.Context, key *Key, q Request, scheme Scheme) (*Act, error) {
-	digest := sha256.New()
-	_, err := io.Copy(digest, io.NewSectionReader(q.In, 0, q.Size))
-	if err != nil {
-		return nil, fmt.Errorf("read document: %w", err)
-	}
-	if q.Level == "" {
-		q.Level = "B-LT"
-	}
+func (s *Service) begin(ctx context.Context, id string, key *Key, q Request, scheme Scheme) (*Act, error) {
 	subject := auth.SubjectFrom(ctx)
 	act := &Act{
-		ID: rand.Text(), AccountID: subject.AccountID, AgencyID: key.AgencyID, KeyName: key.Name,
-		CertificateSerial: trust.SerialText(key.Chain[0]), DocumentName: q.Name, DocumentSHA256: hex.EncodeToString(digest.Sum(nil)),
+		ID: id, AccountID: subject.AccountID, AgencyID: key.AgencyID, KeyName: key.Name,
+		CertificateSerial: trust.SerialText(key.Chain[0]), DocumentName: q.Name, DocumentSHA256: q.Digest,
 		Factor: q.Factor, Level: q.Level, Scheme: string(scheme), State: StateBegun, ExerciseID: q.ExerciseID,
 		IntentIndex: -1, ReleaseIndex: -1, BegunAt: s.d.Clock.Now(),
 	}
-	_, err = s.d.DB.NewInsert().Model(act).Exec(ctx)
+	_, err := s.d.DB.NewInsert().Model(act).Exec(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
@@ -323,29 +253,18 @@ func (s *Service) signTo(ctx context.Context, act *Act, key *Key, private crypto
 		Reason: q.Reason, Certify: q.Certify, Visible: q.Visible, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
 		Password: q.Password,
 	}
-	_, err = pades.Sign(ctx, q.In, q.Size, out, options)
+	signed, err := pades.Sign(ctx, q.In, q.Size, out, options)
 	if err != nil {
 		return err
 	}
-	digest := sha256.New()
-	size, err := io.Copy(digest, io.NewSectionReader(out, 0, 1<<62))
+	err = s.examine(ctx, act, q, before, out, signed)
 	if err != nil {
-		return fmt.Errorf("read the result: %w", err)
+		return err
 	}
-	opinion := OpinionTooLarge
-	if size <= s.d.SecondOpinionMax {
-		opinion = secondOpinion(before, out, size, scheme)
-	}
-	act.Opinion = string(opinion)
-	if opinion == OpinionDisagrees {
-		s.d.Logger.ErrorContext(ctx, "independent reader disagrees with a new signature", slog.String("act", act.ID))
-		return ErrDisagreement
-	}
-	err = errors.Join(out.Sync(), out.Chmod(0o644))
+	err = errors.Join(out.Chmod(0o644), out.Sync())
 	if err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
-	act.ResultSHA256, act.ResultSize = hex.EncodeToString(digest.Sum(nil)), size
 	receipt, err := s.d.Ledger.Append(ctx, s.entry(act, "sign.release", act.ResultSHA256))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRecord, err)
@@ -360,7 +279,20 @@ func (s *Service) signTo(ctx context.Context, act *Act, key *Key, private crypto
 	if err != nil {
 		return fmt.Errorf("put the result in place: %w", err)
 	}
+	err = syncFolder(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("put the result in place: %w", err)
+	}
 	return nil
+}
+
+// syncFolder makes a rename last through a loss of power.
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // failed completes the record of an act that came to nothing and returns why.
@@ -370,23 +302,6 @@ func (s *Service) failed(ctx context.Context, act *Act, why error) error {
 	// The record of the failure is worth writing even when the caller has gone.
 	_, err := s.d.DB.NewUpdate().Model(act).WherePK().Exec(context.WithoutCancel(ctx))
 	return errors.Join(why, err)
-}
-
-// failureCode is what the record keeps of an error: a word, never content.
-func failureCode(err error) string {
-	var refused *cos.RefusedError
-	switch {
-	case errors.As(err, &refused):
-		return "refused:" + refused.Code
-	case errors.Is(err, ErrDisagreement):
-		return "disagreement"
-	case errors.Is(err, ErrRecord):
-		return "record"
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return "cancelled"
-	default:
-		return "error"
-	}
 }
 
 // Act returns the record of an act.

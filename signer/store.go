@@ -46,6 +46,9 @@ CREATE TABLE document (
 	created_at TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX document_account ON document (account_id, created_at);
+`}, {ID: "signer/0002", SQL: `
+ALTER TABLE document ADD COLUMN claim TEXT NOT NULL DEFAULT '';
+ALTER TABLE document ADD COLUMN claimed_at TIMESTAMPTZ;
 `}}
 
 // States of a signing act. An act that stays begun was cut off: nothing of it
@@ -90,13 +93,17 @@ type Act struct {
 type Document struct {
 	bun.BaseModel `bun:"table:document"`
 
-	ID        string    `bun:"id,pk" json:"id"`
-	AccountID string    `bun:"account_id" json:"account"`
-	AgencyID  string    `bun:"agency_id" json:"agency"`
-	Name      string    `bun:"name" json:"name"`
-	SHA256    string    `bun:"sha256" json:"sha256"`
-	Size      int64     `bun:"size" json:"size"`
-	Pages     int64     `bun:"pages" json:"pages"`
+	ID        string `bun:"id,pk" json:"id"`
+	AccountID string `bun:"account_id" json:"account"`
+	AgencyID  string `bun:"agency_id" json:"agency"`
+	Name      string `bun:"name" json:"name"`
+	SHA256    string `bun:"sha256" json:"sha256"`
+	Size      int64  `bun:"size" json:"size"`
+	Pages     int64  `bun:"pages" json:"pages"`
+	// ActID is the act that signed the document; empty until it is signed.
 	ActID     string    `bun:"act_id" json:"act_id,omitempty"`
 	CreatedAt time.Time `bun:"created_at" json:"created_at"`
+	// Claim is the act that is signing the document just now.
+	Claim     string     `bun:"claim" json:"-"`
+	ClaimedAt *time.Time `bun:"claimed_at" json:"-"`
 }

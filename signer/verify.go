@@ -71,7 +71,7 @@ func (p *pages) renderVerify(w http.ResponseWriter, r *http.Request, view verify
 // verify judges an uploaded file. The file is not kept: a multipart upload
 // larger than a few megabytes lies in a temporary file until the answer.
 func (p *pages) verify(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, p.service.d.MaxUpload+1<<20)
+	web.AllowUpload(w, r, p.service.d.MaxUpload+1<<20)
 	file, header, err := r.FormFile("file")
 	if err != nil {
 		problem := uploadProblem(err)
@@ -82,6 +82,10 @@ func (p *pages) verify(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = file.Close() }()
+	if header.Size > p.service.d.MaxUpload {
+		p.renderVerify(w, r, verifyView{Error: "sign.error.large"})
+		return
+	}
 	report, err := p.service.Verify(r.Context(), file, header.Size, cleanName(header.Filename))
 	if errors.Is(err, validate.ErrUnreadable) {
 		p.renderVerify(w, r, verifyView{Error: "verify.error.pdf"})

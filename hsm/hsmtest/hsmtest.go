@@ -61,7 +61,9 @@ func New(t testing.TB) *hsm.Client {
 func NewToken(t testing.TB) Token {
 	t.Helper()
 	cfg := Init(t)
-	sup, err := hsm.StartWorker(t.Context(), Options(t, cfg))
+	// The test's context ends before its clean-up, which may need the worker
+	// for a last signature (a ledger's checkpoint).
+	sup, err := hsm.StartWorker(context.WithoutCancel(t.Context()), Options(t, cfg))
 	if err != nil {
 		t.Fatalf("start key worker: %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -110,6 +111,9 @@ func (s *Site) Handle(pattern string, access Access, h http.HandlerFunc) {
 		v := s.visitor(r)
 		ctx := context.WithValue(auth.WithSubject(r.Context(), v.Subject), visitorKey{}, v)
 		r = r.WithContext(ctx)
+		// net/http removes the temporary files of an upload only from the
+		// request that it made itself, not from this copy.
+		defer removeUpload(r)
 		if access == SignedIn && v.Subject.AccountID == "" {
 			if r.Method == http.MethodGet {
 				http.Redirect(w, r, "/login?next="+queryEscape(r.URL.RequestURI()), http.StatusSeeOther)
@@ -157,15 +161,32 @@ func (s *Site) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// limited bounds forms; a handler that takes an upload replaces the bound by
-// its own before it reads.
+type bodyKey struct{}
+
+// limited bounds the body of every request; a handler that takes an upload
+// asks for more by AllowUpload.
 func limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
-			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		}
+		r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, r.Body))
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// AllowUpload lets the request's body have up to limit bytes. It must be
+// called before anything of the body is read.
+func AllowUpload(w http.ResponseWriter, r *http.Request, limit int64) {
+	body, ok := r.Context().Value(bodyKey{}).(io.ReadCloser)
+	if !ok {
+		body = r.Body
+	}
+	r.Body = http.MaxBytesReader(w, body, limit)
+}
+
+func removeUpload(r *http.Request) {
+	if r.MultipartForm != nil {
+		_ = r.MultipartForm.RemoveAll() // what cannot be removed lies in the system's temporary folder
+	}
 }
 
 // contentSecurity allows only what the console itself serves. The images of a
