@@ -167,6 +167,7 @@ const sweepEvery = time.Second
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	defer s.hub.end()
 	for {
 		_, err := s.Sweep(ctx)
 		if err != nil && ctx.Err() == nil {

@@ -83,6 +83,15 @@ func (h *Hub) publish(updates []Update) {
 	}
 }
 
+// end closes all subscriptions: the pages' streams end with the service.
+func (h *Hub) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for ch := range h.subs {
+		h.drop(ch)
+	}
+}
+
 // Live returns the hub of the service.
 func (s *Service) Live() *Hub { return s.hub }
 

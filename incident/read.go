@@ -56,12 +56,8 @@ type Page struct {
 // List returns the cases that the filter lets through and the account may
 // read: those of all agencies, or of its own.
 func (s *Service) List(ctx context.Context, f Filter) (*Page, error) {
-	who := auth.SubjectFrom(ctx)
-	err := s.mayRead(ctx, who, f.AgencyID)
-	if errors.Is(err, auth.ErrDenied) && f.AgencyID == "" && who.AgencyID != "" {
-		f.AgencyID = who.AgencyID
-		err = s.mayRead(ctx, who, f.AgencyID)
-	}
+	var err error
+	f.AgencyID, err = s.scope(ctx, f.AgencyID)
 	if err != nil {
 		return nil, fmt.Errorf("list cases: %w", err)
 	}
@@ -155,6 +151,18 @@ func readCursor(s string) (time.Time, string, error) {
 		return time.Time{}, "", fmt.Errorf("%w: page cursor", ErrInvalid)
 	}
 	return at.UTC(), id, nil
+}
+
+// scope returns the agency that the account may read when it asks for one, or
+// for all (""): all, or its own.
+func (s *Service) scope(ctx context.Context, agency string) (string, error) {
+	who := auth.SubjectFrom(ctx)
+	err := s.mayRead(ctx, who, agency)
+	if errors.Is(err, auth.ErrDenied) && agency == "" && who.AgencyID != "" {
+		agency = who.AgencyID
+		err = s.mayRead(ctx, who, agency)
+	}
+	return agency, err
 }
 
 func (s *Service) mayRead(ctx context.Context, who auth.Subject, agency string) error {

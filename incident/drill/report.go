@@ -34,7 +34,7 @@ var measureWords = map[string]string{
 	MeasureDetect: "Phát hiện", MeasureAcknowledge: "Tiếp nhận", MeasureClose: "Xử lý, đóng sự cố", MeasureAnswer: "Trả lời câu hỏi",
 }
 
-// icT is the zone in which reports state times.
+// ict is the zone in which reports state times.
 var ict = time.FixedZone("ICT", 7*60*60)
 
 // Report composes the one-page report of a scored drill, has it signed, and
@@ -175,9 +175,9 @@ func body(sc *Scenario, d *Drill, measures []Measure, pauses []Pause) []paper.Bl
 		return t.In(ict).Format("15:04:05")
 	}
 	table := paper.Table{Small: true, Columns: []paper.Column{
-		{Title: "Tình huống", Share: 3.2}, {Title: "Nội dung đo", Share: 2.2}, {Title: "Từ", Share: 1.2}, {Title: "Đến", Share: 1.2},
-		{Title: "Tạm dừng", Share: 1.2, Right: true}, {Title: "Kết quả", Share: 1.3, Right: true}, {Title: "Yêu cầu", Share: 1.3, Right: true},
-		{Title: "Điểm", Share: 0.9, Right: true},
+		{Title: "Tình huống", Share: 2.8}, {Title: "Nội dung đo", Share: 2}, {Title: "Từ", Share: 1.55}, {Title: "Đến", Share: 1.55},
+		{Title: "Tạm dừng", Share: 1.55, Right: true}, {Title: "Kết quả", Share: 1.55, Right: true}, {Title: "Yêu cầu", Share: 1.55, Right: true},
+		{Title: "Điểm", Share: 1.1, Right: true},
 	}}
 	for i := range measures {
 		m := &measures[i]
