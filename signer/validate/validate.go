@@ -37,9 +37,6 @@ type Options struct {
 func Validate(ctx context.Context, in io.ReaderAt, size int64, o Options) (*Report, error) {
 	report := &Report{File: o.File, Signatures: []Signature{}}
 	file, openErr := cos.Open(in, size, cos.Options{Password: o.Password, Repair: true})
-	if openErr != nil && !damaged(openErr) {
-		return nil, fmt.Errorf("%w: %w", ErrUnreadable, openErr)
-	}
 	var list []*found
 	if openErr == nil {
 		var err error
@@ -76,13 +73,26 @@ func Validate(ctx context.Context, in io.ReaderAt, size int64, o Options) (*Repo
 		report.Signatures = append(report.Signatures, c.Signature)
 	}
 	report.conclude()
+	if closed(openErr) && !report.contentChanged() {
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, openErr)
+	}
 	return report, nil
 }
 
-// damaged tells a file whose structure is broken from one that is closed to
-// us. A missing header may be damage as well: one changed byte is enough.
-func damaged(err error) bool {
-	return !errors.Is(err, cos.ErrPassword) && !errors.Is(err, cos.ErrHandler)
+// closed tells a file that is encrypted against us from one that is broken. A
+// changed byte can make the one look like the other; what decides is whether
+// the signed bytes, which are readable even so, are still those signed.
+func closed(err error) bool {
+	return errors.Is(err, cos.ErrPassword) || errors.Is(err, cos.ErrHandler)
+}
+
+func (r *Report) contentChanged() bool {
+	for n := range r.Signatures {
+		if r.Signatures[n].SubIndication == SubHash || r.Signatures[n].SubIndication == SubSignature {
+			return true
+		}
+	}
+	return false
 }
 
 // validation is the state of one Validate.

@@ -233,20 +233,20 @@ func TestNoByteOfTheSignedRangeMayChange(t *testing.T) {
 		if int64(n) >= br[1] && int64(n) < br[2] {
 			continue
 		}
-		for _, mask := range []byte{1, 0x20} {
-			changed := bytes.Clone(doc.data)
-			changed[n] ^= mask
-			report, err := validate.Validate(context.Background(), bytes.NewReader(changed), int64(len(changed)), options)
-			switch {
-			case errors.Is(err, validate.ErrUnreadable):
-				unreadable++
-			case err != nil:
-				t.Fatalf("byte %d: %v", n, err)
-			case report.Verdict != validate.Failed:
-				t.Errorf("byte %d (%q) changed: %s", n, doc.data[n], explain(report))
-			default:
-				failed++
-			}
+		// A neighbouring character in one place, the other case in the next.
+		mask := []byte{1, 0x20}[n%2]
+		changed := bytes.Clone(doc.data)
+		changed[n] ^= mask
+		report, err := validate.Validate(context.Background(), bytes.NewReader(changed), int64(len(changed)), options)
+		switch {
+		case errors.Is(err, validate.ErrUnreadable):
+			unreadable++
+		case err != nil:
+			t.Fatalf("byte %d: %v", n, err)
+		case report.Verdict != validate.Failed:
+			t.Errorf("byte %d (%q) changed: %s", n, doc.data[n], explain(report))
+		default:
+			failed++
 		}
 	}
 	t.Logf("%d changes told TOTAL-FAILED, %d left no readable file", failed, unreadable)
