@@ -60,7 +60,7 @@ func TestPicturesOfThePages(t *testing.T) {
 	}
 	shoot("drills", "/incidents?exercise=any", 1280, 900)
 	shoot("drill", "/incidents/DT-2026-0001", 1280, 1600)
-	c.picture(t, dir, "kiem.tv")("case-auditor", "/incidents/SC-2026-0001", 1280, 1600)
+	c.picture(t, dir, "kiem.tv")("case-auditor", "/incidents/SC-2026-0001", 1280, 2600)
 }
 
 // picture returns what takes a picture of a page as the account sees it. A

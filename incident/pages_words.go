@@ -100,8 +100,12 @@ func (w *words) person(a *auth.Account) (string, error) {
 func (w *words) span(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
+	case d >= 2*day && d%day < time.Hour:
+		return w.t("incidents.span.day", "D", int(d/day))
 	case d >= 2*day:
 		return w.t("incidents.span.days", "D", int(d/day), "H", int(d%day/time.Hour))
+	case d >= time.Hour && d%time.Hour < time.Minute:
+		return w.t("incidents.span.hour", "H", int(d/time.Hour))
 	case d >= time.Hour:
 		return w.t("incidents.span.hours", "H", int(d/time.Hour), "M", int(d%time.Hour/time.Minute))
 	case d >= time.Minute:
@@ -162,7 +166,8 @@ func (w *words) clock(k *Case, c *Clock, profile *clocks.Profile) clockView {
 			v.Tone, v.Text = "bad", w.t("incidents.clock.metlate", "Span", w.span(c.MetAt.Sub(c.DueAt)))
 		}
 	case c.StoppedAt != nil:
-		end, v.Tone, v.Text = *c.StoppedAt, "", w.t("incidents.clock.stopped")
+		// Nothing is owed: the bar stays empty.
+		end, v.Tone, v.Text = k.T0, "", w.t("incidents.clock.stopped")
 	case !w.now.Before(c.DueAt):
 		v.Tone, v.Text = "bad", w.t("incidents.clock.overdue", "Span", w.span(w.now.Sub(c.DueAt)))
 	default:
