@@ -27,9 +27,10 @@ func (v *validation) believe(ctx context.Context, cert *x509.Certificate, purpos
 	if v.options.Store == nil {
 		return belief{sub: SubNoChain, reason: newReason(CodeNoStore)}
 	}
-	evidence := v.evidence
-	evidence.OCSPs = append(append([][]byte(nil), evidence.OCSPs...), signed.OCSPs...)
-	evidence.CRLs = append(append([][]byte(nil), evidence.CRLs...), signed.CRLs...)
+	// A copy, whose lists grow apart from the validation's own.
+	var evidence trust.Evidence
+	evidence.Add(v.evidence)
+	evidence.Add(trust.Evidence{OCSPs: signed.OCSPs, CRLs: signed.CRLs})
 	path, err := v.options.Store.ValidatePath(ctx, cert, trust.Request{
 		At: at, Purpose: purpose, Intermediates: signed.Certificates, Evidence: evidence,
 	})
