@@ -17,7 +17,8 @@ func (e *encoder) http(tx *http1.Tx) {
 	e.open("http")
 	host, port := tx.Host()
 	e.text("hostname", host)
-	if n, err := strconv.ParseUint(string(port), 10, 16); err == nil {
+	n, err := strconv.ParseUint(string(port), 10, 16)
+	if err == nil {
 		e.uint("http_port", n)
 	}
 	e.text("url", tx.URI)

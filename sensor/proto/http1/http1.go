@@ -73,8 +73,8 @@ type Tx struct {
 }
 
 // Handler is told what happens. Each is called at most once for a transaction:
-// Request and Response when that half is complete, or as complete as it will
-// be; End after both.
+// Request and Response when that half is complete, or as much of it came as is
+// kept, or the connection ended; End after both.
 type Handler interface {
 	Request(*Tx)
 	Response(*Tx)

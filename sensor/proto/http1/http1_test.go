@@ -16,6 +16,7 @@ type recorder struct {
 	log    []string
 	tunnel string
 	ended  map[uint64]int
+	length uint64
 }
 
 func (r *recorder) Request(tx *http1.Tx) {
@@ -33,6 +34,7 @@ func (r *recorder) End(tx *http1.Tx) {
 		r.ended = map[uint64]int{}
 	}
 	r.ended[tx.ID]++
+	r.length = tx.Response.Length
 }
 func (r *recorder) Tunnel(dir int, b []byte) { r.tunnel += fmt.Sprintf("%d%s", dir, b) }
 
@@ -169,8 +171,20 @@ func TestLimits(t *testing.T) {
 		r := &recorder{}
 		conn := http1.New(r)
 		err := conn.Feed(1, append([]byte("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n"), make([]byte, 300000)...))
-		if err != nil || len(r.log) != 2 || !strings.HasPrefix(r.log[0], "response 0 200 300000 ") {
+		if err != nil || len(r.log) != 2 || !strings.HasPrefix(r.log[0], "response 0 200 ") || r.length != 300000 {
+			t.Fatalf("error %v, %d lines, length %d", err, len(r.log), r.length)
+		}
+	})
+	t.Run("a large body is told when no more of it is kept", func(t *testing.T) {
+		r := &recorder{}
+		conn := http1.New(r)
+		err := conn.Feed(1, append([]byte("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n"), make([]byte, 150000)...))
+		if err != nil || len(r.log) != 1 || !strings.HasPrefix(r.log[0], "response 0 200 ") {
 			t.Fatalf("error %v, %d lines", err, len(r.log))
+		}
+		conn.Close()
+		if len(r.log) != 2 || r.log[1] != "end 0" || r.length != 150000 {
+			t.Errorf("%d lines, length %d", len(r.log), r.length)
 		}
 	})
 	t.Run("a bomb is opened to the limit", func(t *testing.T) {

@@ -38,7 +38,7 @@ func (c *Conn) step(dir int, b []byte) (int, error) {
 		return c.head(dir, b)
 	case stateLength, stateChunk:
 		n := int(min(uint64(len(b)), p.left))
-		p.keep(b[:n])
+		c.keep(dir, b[:n])
 		p.left -= uint64(n)
 		if p.left == 0 {
 			c.bodyPart(dir)
@@ -47,7 +47,7 @@ func (c *Conn) step(dir int, b []byte) (int, error) {
 	case stateChunkSize, stateChunkEnd, stateTrailer:
 		return c.line(dir, b)
 	case stateUntilClose:
-		p.keep(b)
+		c.keep(dir, b)
 		return len(b), nil
 	case stateLost:
 		if !starts(dir, b) {
@@ -81,11 +81,26 @@ func starts(dir int, b []byte) bool {
 	return yes
 }
 
-func (p *parser) keep(b []byte) {
+// keep takes bytes of a body. When no more of it is kept the half is told: a
+// large transfer must not delay what can be said of it.
+func (c *Conn) keep(dir int, b []byte) {
+	p := &c.side[dir]
 	p.message.Length += uint64(len(b))
 	room := MaxBody - len(p.message.Body)
-	if room > 0 {
-		p.message.Body = append(p.message.Body, b[:min(room, len(b))]...)
+	if room <= 0 {
+		return
+	}
+	p.message.Body = append(p.message.Body, b[:min(room, len(b))]...)
+	if len(p.message.Body) < MaxBody {
+		return
+	}
+	if dir == 0 && !p.tx.requestTold {
+		p.tx.requestTold = true
+		c.h.Request(p.tx)
+	}
+	if dir == 1 && !p.tx.responseTold {
+		p.tx.responseTold = true
+		c.h.Response(p.tx)
 	}
 }
 
