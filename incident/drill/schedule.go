@@ -23,6 +23,7 @@ const (
 // Run fires what is due until the context ends, and waits for what it started.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.workers.Wait()
+	defer s.stop.Do(func() { close(s.over) })
 	for {
 		next, err := s.Tick(ctx)
 		if err != nil && ctx.Err() == nil {

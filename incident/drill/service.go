@@ -80,6 +80,9 @@ type Deps struct {
 type Service struct {
 	d      Deps
 	kicked chan struct{}
+	// over is closed when Run ends: the pages' streams end with it.
+	over chan struct{}
+	stop sync.Once
 
 	// playing holds what stops the packets of a running drill; mu guards it.
 	mu      sync.Mutex
@@ -93,7 +96,7 @@ func New(d Deps) (*Service, error) {
 		d.Documents == nil || d.People == nil || d.Logger == nil || d.WorkDir == "" || d.Place == "" {
 		return nil, fmt.Errorf("%w: a dependency is missing", ErrInvalid)
 	}
-	return &Service{d: d, kicked: make(chan struct{}, 1), playing: map[string]context.CancelFunc{}}, nil
+	return &Service{d: d, kicked: make(chan struct{}, 1), over: make(chan struct{}), playing: map[string]context.CancelFunc{}}, nil
 }
 
 func (s *Service) now() time.Time { return s.d.Clock.Now().UTC().Truncate(time.Microsecond) }
