@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"os"
 	"path/filepath"
 	"sort"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/ca/ra"
 	"github.com/antin-gov/antin/cmd/antin/app"
 	"github.com/antin-gov/antin/hsm"
@@ -134,7 +136,11 @@ func (e *env) caRevoke() *cobra.Command {
 				return fmt.Errorf("%w: --cause is one of %s", errUse, strings.Join(causes, ", "))
 			}
 			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
-				cert, err := s.CA.Revoke(ctx, args[0], parsed, note)
+				serial, ok := new(big.Int).SetString(strings.ReplaceAll(args[0], ":", ""), 16)
+				if !ok {
+					return fmt.Errorf("%w: %q is not a serial number in hex", errUse, args[0])
+				}
+				cert, err := s.CA.Revoke(ctx, profile.FormatSerial(serial), parsed, note)
 				if err != nil {
 					return err
 				}

@@ -26,6 +26,8 @@ const (
 	RoleLeader       = "leader"
 	RoleAuditor      = "auditor"
 	RoleAdmin        = "admin"
+	// RolePlatform is no person's: the system itself, signing its own reports.
+	RolePlatform = "platform"
 )
 
 // Subject is who acts.

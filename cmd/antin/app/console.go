@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net/http"
 
+	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/incident"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/ledger/ledgerpages"
@@ -51,6 +52,7 @@ func (s *server) console() (http.Handler, error) {
 			return incident.RegisterPages(site, s.Incidents, incident.PageDeps{Directory: s.Directory, Accounts: s.Accounts})
 		},
 
+		func() error { return ca.RegisterPages(site, s.CA) },
 		func() error { return policy.RegisterPages(site, s.Policy) },
 		func() error { return ledgerpages.Register(site, s.Ledger, s.Path(LedgerDir)) },
 	} {

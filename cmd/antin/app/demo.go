@@ -24,6 +24,9 @@ const CredentialsFile = "first-credentials.txt"
 // KeyReports is the seal with which the platform signs its own reports.
 const KeyReports = "seal-ttgsattt"
 
+// agencyOperator is the agency that operates the platform.
+const agencyOperator = "ttgsattt"
+
 // demoAccounts are the people of the demonstration with their roles.
 func demoAccounts() []auth.NewAccount {
 	return []auth.NewAccount{
@@ -55,7 +58,7 @@ func demoKeys() []struct {
 		{"EC-P256", ra.Form{Profile: "official", PersonID: "p-binh", KeyLabel: "demo-official"}},
 		{"RSA-3072", ra.Form{Profile: "official", PersonID: "p-binh", KeyLabel: "demo-official-rsa"}},
 		{"EC-P256", ra.Form{Profile: "agency-seal", AgencyID: "ubnd", KeyLabel: "demo-agency"}},
-		{"EC-P256", ra.Form{Profile: "agency-seal", AgencyID: "ttgsattt", KeyLabel: KeyReports}},
+		{"EC-P256", ra.Form{Profile: "agency-seal", AgencyID: agencyOperator, KeyLabel: KeyReports}},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/antin-gov/antin/incident"
 	"github.com/antin-gov/antin/incident/sigma"
+	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/event"
 	"github.com/antin-gov/antin/signer"
 )
@@ -47,6 +48,7 @@ type reports struct{ signer *signer.Service }
 
 // SignReport signs a report as the operating agency.
 func (r reports) SignReport(ctx context.Context, pdf []byte, purpose string) ([]byte, error) {
+	ctx = auth.WithSubject(ctx, auth.Subject{AccountID: "system:reports", AgencyID: agencyOperator, Roles: []string{auth.RolePlatform}})
 	signed, _, err := r.signer.SignBytes(ctx, pdf, signer.Request{Key: KeyReports, Level: "B-LT", Reason: purpose, Factor: signer.FactorLocal, Name: purpose + ".pdf"})
 	if err != nil {
 		return nil, fmt.Errorf("sign report: %w", err)

@@ -109,6 +109,7 @@ func Open(ctx context.Context, o Options) (s *System, err error) {
 		return nil, err
 	}
 	s = newSystem(o, cfg)
+	ledger.LibraryLog(o.Logger)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())

@@ -18,9 +18,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/incident/ingest"
+	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/bus"
-	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/policy/gateway"
 	"github.com/antin-gov/antin/policy/registry"
 )
@@ -281,7 +282,8 @@ var errRevoked = errors.New("certificate revoked or unknown")
 // checkMachine asks the register of certificates whether a machine's
 // certificate stands; it is our own, so no OCSP is needed.
 func (s *server) checkMachine(ctx context.Context, cert *x509.Certificate) error {
-	row, err := s.CA.Get(ctx, trust.SerialText(cert))
+	ctx = auth.WithSubject(ctx, auth.Subject{AccountID: "system:gateway"})
+	row, err := s.CA.Get(ctx, profile.FormatSerial(cert.SerialNumber))
 	if err != nil {
 		return err
 	}

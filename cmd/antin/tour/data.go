@@ -113,6 +113,11 @@ func (t *Tour) ask(ctx context.Context, client *app.Machine, query string) (stat
 // ledger verifies the whole log off-line.
 func (t *Tour) ledger(ctx context.Context) error {
 	began := time.Now()
+	// The newest entries are in the next signed checkpoint.
+	err := t.settle(ctx)
+	if err != nil {
+		return err
+	}
 	report, err := ledger.Verify(ctx, t.s.Path(app.LedgerDir), ledger.VerifyOptions{})
 	if err != nil {
 		return err
