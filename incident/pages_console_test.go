@@ -181,4 +181,3 @@ func fill(t *testing.T, c *console) {
 		t.Fatal(err)
 	}
 }
-
