@@ -15,9 +15,11 @@ import (
 
 	"github.com/antin-gov/antin/incident"
 	"github.com/antin-gov/antin/incident/drill"
+	"github.com/antin-gov/antin/incident/sigma"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/internal/directory"
+	"github.com/antin-gov/antin/internal/event"
 	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/internal/store"
 	"github.com/antin-gov/antin/internal/store/storetest"
@@ -108,6 +110,35 @@ type rig struct {
 	incidents *incident.Service
 }
 
+// matcher shows the Sigma engine with our own rules to the pipeline, as the
+// program does.
+type matcher struct{ *sigma.Engine }
+
+func (m matcher) Match(ev *event.Event) []incident.RuleMatch {
+	var found []incident.RuleMatch
+	for _, hit := range m.Eval(ev) {
+		found = append(found, incident.RuleMatch{RuleID: hit.Rule.ID, Title: hit.Rule.Title, Level: hit.Rule.Level, Tags: hit.Rule.Tags})
+	}
+	return found
+}
+
+func sigmaRules(tb testing.TB) matcher {
+	tb.Helper()
+	own, err := sigma.BuiltinRules()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	mapping, err := sigma.DefaultMapping()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	engine, err := sigma.NewEngine(own, mapping)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return matcher{engine}
+}
+
 // noPackets is the sensor of tests whose scenario has no packets.
 type noPackets struct{}
 
@@ -127,7 +158,7 @@ func newRig(tb testing.TB, db *store.DB, c clock.Clock, sensor drill.Replayer) *
 	r.clock, _ = c.(*clock.Fake)
 	log := slog.New(slog.DiscardHandler)
 	dir := directory.New(db)
-	r.incidents, err = incident.New(incident.Deps{DB: db, Ledger: r.book, Clock: c, Directory: dir, Authorizer: grants, Logger: log})
+	r.incidents, err = incident.New(incident.Deps{DB: db, Ledger: r.book, Clock: c, Directory: dir, Authorizer: grants, Rules: sigmaRules(tb), Logger: log})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -425,6 +456,7 @@ func TestRefusedOrUnrecordedActsChangeNothing(t *testing.T) {
 func TestTheReportIsSignedOrNotGiven(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		d := running(t, r, paperDrill)
+		r.clock.Advance(10 * time.Minute)
 		tick(t, r)
 		_, err := r.Stop(planner(t.Context()), d.ID)
 		if err != nil {

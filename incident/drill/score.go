@@ -80,7 +80,7 @@ func Sum(measures []Measure) Total {
 }
 
 // measure computes the measures of a drill that has ended from its records.
-// It is a pure function of them.
+// It is a pure function of them. What did not reach the players is not scored.
 func measure(sc *Scenario, d *Drill, happened []Happening, pauses []Pause, cases []incident.ExerciseCase) []Measure {
 	var all []Measure
 	add := func(in *Inject, name string, limit time.Duration, from, to *time.Time, caseID string, seq int) {
@@ -110,6 +110,9 @@ func measure(sc *Scenario, d *Drill, happened []Happening, pauses []Pause, cases
 			continue
 		}
 		h := &happened[at]
+		if h.FiredAt == nil {
+			continue // the drill ended before it; nobody is judged by it
+		}
 		if in.Kind == KindQuestion {
 			add(in, MeasureAnswer, in.Expect.Answer, h.FiredAt, h.AnsweredAt, "", 0)
 			continue
@@ -118,6 +121,9 @@ func measure(sc *Scenario, d *Drill, happened []Happening, pauses []Pause, cases
 			continue
 		}
 		k := caseOf(in, h, cases, used)
+		if k == nil && h.Fault != "" {
+			continue // the packets did not go out
+		}
 		if k == nil {
 			add(in, MeasureDetect, in.Expect.Detect, h.FiredAt, nil, "", 0)
 			add(in, MeasureAcknowledge, in.Expect.Acknowledge, nil, nil, "", 0)
@@ -150,9 +156,6 @@ func (k *scored) first(action string) (*time.Time, int) {
 // caseOf finds the case that the packets raised: the first of the exercise,
 // not taken by an earlier inject, opened after they began and about their victim.
 func caseOf(in *Inject, h *Happening, cases []incident.ExerciseCase, used map[string]bool) *scored {
-	if h.FiredAt == nil {
-		return nil
-	}
 	for _, k := range cases {
 		if !used[k.Case.ID] && !k.Case.T0.Before(*h.FiredAt) && slices.Contains(k.Hosts, in.Packets.Victim.String()) {
 			return &scored{k}

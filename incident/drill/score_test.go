@@ -80,3 +80,15 @@ func TestMeasuresAreWhatTheRowsSayByHand(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatDidNotReachThePlayersIsNotScored(t *testing.T) {
+	sc := &Scenario{Injects: []Inject{
+		{ID: "p", Kind: KindPackets, Packets: &Packets{Victim: netip.MustParseAddr("10.3.9.23")}, Expect: Expect{Detect: time.Minute}},
+		{ID: "q", Kind: KindQuestion, Expect: Expect{Answer: time.Minute}},
+	}}
+	d := &Drill{ID: "d", StartedAt: minute(0), EndedAt: minute(60)}
+	got := measure(sc, d, []Happening{{InjectID: "p", FiredAt: minute(0), Fault: "no sensor"}, {InjectID: "q"}}, nil, nil)
+	if len(got) != 0 {
+		t.Errorf("scored %+v", got)
+	}
+}
