@@ -17,7 +17,7 @@ import (
 	"github.com/antin-gov/antin/signer/cos"
 )
 
-//go:embed templates locales
+//go:embed all:templates locales
 var room embed.FS
 
 // Where a mark first stands on an A4 page, in millimetres from the top left,
@@ -230,7 +230,7 @@ func (p *pages) sign(w http.ResponseWriter, r *http.Request) {
 	}
 	subject := auth.SubjectFrom(r.Context())
 	view := showView{Key: r.FormValue("key"), Reason: r.FormValue("reason")}
-	q, err := p.request(r, &view)
+	q, err := p.request(r, doc, &view)
 	if err != nil {
 		view.Error = signProblem(err)
 		if view.Error == "" {
@@ -284,7 +284,7 @@ var errPlace = fmt.Errorf("%w: place of the mark", ErrRequest)
 
 // request reads the form: key, page and place of the mark in millimetres. The
 // key alone decides whether this is a person's signature or a seal.
-func (p *pages) request(r *http.Request, view *showView) (Request, error) {
+func (p *pages) request(r *http.Request, doc *Document, view *showView) (Request, error) {
 	keys, err := p.service.keysOf(r.Context())
 	if err != nil {
 		return Request{}, err
@@ -303,6 +303,9 @@ func (p *pages) request(r *http.Request, view *showView) (Request, error) {
 	}
 	view.Page = int(numbers[0])
 	view.Box = appearance.Box{X: numbers[1], Y: numbers[2], Width: numbers[3], Height: numbers[4]}
+	if view.Page < 1 || int64(view.Page) > doc.Pages {
+		return Request{}, fmt.Errorf("%w: page %d of %d", errPlace, view.Page, doc.Pages)
+	}
 	seal := keys[at].Seal
 	name := web.VisitorFrom(r.Context()).Name
 	if seal {

@@ -1,6 +1,6 @@
 // The page on which a document is signed: draws it, and lets the mark be dragged to its place. The form holds the place
 // in millimetres from the page's visible top left corner; it can be typed as well.
-import { drawPages, type Page } from "./pdf";
+import { showPages, type Page } from "./pdf";
 
 const MM = 25.4 / 72;
 const holder = document.querySelector<HTMLElement>("[data-sign-document]");
@@ -12,20 +12,29 @@ async function start(into: HTMLElement) {
   try {
     const answer = await fetch(into.dataset.signDocument!);
     if (!answer.ok) throw new Error(String(answer.status));
-    pages = await drawPages(await answer.arrayBuffer(), into);
+    pages = await showPages(await answer.arrayBuffer(), into);
   } catch {
     if (status) status.textContent = status.dataset.failed ?? "";
     return;
   }
   if (status) status.textContent = "";
-  if (!form) return;
+  if (!form?.elements.namedItem("key")) return; // signed already, or nothing to sign with
   const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement;
   const mark = document.createElement("div");
-  mark.className = "mark" + (form.dataset.preset === "seal" ? " seal" : "");
-  mark.textContent = form.dataset.label ?? "";
   mark.tabIndex = 0;
   mark.setAttribute("role", "img");
-  mark.setAttribute("aria-label", form.dataset.label ?? "");
+  // The chosen key decides whether the mark is a signature or a seal.
+  const key = field("key") as unknown as HTMLSelectElement;
+  const dress = () => {
+    const seal = key.selectedOptions[0]?.dataset.seal !== undefined;
+    mark.className = "mark" + (seal ? " seal" : "");
+    mark.textContent = (seal ? form.dataset.labelSeal : form.dataset.labelPerson) ?? "";
+    mark.setAttribute("aria-label", mark.textContent);
+    const act = form.querySelector<HTMLElement>("[data-do-seal]");
+    if (act) act.textContent = (seal ? act.dataset.doSeal : act.dataset.doPerson) ?? "";
+  };
+  key.addEventListener("change", dress);
+  dress();
 
   const clamp = (v: number, max: number) => Math.max(0, Math.min(v, max));
   const show = () => {
@@ -62,7 +71,9 @@ async function start(into: HTMLElement) {
     const mm = (page.widthPt * MM) / r.width;
     put(page, (event.clientX - grip.dx - r.left) * mm, (event.clientY - grip.dy - r.top) * mm);
   });
-  mark.addEventListener("pointerup", () => (grip = undefined));
+  const release = () => (grip = undefined);
+  mark.addEventListener("pointerup", release);
+  mark.addEventListener("pointercancel", release);
   mark.addEventListener("keydown", (event) => {
     const step = event.shiftKey ? 10 : 1;
     const move: Record<string, [number, number]> = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
@@ -72,9 +83,15 @@ async function start(into: HTMLElement) {
     put(pages[Number(field("page").value) - 1], Number(field("x").value) + by[0], Number(field("y").value) + by[1]);
   });
   for (const name of ["page", "x", "y", "width", "height"]) field(name).addEventListener("input", show);
-  if (Number(field("page").value) < 1 || Number(field("page").value) > pages.length) field("page").value = String(pages.length);
   show();
-  mark.scrollIntoView({ block: "center" });
+  // A person reads the document from its start; the mark waits where it will be.
+  const find = form.querySelector<HTMLElement>("[data-show-mark]");
+  find?.addEventListener("click", () => {
+    mark.scrollIntoView({ block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    mark.focus({ preventScroll: true });
+  });
+  find?.removeAttribute("hidden");
+  form.dataset.ready = "";
 }
 
 if (holder) void start(holder);

@@ -1,6 +1,6 @@
 // The page on which anyone checks a document: the file is drawn here, in the reader's browser, and each signature is marked
 // on the page with its verdict. The server answers with the same fragment that the plain form shows.
-import { drawPages } from "./pdf";
+import { showPages } from "./pdf";
 
 const form = document.querySelector<HTMLFormElement>("[data-verify-form]");
 
@@ -11,24 +11,30 @@ if (form) {
   const busy = form.querySelector<HTMLElement>("[data-busy]")!;
   form.querySelector<HTMLElement>("[data-plain-submit]")!.hidden = true;
 
+  let turn = 0; // what comes back for a file that is no longer the chosen one is dropped
   const run = async () => {
     const chosen = file.files?.[0];
     if (!chosen) return;
+    const mine = ++turn;
     busy.hidden = false;
     result.replaceChildren();
     pages.replaceChildren();
     try {
       const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { "X-Fragment": "1" } });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (mine !== turn) return;
       result.replaceChildren(...(page.getElementById("verify-result") ?? page.getElementById("main") ?? page.body).childNodes);
     } catch {
-      result.textContent = form.dataset.failed ?? "";
+      if (mine === turn) result.textContent = form.dataset.failed ?? "";
       return;
     } finally {
-      busy.hidden = true;
+      if (mine === turn) busy.hidden = true;
     }
+    // A file that the server could not read is not drawn either.
+    if (!result.querySelector("[data-verdict]")) return;
     try {
-      const drawn = await drawPages(await chosen.arrayBuffer(), pages);
+      const drawn = await showPages(await chosen.arrayBuffer(), pages);
+      if (mine !== turn) return;
       for (const seen of result.querySelectorAll<HTMLElement>("[data-mark-page]")) {
         const on = drawn[Number(seen.dataset.markPage) - 1];
         if (!on) continue;
@@ -46,7 +52,7 @@ if (form) {
         on.element.append(mark);
       }
     } catch {
-      pages.textContent = form.dataset.undrawn ?? "";
+      if (mine === turn) pages.textContent = form.dataset.undrawn ?? "";
     }
   };
   file.addEventListener("change", run);
