@@ -214,7 +214,7 @@ func (c *correlator) findCase(ctx context.Context, a *Alert) (*Case, error) {
 		Where("exercise_id = ?", a.ExerciseID).Where("agency_id = ?", a.AgencyID).Where("state <> ?", StateClosed).
 		Where("last_at >= ?", a.FirstAt.Add(-CaseWindow)).Where("first_at <= ?", a.LastAt.Add(CaseWindow)).
 		Where("EXISTS (SELECT 1 FROM incident_case_host h WHERE h.case_id = ?TableAlias.id AND h.addr IN (?))",
-			bun.In([]string{a.Client, a.Server})).
+			bun.List([]string{a.Client, a.Server})).
 		OrderExpr("last_at DESC, id DESC").Limit(1).Scan(ctx)
 	if store.IsNotFound(err) {
 		return nil, nil

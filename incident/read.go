@@ -88,7 +88,7 @@ func (s *Service) List(ctx context.Context, f Filter) (*Page, error) {
 		return page, nil
 	}
 	var rows []Clock
-	err = s.db.NewSelect().Model(&rows).Where("case_id IN (?)", bun.In(ids)).OrderExpr("due_at").Scan(ctx)
+	err = s.db.NewSelect().Model(&rows).Where("case_id IN (?)", bun.List(ids)).OrderExpr("due_at").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list clocks: %w", err)
 	}

@@ -21,7 +21,7 @@ import (
 
 // Limits of a scenario: what people can run in a week, with room.
 const (
-	maxScenario = 256 << 10
+	maxScenario = 128 << 10
 	maxInjects  = 200
 	maxTeams    = 100
 	maxMembers  = 500
@@ -166,14 +166,18 @@ func ParseScenario(b []byte) (*Scenario, error) {
 	if !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 {
 		return nil, fmt.Errorf("%w: not UTF-8 text", ErrScenario)
 	}
+	err := checkYAML(b)
+	if err != nil {
+		return nil, err
+	}
 	var s Scenario
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	dec.KnownFields(true)
-	err := dec.Decode(&s)
+	err = dec.Decode(&s)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrScenario, err)
 	}
-	err = dec.Decode(&struct{}{})
+	err = dec.Decode(&yaml.Node{})
 	if !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: more than one document", ErrScenario)
 	}

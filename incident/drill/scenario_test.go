@@ -59,6 +59,32 @@ func TestScenariosThatCouldNotBeRunAreRefused(t *testing.T) {
 	}
 }
 
+func TestHostileYAMLIsRefusedQuickly(t *testing.T) {
+	for name, text := range map[string]string{
+		"equal keys":     "injects:\n" + strings.Repeat("  ? a\n", 15000),
+		"a second one":   "id: x\n---\n" + strings.Repeat("? a\n", 15000),
+		"an alias bomb":  "a: &a [x,x,x,x]\nb: &b [*a,*a,*a,*a]\nteams: [*b,*b,*b]\n",
+		"deep lists":     strings.Repeat("[", 120000),
+		"deep maps":      "teams: " + strings.Repeat("{a: ", 30000),
+		"nested entries": strings.Repeat("- ", 60000),
+		"many anchors":   "a: " + strings.Repeat("&a ", 40000),
+		"many teams":     "teams:\n" + strings.Repeat("- {id: a}\n", 12000),
+		"an open quote":  strings.Repeat("'", 120001),
+		"a long number":  "duration: " + strings.Repeat("9", 120000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			begin := time.Now()
+			_, err := ParseScenario([]byte(text))
+			if !errors.Is(err, ErrScenario) || len(err.Error()) > 1<<20 {
+				t.Errorf("got %d bytes of error, %.200v", len(err.Error()), err)
+			}
+			if took := time.Since(begin); took > 5*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
 func FuzzParseScenario(f *testing.F) {
 	good, err := os.ReadFile("scenarios/ransomware-commune.yaml")
 	if err != nil {
