@@ -57,8 +57,10 @@ test: packages-test build lint
 bench: build
 	go test -run '^$$' -bench . -benchtime 1s ./...
 
+# The version of the package: the tag, or the commit's day and name.
+VERSION ?= $(shell git describe --tags --exact-match 2>/dev/null | sed 's/^v//' | grep . || git log -1 --format=0.1.0~%cd.%h --date=format:%Y%m%d)
 deb: build
-	deploy/deb/build.sh
+	VERSION=$(VERSION) go tool -modfile=deploy/tools/go.mod nfpm package --config deploy/nfpm.yaml --packager deb --target bin/antin_$(VERSION)_amd64.deb
 
 clean:
 	rm -rf bin $(ASSETS)/dist/*.js $(ASSETS)/dist/*.css $(ASSETS)/dist/fonts
