@@ -7,9 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
-	"github.com/google/gopacket/pcapgo"
+	"github.com/antin-gov/antin/internal/pcapfile"
 )
 
 // record gives the exact bytes that the sensor wrote: their SHA-256 is the one
@@ -48,31 +46,27 @@ func download(w http.ResponseWriter, kind, name string, content []byte) {
 	_, _ = w.Write(content) // the reader went away: nothing to tell it
 }
 
-// snapLength is pcap's usual bound of one frame.
-const snapLength = 262144
-
 func capture(e *Evidence) ([]byte, error) {
 	var out bytes.Buffer
-	f := pcapgo.NewWriter(&out)
-	err := f.WriteFileHeader(snapLength, linkType(e.Event.Raw))
+	f, err := pcapfile.NewWriter(&out, linkType(e.Event.Raw))
 	if err != nil {
 		return nil, err
 	}
-	err = f.WritePacket(gopacket.CaptureInfo{Timestamp: e.Event.At, CaptureLength: len(e.Packet), Length: len(e.Packet)}, e.Packet)
+	err = f.Write(e.Event.At, e.Packet)
 	return out.Bytes(), err
 }
 
 // linkType is what the record says of its frame (EVE packet_info.linktype), or
 // else Ethernet.
-func linkType(raw []byte) layers.LinkType {
+func linkType(raw []byte) uint32 {
 	var w struct {
 		Info struct {
 			LinkType *uint16 `json:"linktype"`
 		} `json:"packet_info"`
 	}
 	err := json.Unmarshal(raw, &w)
-	if err != nil || w.Info.LinkType == nil || *w.Info.LinkType > 255 {
-		return layers.LinkTypeEthernet
+	if err != nil || w.Info.LinkType == nil {
+		return pcapfile.LinkEthernet
 	}
-	return layers.LinkType(*w.Info.LinkType)
+	return uint32(*w.Info.LinkType)
 }
