@@ -7,6 +7,7 @@ import (
 
 	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/incident"
+	"github.com/antin-gov/antin/incident/drill"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/ledger/ledgerpages"
 	"github.com/antin-gov/antin/internal/web"
@@ -52,6 +53,7 @@ func (s *server) console() (http.Handler, error) {
 			return incident.RegisterPages(site, s.Incidents, incident.PageDeps{Directory: s.Directory, Accounts: s.Accounts})
 		},
 
+		func() error { return drill.RegisterPages(site, s.Drills, drill.PageDeps{Directory: s.Directory}) },
 		func() error { return ca.RegisterPages(site, s.CA) },
 		func() error { return policy.RegisterPages(site, s.Policy) },
 		func() error { return ledgerpages.Register(site, s.Ledger, s.Path(LedgerDir)) },

@@ -21,10 +21,15 @@ document.querySelector("[data-menu]")?.addEventListener("click", (event) => {
 // on the event stream that something changed. What the reader has selected or typed outside of it stays.
 for (const region of document.querySelectorAll<HTMLElement>("[data-live]")) {
   const source = new EventSource(region.dataset.live!);
-  let pending = false;
+  let busy = false;
+  let again = false;
   const refresh = async () => {
-    if (pending) return;
-    pending = true;
+    if (busy) {
+      again = true;
+      return;
+    }
+    busy = true;
+    again = false;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (!answer.ok) return;
@@ -33,8 +38,9 @@ for (const region of document.querySelectorAll<HTMLElement>("[data-live]")) {
       if (fresh) region.replaceChildren(...fresh.childNodes);
       if (selected) document.getElementById(selected)?.setAttribute("aria-selected", "true");
     } finally {
-      pending = false;
+      busy = false;
     }
+    if (again) await refresh();
   };
   source.addEventListener("message", refresh);
 }
