@@ -2,6 +2,7 @@ package signer
 
 import (
 	"context"
+	"crypto/x509"
 	"embed"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/web"
@@ -140,6 +142,27 @@ type showView struct {
 type keyChoice struct {
 	Name, Holder, Serial, Until string
 	Seal                        bool
+	// Bad says that the certificate must not be signed with just now.
+	Bad   bool
+	chain []*x509.Certificate
+}
+
+// certificateCheck bounds the look at the certificates while a page waits; the
+// same check is made again, without hurry, when the document is signed.
+const certificateCheck = 5 * time.Second
+
+// judge marks the keys whose certificates are not good, before the person
+// chooses one (TT 15/2025/TT-BKHCN: checked before it lets the user sign), and
+// says whether none is left.
+func (p *pages) judge(ctx context.Context, keys []keyChoice) bool {
+	ctx, cancel := context.WithTimeout(ctx, certificateCheck)
+	defer cancel()
+	none := len(keys) > 0
+	for i := range keys {
+		keys[i].Bad = p.service.checkCertificate(ctx, keys[i].chain) != nil
+		none = none && keys[i].Bad
+	}
+	return none
 }
 
 func (p *pages) show(w http.ResponseWriter, r *http.Request) {
@@ -165,6 +188,10 @@ func (p *pages) document(w http.ResponseWriter, r *http.Request) (*Document, boo
 
 func (p *pages) renderShow(w http.ResponseWriter, r *http.Request, doc *Document, view showView) {
 	view.Document = doc
+	status := 0
+	if view.Error != "" {
+		status = http.StatusUnprocessableEntity
+	}
 	var err error
 	if doc.ActID != "" {
 		view.Act, err = p.service.Act(r.Context(), doc.ActID)
@@ -178,6 +205,9 @@ func (p *pages) renderShow(w http.ResponseWriter, r *http.Request, doc *Document
 		p.site.Fail(w, r, err)
 		return
 	}
+	if p.judge(r.Context(), view.Keys) && view.Error == "" {
+		view.Error = "sign.error.certificate"
+	}
 	seal := len(view.Keys) > 0 && view.Keys[0].Seal
 	for _, k := range view.Keys {
 		if k.Name == view.Key {
@@ -190,10 +220,6 @@ func (p *pages) renderShow(w http.ResponseWriter, r *http.Request, doc *Document
 		if seal {
 			view.Box = firstSeal
 		}
-	}
-	status := 0
-	if view.Error != "" {
-		status = http.StatusUnprocessableEntity
 	}
 	p.pages.Render(w, r, "document", web.Page{Title: "sign.title", TitleText: doc.Name, Scripts: []string{"sign"}, Status: status, View: view})
 }

@@ -142,6 +142,30 @@ func TestWhatIsTypedWrongIsSaidAndKept(t *testing.T) {
 	}
 }
 
+func TestACertificateIsCheckedBeforeAPersonChoosesIt(t *testing.T) {
+	w := newWorld(t, sqlite(t))
+	w.key(t, "good", "EC-P256", "p-binh")
+	revoked := w.key(t, "a-revoked", "EC-P256", "p-binh")
+	w.pki.Revoke(revoked, w.pki.Clock.Now(), 1)
+	c := newConsole(t, w)
+	v := c.visitor(t, "binh.nv", "")
+	const notice = "không còn hợp lệ hoặc chưa kiểm tra được"
+	page := v.upload(t, "/sign", "x.pdf", directive(t))
+	if !strings.Contains(page.body, `<option value="a-revoked" disabled>`) || !strings.Contains(page.body, `<option value="good">`) || strings.Contains(page.body, notice) {
+		t.Errorf("with one good key: %s", excerpt(page.body))
+	}
+	w.pki.Down("/ocsp", true)
+	w.pki.Down("/crl/", true)
+	page = v.get(t, page.path)
+	if !strings.Contains(page.body, `<option value="good" disabled>`) || !strings.Contains(page.body, notice) {
+		t.Errorf("with no status to be had: %s", excerpt(page.body))
+	}
+	page = v.post(t, page.path, place("good", c.code(t, "binh.nv")))
+	if page.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(page.body, notice) || len(w.acts(t)) != 0 {
+		t.Errorf("signing nevertheless: %d %s", page.StatusCode, excerpt(page.body))
+	}
+}
+
 // excerpt is what a page says in its notice.
 func excerpt(body string) string {
 	_, after, ok := strings.Cut(body, `role="alert">`)

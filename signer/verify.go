@@ -40,11 +40,11 @@ func (s *Service) keysOf(ctx context.Context) ([]keyChoice, error) {
 	for _, k := range keys {
 		own := k.PersonID != "" && k.PersonID == subject.PersonID
 		seal := k.PersonID == "" && k.AgencyID == subject.AgencyID && subject.Has(auth.RoleClerk)
-		if len(k.Chain) == 0 || !own && !seal {
+		if len(k.Chain) < 2 || !own && !seal {
 			continue
 		}
 		leaf := k.Chain[0]
-		choices = append(choices, keyChoice{Name: k.Name, Holder: leaf.Subject.CommonName, Serial: leaf.SerialNumber.Text(16), Until: leaf.NotAfter.Format("02/01/2006"), Seal: seal})
+		choices = append(choices, keyChoice{Name: k.Name, Holder: leaf.Subject.CommonName, Serial: leaf.SerialNumber.Text(16), Until: leaf.NotAfter.Format("02/01/2006"), Seal: seal, chain: k.Chain})
 	}
 	return choices, nil
 }
