@@ -15,8 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/incident/ingest"
@@ -59,12 +57,14 @@ type Addresses struct {
 // server is the running system.
 type server struct {
 	*System
-	demo  bool
-	addr  Addresses
-	wg    sync.WaitGroup
-	errs  chan error
-	ready bool
-	mu    sync.Mutex
+	demo bool
+	addr Addresses
+	// consumed tells what the consumer of the bus has taken.
+	consumed func() ingest.Stats
+	wg       sync.WaitGroup
+	errs     chan error
+	ready    bool
+	mu       sync.Mutex
 }
 
 // Up serves the open system until ctx ends; ready is called once everything
@@ -159,13 +159,6 @@ func (s *server) startPKI(ctx context.Context) (err error) {
 	return err
 }
 
-func (s *server) startMetrics(ctx context.Context) (err error) {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.Handler())
-	s.addr.Metrics, err = s.serve(ctx, "metrics", s.Config.Metrics.Listen, mux, nil)
-	return err
-}
-
 // names are the names and addresses by which a listener is reached.
 func (s *server) names(listen string) (dns []string, ips []net.IP) {
 	dns = []string{"localhost"}
@@ -218,6 +211,7 @@ func (s *server) startBus(ctx context.Context) error {
 		nats.Close()
 		return err
 	}
+	s.consumed = consumer.Stats
 	s.run(ctx, "ingest", func(ctx context.Context) error {
 		defer nats.Close()
 		return consumer.Run(ctx)
