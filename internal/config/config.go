@@ -127,6 +127,9 @@ type Sensor struct {
 type Mail struct {
 	SMTP string `yaml:"smtp"`
 	From string `yaml:"from"`
+	User string `yaml:"user"`
+	// PasswordFile holds the mail server's password.
+	PasswordFile string `yaml:"password_file"`
 }
 
 // Load reads antin.yaml of the data folder over the defaults, then the

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/antin-gov/antin/incident/drill"
 )
@@ -20,12 +23,43 @@ func (s *System) openDrills() error {
 	if err != nil {
 		return err
 	}
+	mailer, err := s.mailer()
+	if err != nil {
+		return err
+	}
 	s.Drills, err = drill.New(drill.Deps{
 		DB: s.DB, Ledger: s.Ledger, Clock: s.Clock, Authorizer: s.Policy, Cases: s.Incidents, People: s.Directory, Documents: reports{s.Signer},
 		Sensor: &drill.Sensor{Path: sensor, NATS: s.busURL(), Args: s.SensorArgs()},
-		Place:  place, WorkDir: s.Path(dirSensor), Logger: s.Logger,
+		Mailer: mailer, Place: place, WorkDir: s.Path(dirSensor), Logger: s.Logger,
 	})
 	return err
+}
+
+// mailer is the configured mail server, or nil: then mails stay in the outbox.
+func (s *System) mailer() (drill.Mailer, error) {
+	m := s.Config.Mail
+	if m.SMTP == "" {
+		return nil, nil
+	}
+	host, text, err := net.SplitHostPort(m.SMTP)
+	if err != nil {
+		return nil, fmt.Errorf("mail.smtp: %w", err)
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return nil, fmt.Errorf("mail.smtp: %w", err)
+	}
+	ip := net.ParseIP(host)
+	// A relay on this machine needs no TLS; any other does.
+	smtp := &drill.SMTP{Host: host, Port: port, Plain: host == "localhost" || ip != nil && ip.IsLoopback(), Username: m.User, From: m.From}
+	if m.PasswordFile != "" {
+		b, err := os.ReadFile(m.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("mail.password_file: %w", err)
+		}
+		smtp.Password = strings.TrimRight(string(b), "\r\n")
+	}
+	return smtp, nil
 }
 
 // busURL is where sensors reach the bus.
