@@ -281,7 +281,7 @@ func (s *Service) signTo(ctx context.Context, act *Act, key *Key, private crypto
 	}
 	err = syncFolder(filepath.Dir(path))
 	if err != nil {
-		return fmt.Errorf("put the result in place: %w", err)
+		return errors.Join(fmt.Errorf("put the result in place: %w", err), os.Remove(path))
 	}
 	return nil
 }
@@ -296,11 +296,20 @@ func syncFolder(dir string) error {
 }
 
 // failed completes the record of an act that came to nothing and returns why.
+// Where the ledger says already that the result left, it is told that it did
+// not.
 func (s *Service) failed(ctx context.Context, act *Act, why error) error {
+	// The record of the failure is worth writing even when the caller has gone.
+	ctx = context.WithoutCancel(ctx)
+	if act.ReleaseIndex >= 0 {
+		_, err := s.d.Ledger.Append(ctx, s.entry(act, "sign.withdraw", act.ResultSHA256))
+		if err != nil {
+			why = errors.Join(why, fmt.Errorf("%w: withdrawal: %w", ErrRecord, err))
+		}
+	}
 	now := s.d.Clock.Now()
 	act.State, act.Failure, act.EndedAt = StateFailed, failureCode(why), &now
-	// The record of the failure is worth writing even when the caller has gone.
-	_, err := s.d.DB.NewUpdate().Model(act).WherePK().Exec(context.WithoutCancel(ctx))
+	_, err := s.d.DB.NewUpdate().Model(act).WherePK().Exec(ctx)
 	return errors.Join(why, err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -132,6 +133,29 @@ func TestNothingIsSignedOrLeavesWithoutItsRecord(t *testing.T) {
 	_, _, err := w.sign(t, binh, Request{Key: "ec", Level: "B-B"})
 	if err != nil {
 		t.Errorf("after the ledger is well again: %v", err)
+	}
+}
+
+func TestAResultThatCannotBePutInPlaceIsWithdrawn(t *testing.T) {
+	w := newWorld(t, sqlite(t))
+	w.key(t, "ec", "EC-P256", "p-binh")
+	pdf := directive(t)
+	path := filepath.Join(w.out, "taken.pdf")
+	err := os.MkdirAll(filepath.Join(path, "full"), 0o700)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Sign(as(t, binh), Request{Key: "ec", Level: "B-B", Factor: FactorTOTP, In: bytes.NewReader(pdf), Size: int64(len(pdf)), Name: "x.pdf"}, path)
+	if err == nil {
+		t.Fatal("a folder was replaced")
+	}
+	acts := w.acts(t)
+	want := []string{"sign.begin " + acts[0].ID, "sign.release " + acts[0].ID, "sign.withdraw " + acts[0].ID}
+	if got := w.kinds(t); !slices.Equal(got, want) || acts[0].State != StateFailed {
+		t.Errorf("ledger %v, act %+v", got, acts[0])
+	}
+	if left := leftovers(t, w.out); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 
