@@ -90,7 +90,35 @@ func (e *env) root() *cobra.Command {
 		e.policyCommand(), e.incidentCommand(), e.drillCommand(), e.benchCommand(), e.doctorCommand(),
 		workerCommand(),
 	)
+	strict(root)
 	return root
+}
+
+// strict makes wrong arguments and unknown commands wrong use, at every depth:
+// cobra itself answers an unknown command below the root with help and success.
+func strict(cmd *cobra.Command) {
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("%w: unknown command %q for %q; see %s --help", errUse, args[0], cmd.CommandPath(), cmd.CommandPath())
+			}
+			return cmd.Help()
+		}
+	}
+	check := cmd.Args
+	if check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			if err != nil && !errors.Is(err, errUse) {
+				return fmt.Errorf("%w: %s %w", errUse, cmd.CommandPath(), err)
+			}
+			return err
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		strict(sub)
+	}
 }
 
 // workerCommand is the key worker: this program started again by itself, with

@@ -111,6 +111,9 @@ func signFile(ctx context.Context, s *app.System, f signFlags, in, out string) (
 	}
 	q.In, q.Size = file, info.Size()
 	act, err := s.Signer.Sign(ctx, q, out)
+	if errors.Is(err, signer.ErrRequest) {
+		return nil, fmt.Errorf("%w: %w", errUse, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sign %s: %w", in, err)
 	}
@@ -254,10 +257,6 @@ func (e *env) verify(ctx context.Context, files []string, trustDir, at string) e
 		switch {
 		case errors.Is(err, app.ErrNotInitialised):
 			// Nobody is trusted: integrity, coverage and changes are told all the same.
-			options.Store, err = trust.NewStore(nil, nil)
-			if err != nil {
-				return err
-			}
 		case err != nil:
 			return err
 		default:

@@ -103,39 +103,38 @@ func Schema() []store.Migration {
 // Open opens the system of the data folder, whether or not another process
 // serves it: a key worker that is running is used, otherwise one is started
 // for as long as the system is open.
-func Open(ctx context.Context, o Options) (s *System, err error) {
+func Open(ctx context.Context, o Options) (*System, error) {
 	cfg, err := config.Load(o.Dir, o.Environ)
 	if err != nil {
 		return nil, err
 	}
-	s = newSystem(o, cfg)
+	s := newSystem(o, cfg)
 	ledger.LibraryLog(o.Logger)
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Close())
-		}
-	}()
+	err = s.openParts(ctx, o)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *System) openParts(ctx context.Context, o Options) error {
 	worker, err := s.workerConfig()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	err = s.openDatabase(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	err = s.openKeys(ctx, o, worker)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	err = s.openLedger(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	err = s.openServices(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s.openServices(ctx)
 }
 
 func newSystem(o Options, cfg *config.Config) *System {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -42,6 +43,13 @@ func SQLite(tb testing.TB, steps ...store.Migration) *store.DB {
 // is skipped where PostgreSQL is not installed.
 func Postgres(tb testing.TB, steps ...store.Migration) *store.DB {
 	tb.Helper()
+	return open(tb, PostgresDSN(tb), steps)
+}
+
+// PostgresDSN returns the address of an empty PostgreSQL database, for what
+// opens it by itself; the database goes with the test.
+func PostgresDSN(tb testing.TB) string {
+	tb.Helper()
 	dsn := os.Getenv(EnvPostgres)
 	if dsn == "" {
 		server.once.Do(server.start)
@@ -66,8 +74,7 @@ func Postgres(tb testing.TB, steps ...store.Migration) *store.DB {
 		}
 		_ = admin.Close()
 	})
-	at := len(dsn) - len("/postgres")
-	return open(tb, dsn[:at]+"/"+name, steps)
+	return strings.TrimSuffix(dsn, "/postgres") + "/" + name
 }
 
 func open(tb testing.TB, dsn string, steps []store.Migration) *store.DB {
