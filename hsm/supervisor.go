@@ -182,6 +182,11 @@ func (s *Supervisor) restart(ctx context.Context, backoff *time.Duration) (*chil
 			return nil, false
 		}
 		s.mu.Unlock()
+		if s.opts.Standby && errors.Is(err, ErrWorkerRunning) {
+			// Another process was faster: it serves now.
+			*backoff = standbyPoll
+			continue
+		}
 		s.opts.Logger.Warn("the key worker did not start", slog.Any("error", err), slog.Duration("pause", *backoff))
 	}
 }
