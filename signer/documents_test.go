@@ -321,3 +321,18 @@ func TestANameOfAFileIsMadeReadableAndHarmless(t *testing.T) {
 		t.Errorf("a long name becomes %q of %d bytes", got, len(got))
 	}
 }
+
+func FuzzCleanName(f *testing.F) {
+	for _, seed := range []string{"Chỉ thị số 05.pdf", "../../etc/passwd", "a\r\nb", "\u202efdp.exe", strings.Repeat("ế", 100) + ".pdf", "...", "a\xff"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		got := cleanName(in)
+		if got == "" || len(got) > maxName || !utf8.ValidString(got) || strings.ContainsAny(got, "/\\\"<>|:*?\r\n\x00") || strings.Trim(got, ". ") == "" {
+			t.Errorf("%q becomes %q", in, got)
+		}
+		if again := cleanName(got); again != got {
+			t.Errorf("%q becomes %q and then %q", in, got, again)
+		}
+	})
+}
