@@ -26,7 +26,7 @@ build: packages-run $(ASSETS)/dist/app.js
 assets: $(ASSETS)/dist/app.js
 
 $(ASSETS)/dist/app.js: $(ASSET_SRC)
-	cd $(ASSETS) && npm ci --no-audit --no-fund --loglevel=error
+	cd $(ASSETS) && npm ci --omit=optional --no-audit --no-fund --loglevel=error
 	go run ./$(ASSETS)/build $(ASSETS)
 
 # Installs only what dpkg does not know as installed; npm and node may come from elsewhere than Debian.
