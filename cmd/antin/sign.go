@@ -90,11 +90,11 @@ func signFile(ctx context.Context, s *app.System, f signFlags, in, out string) (
 		q.Visible = spec
 	}
 	if f.password != "" {
-		b, err := os.ReadFile(f.password)
+		text, err := documentPassword(f.password)
 		if err != nil {
-			return nil, fmt.Errorf("read the document's password: %w", err)
+			return nil, err
 		}
-		q.Password = strings.TrimRight(string(b), "\r\n")
+		q.Password = text
 	}
 	file, err := os.Open(in)
 	if err != nil {
@@ -118,6 +118,14 @@ func signFile(ctx context.Context, s *app.System, f signFlags, in, out string) (
 		return nil, fmt.Errorf("sign %s: %w", in, err)
 	}
 	return act, nil
+}
+
+func documentPassword(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read the document's password: %w", err)
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
 }
 
 // mark is the visible mark that the flags describe, with the holder's name for
@@ -218,7 +226,7 @@ func (e *env) signBatch(ctx context.Context, s *app.System, f signFlags) error {
 }
 
 func (e *env) verifyCommand() *cobra.Command {
-	var trustDir, at string
+	var trustDir, at, password string
 	cmd := &cobra.Command{
 		Use:   "verify FILE…",
 		Short: "Verify the signatures of PDFs",
@@ -230,15 +238,25 @@ func (e *env) verifyCommand() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return e.verify(cmd.Context(), args, trustDir, at) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.verify(cmd.Context(), args, trustDir, at, password)
+		},
 	}
 	cmd.Flags().StringVar(&trustDir, "trust", "", "folder with CA certificates (root-*.pem are anchors) instead of the system's own")
 	cmd.Flags().StringVar(&at, "at", "", "judge as of this time (RFC 3339)")
+	cmd.Flags().StringVar(&password, "password-file", "", "file with the password that opens encrypted documents")
 	return cmd
 }
 
-func (e *env) verify(ctx context.Context, files []string, trustDir, at string) error {
+func (e *env) verify(ctx context.Context, files []string, trustDir, at, password string) error {
 	options := validate.Options{Clock: clock.System{}}
+	if password != "" {
+		text, err := documentPassword(password)
+		if err != nil {
+			return err
+		}
+		options.Password = text
+	}
 	if at != "" {
 		moment, err := parseTime(at)
 		if err != nil {

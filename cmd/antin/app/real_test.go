@@ -19,15 +19,17 @@ import (
 	"github.com/antin-gov/antin/signer/validate"
 )
 
-// envFull has every position of the signed ranges changed, and every document
-// of the corpus signed, instead of a sample.
-const envFull = "ANTIN_FULL"
-
-// Positions that a normal run changes in each document, by the command line
-// and without it.
+// envFull has every document of the corpus signed, and more bytes changed;
+// envEveryByte has every byte of the signed ranges changed, which takes hours.
 const (
-	sampled        = 60
-	sampledCommand = 1
+	envFull      = "ANTIN_FULL"
+	envEveryByte = "ANTIN_EVERY_BYTE"
+)
+
+// Bytes that a normal run and a full one change in each document.
+const (
+	sampled     = 40
+	sampledFull = 400
 )
 
 // algorithm is one way of the two demonstration keys to sign.
@@ -62,7 +64,7 @@ func (p *platform) testReal(t *testing.T) {
 				if i > 0 && os.Getenv(envFull) == "" {
 					return
 				}
-				for status, n := range p.changeBytes(t, out) {
+				for status, n := range p.changeBytes(t, out, len(readFile(t, in))) {
 					total[status] += n
 				}
 				p.changePage(t, out)
@@ -136,28 +138,48 @@ func signedParts(t *testing.T, pdf []byte) (content, container []byte) {
 	return content, container
 }
 
-// changeBytes changes one byte at a time within the signed range and counts
-// the exit statuses that the judgements map to.
-func (p *platform) changeBytes(t *testing.T, path string) map[int]int {
+// positions are bytes within the signed range: one half spread over all of it,
+// the other over what the signature added, where the structure is.
+func positions(r [4]int, added int) []int {
+	length := r[1] + r[3]
+	n := sampled
+	switch {
+	case os.Getenv(envEveryByte) != "":
+		n = length
+	case os.Getenv(envFull) != "":
+		n = sampledFull
+	}
+	half := min(n/2, length)
+	if n == length {
+		half = length
+	}
+	var list []int
+	for i := range half {
+		// The first and the last are among them.
+		list = append(list, i*(length-1)/max(half-1, 1))
+	}
+	for i := range min(n-half, length-added) {
+		list = append(list, added+i*(length-1-added)/max(n-half-1, 1))
+	}
+	for i, at := range list {
+		if at >= r[1] {
+			list[i] += r[2] - r[1]
+		}
+	}
+	return list
+}
+
+// changeBytes changes one byte at a time and counts the exit statuses that the
+// judgements map to.
+func (p *platform) changeBytes(t *testing.T, path string, added int) map[int]int {
 	t.Helper()
 	pdf := readFile(t, path)
-	r := signedRange(t, pdf)
-	length := r[1] + r[3]
-	n := min(length, sampled)
-	if os.Getenv(envFull) != "" {
-		n = length
-	}
 	anchors, err := p.sys.Anchors(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	statuses := map[int]int{}
-	for i := range n {
-		// The positions are spread evenly; the first and the last are among them.
-		at := i * (length - 1) / max(n-1, 1)
-		if at >= r[1] {
-			at += r[2] - r[1]
-		}
+	for i, at := range positions(signedRange(t, pdf), added) {
 		was := pdf[at]
 		pdf[at] ^= byte(1 + i%255)
 		status := judge(t, pdf, anchors)
@@ -165,7 +187,7 @@ func (p *platform) changeBytes(t *testing.T, path string) map[int]int {
 		if status != validate.ExitFailed {
 			t.Errorf("byte %d of %d, %#02x to %#02x: exit status %d", at, len(pdf), was, pdf[at], status)
 		}
-		if i > 0 && i <= sampledCommand {
+		if i == 1 {
 			changed := writeFile(t, filepath.Join(t.TempDir(), "changed.pdf"), pdf)
 			p.antin(t, "verify", changed).want(t, 1)
 		}

@@ -1,0 +1,93 @@
+#!/bin/bash
+# What this product claims, shown: starts a demonstration system in a temporary
+# folder and lets outside tools judge it. Run it from the project's root after
+# `make build`. It needs pdfsig, qpdf, mutool, openssl, curl, jq and tshark
+# (make test installs them). ANTIN_TESTDATA names the folder of real inputs, default
+# ../shared/data; without it the demonstration's own documents and packets are
+# used. ANTIN_PROVE_ALL=1 takes every document and every capture, not a sample.
+# Exit status: 0 every claim holds, 1 one does not, 3 the system did not start.
+set -u
+ROOT=$PWD
+BIN=${ANTIN_BIN:-$ROOT/bin}
+[ -x "$BIN/antin" ] && [ -x "$BIN/antin-sensor" ] || { echo "$BIN/antin is absent: run make build first" >&2; exit 3; }
+for tool in pdfsig qpdf mutool openssl curl jq tshark perl; do
+  command -v $tool >/dev/null || { echo "$tool is not installed (make test installs it)" >&2; exit 3; }
+done
+DATA=${ANTIN_TESTDATA:-$ROOT/../shared/data}
+[ -d "$DATA" ] && DATA=$(cd "$DATA" && pwd) || DATA=
+ALL=${ANTIN_PROVE_ALL:-}
+export LC_ALL=C.UTF-8 LANG=C.UTF-8
+
+# Where the system answers: the same variables that antin itself reads.
+CONSOLE=${ANTIN_CONSOLE_LISTEN:-127.0.0.1:8443}
+PKI=${ANTIN_PKI_LISTEN:-127.0.0.1:8080}
+GATEWAY=${ANTIN_GATEWAY_LISTEN:-127.0.0.1:8444}
+BUS=${ANTIN_BUS_LISTEN:-127.0.0.1:4222}
+
+W=$(mktemp -d /tmp/antin-prove-XXXXXX)
+export ANTIN_DATA_DIR=$W/data
+UP=
+good=0 bad=0
+finish() {
+  [ -n "$UP" ] && kill "$UP" 2>/dev/null && wait "$UP" 2>/dev/null
+  if [ -n "${ANTIN_PROVE_KEEP:-}" ]; then echo "kept: $W"; else rm -rf "$W"; fi
+}
+trap finish EXIT
+trap 'exit 3' INT TERM
+
+antin() { "$BIN/antin" "$@"; }
+sensor() { "$BIN/antin-sensor" "$@"; }
+part() { printf '\n== %s\n' "$1"; }
+show() { printf '   $ %s\n' "$*"; }
+# claim WHAT COMMAND… runs the command; it holds when the status is 0.
+claim() {
+  local what=$1; shift
+  if "$@" >"$W/claim.log" 2>&1; then good=$((good + 1)); printf '   yes  %s\n' "$what"
+  else bad=$((bad + 1)); printf '   NO   %s\n' "$what"; tail -3 "$W/claim.log" | sed 's/^/        /'; fi
+}
+same() { [ "$1" = "$2" ] || { echo "is '$1', should be '$2'"; return 1; }; }
+atleast() { [ "$1" -ge "$2" ] || { echo "is $1, should be at least $2"; return 1; }; }
+has() { grep -q -- "$1" "$2" || { echo "no '$1' in:"; head -5 "$2"; return 1; }; }
+exits() { # exits STATUS COMMAND… wants that exit status
+  local want=$1 got=0; shift
+  "$@" || got=$?
+  [ "$got" = "$want" ] || { echo "exit status $got, should be $want: $*"; return 1; }
+}
+now() { date +%s%N; }
+since() { echo $((($(now) - $1) / 1000000)); }
+# as ACCOUNT COMMAND… lets the account act, by its first password.
+as() {
+  local account=$1; shift
+  awk -v a="$account" '$1 == a { print $2 }' "$ANTIN_DATA_DIR/first-credentials.txt" >"$W/password"
+  ANTIN_PASSWORD_FILE=$W/password antin "$@" --as "$account"
+}
+# change FILE POSITION changes one byte in place.
+change() {
+  local was; was=$(od -An -tu1 -j "$2" -N 1 "$1" | tr -d ' ')
+  printf "$(printf '\\x%02x' $(((was + 1) % 256)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+echo "What this product claims, shown"
+if curl -ksf "https://$CONSOLE/readyz" >/dev/null; then echo "something serves $CONSOLE already: end it, or set ANTIN_CONSOLE_LISTEN and the others" >&2; exit 3; fi
+show "antin up --demo"
+"$BIN/antin" up --demo >"$W/up.log" 2>&1 & UP=$!
+for _ in $(seq 240); do curl -ksf "https://$CONSOLE/readyz" >/dev/null && break; kill -0 $UP 2>/dev/null || break; sleep .5; done
+curl -ksf "https://$CONSOLE/readyz" >/dev/null || { echo "the system did not start:" >&2; tail -5 "$W/up.log" >&2; exit 3; }
+mkdir "$W/pki"; antin ca export --all --out "$W/pki" >/dev/null
+ROOTCA=$(ls "$W"/pki/root-*.pem)
+cat "$W"/pki/*.pem >"$W/all.pem"
+part "Ready"
+show "curl --cacert root.pem https://localhost:${CONSOLE##*:}/readyz"
+claim "readyz is 200 over TLS of our own authority" curl -sf --cacert "$ROOTCA" "https://localhost:${CONSOLE##*:}/readyz"
+
+part "The whole way, as antin demo drives it"
+show "antin demo"
+antin demo -o "$W/demo" --json >"$W/demo.json" 2>"$W/demo.log"; status=$?
+jq -r '.[] | "        \(.step): \(.result) · \(.evidence[0:110])"' "$W/demo.json"
+claim "every step came out as it must" same $status 0
+
+for f in "$ROOT"/deploy/prove/[0-9]*.sh; do . "$f"; done
+
+echo
+echo "$((good + bad)) claims looked at, $good hold, $bad do not"
+[ $bad = 0 ]
