@@ -300,7 +300,11 @@ func TestInABrowserAPasskeyIsRegisteredAndSigns(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.open("/account")
-	b.run("register", chromedp.Click(css(`[data-passkey=register]`)), chromedp.WaitVisible(css(`.notice.ok`)))
+	code, err := c.accounts.DemoCode(t.Context(), "binh.nv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.run("register", chromedp.SendKeys(css(`input[name=code]`), code), chromedp.Click(css(`[data-passkey=register]`)), chromedp.WaitVisible(css(`.notice.ok`)))
 	b.open("/sign")
 	b.upload(testkit.Data(t, "pdf/real/chi-thi-libreoffice.pdf"))
 	b.run("sign with the passkey", chromedp.Click(css(`[data-passkey=assert]`)), chromedp.WaitVisible(css(`[data-verdict="TOTAL-PASSED"]`)))

@@ -253,15 +253,14 @@ func (as *Accounts) usable(a *Account) error {
 	return nil
 }
 
-// fail counts a wrong try and returns what to tell.
+// fail counts a wrong try and returns what to tell. The database counts, so
+// that many tries at once count as many.
 func (as *Accounts) fail(ctx context.Context, a *Account) error {
-	update := as.db.NewUpdate().Model((*Account)(nil)).Where("id = ?", a.ID)
-	if a.Failures+1 >= maxFailures {
-		update = update.Set("failures = 0").Set("locked_until = ?", as.clock.Now().Add(lockTime))
-	} else {
-		update = update.Set("failures = failures + 1")
+	_, err := as.db.NewUpdate().Model((*Account)(nil)).Set("failures = failures + 1").Where("id = ?", a.ID).Exec(ctx)
+	if err == nil {
+		_, err = as.db.NewUpdate().Model((*Account)(nil)).Set("failures = 0").Set("locked_until = ?", as.clock.Now().Add(lockTime)).
+			Where("id = ?", a.ID).Where("failures >= ?", maxFailures).Exec(ctx)
 	}
-	_, err := update.Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("count a wrong try: %w", err)
 	}

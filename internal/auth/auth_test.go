@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,6 +97,25 @@ func TestWrongTriesTellNothingAndLockTheAccount(t *testing.T) {
 	_, err = as.CheckPassword(t.Context(), "binh.nv", password)
 	if err != nil {
 		t.Errorf("after the wait: %v", err)
+	}
+}
+
+func TestTriesAtOnceAreCountedEach(t *testing.T) {
+	db := storetest.SQLite(t, auth.Schema...)
+	as, _, _ := open(t, db)
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			err := as.CheckCode(t.Context(), "binh.nv", "none")
+			if !errors.Is(err, auth.ErrCredentials) && !errors.Is(err, auth.ErrLocked) {
+				t.Errorf("a wrong code: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	err := as.CheckCode(t.Context(), "binh.nv", "none")
+	if !errors.Is(err, auth.ErrLocked) {
+		t.Errorf("after forty wrong tries: %v", err)
 	}
 }
 

@@ -167,8 +167,21 @@ func (s *Site) renderAccount(w http.ResponseWriter, r *http.Request, view accoun
 	s.shell.Render(w, r, "account", Page{Title: "account.title", View: view})
 }
 
+// beginPasskey asks for a code first: a new passkey signs documents, so a
+// session alone, which may be a stolen one, must not be enough to add it (R15).
 func (s *Site) beginPasskey(w http.ResponseWriter, r *http.Request) {
-	options, challenge, err := s.deps.Passkeys.BeginRegistration(r.Context(), auth.SubjectFrom(r.Context()).AccountID)
+	account := auth.SubjectFrom(r.Context()).AccountID
+	err := s.deps.Accounts.CheckCode(r.Context(), account, FactorOf(r).Code)
+	key, told := FactorError(err)
+	if told {
+		http.Error(w, s.T(VisitorFrom(r.Context()).Lang, key), http.StatusForbidden)
+		return
+	}
+	if err != nil {
+		s.Fail(w, r, err)
+		return
+	}
+	options, challenge, err := s.deps.Passkeys.BeginRegistration(r.Context(), account)
 	if err != nil {
 		s.Fail(w, r, err)
 		return

@@ -199,3 +199,30 @@ func TestConsoleDoesNotStartWithATextInOneLanguageOnly(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestPasskeyIsAddedOnlyWithACodeOfItsOwn(t *testing.T) {
+	c := newConsole(t)
+	srv, client := c.serve(t)
+	code, err := c.accounts.DemoCode(t.Context(), "binh.nv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := client.PostForm(srv.URL+"/login", url.Values{"account": {"binh.nv"}, "password": {password}, "code": {code}})
+	_ = body(t, res, err)
+	for name, given := range map[string]string{"no code": "", "the code of the log-in": code} {
+		res, err = client.PostForm(srv.URL+"/account/passkey/begin", url.Values{"code": {given}})
+		text := body(t, res, err)
+		if res.StatusCode != http.StatusForbidden || strings.Contains(text, "challenge") {
+			t.Errorf("%s: %d %q", name, res.StatusCode, text)
+		}
+	}
+	code, err = c.accounts.DemoCode(t.Context(), "binh.nv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err = client.PostForm(srv.URL+"/account/passkey/begin", url.Values{"code": {code}})
+	text := body(t, res, err)
+	if res.StatusCode != http.StatusOK || !strings.Contains(text, `"challenge"`) {
+		t.Errorf("the next code: %d %q", res.StatusCode, text)
+	}
+}
