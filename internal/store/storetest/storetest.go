@@ -109,7 +109,8 @@ func (p *postgres) start() {
 		p.err = err
 		return
 	}
-	dir, err := os.MkdirTemp("", "antin-pg-")
+	clearStale()
+	dir, err := os.MkdirTemp("", tempPrefix)
 	if err != nil {
 		p.err = err
 		return
@@ -159,6 +160,34 @@ func (p *postgres) start() {
 			return
 		case <-time.After(100 * time.Millisecond):
 		}
+	}
+}
+
+// tempPrefix begins the names of the servers' folders.
+const tempPrefix = "antin-pg-"
+
+// clearStale removes the folders of servers that ended with their test
+// process: a process that is killed cannot clear up after itself.
+func clearStale() {
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), tempPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range dirs {
+		text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
+		if err != nil {
+			info, err := os.Stat(dir)
+			// A young folder without the file is a server that is starting.
+			if err != nil || time.Since(info.ModTime()) < time.Minute {
+				continue
+			}
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		pid, err := strconv.Atoi(line)
+		if err == nil && syscall.Kill(pid, 0) == nil {
+			continue
+		}
+		_ = os.RemoveAll(dir) // what stays is removed the next time
 	}
 }
 
