@@ -84,7 +84,7 @@ func (p *pages) chart(m *Map, lang string) heatMap {
 	dim := map[string]any{"color": "#7a8394"}
 	return heatMap{
 		Tooltip: map[string]any{"formatter": "{b}", "confine": true},
-		Grid:    map[string]any{"left": 8, "right": 24, "top": 60, "bottom": 8, "containLabel": true},
+		Grid:    map[string]any{"left": 28, "right": 24, "top": 60, "bottom": 8, "containLabel": true},
 		XAxis:   axis{Type: "category", Data: columns, Position: "top", AxisLabel: map[string]any{"rotate": 60, "interval": 0, "fontSize": 11, "color": "#7a8394", "width": 170, "overflow": "truncate"}},
 		YAxis:   axis{Type: "category", Data: rows, Inverse: true, AxisLabel: map[string]any{"interval": 0, "fontSize": 11, "color": "#7a8394", "width": 200, "overflow": "truncate"}},
 		VisualMap: map[string]any{

@@ -31,6 +31,9 @@ import (
 // stepTime bounds one page; a busy machine draws a page of a PDF in seconds.
 const stepTime = 60 * time.Second
 
+// maxPages is how far back in the ledger a record is looked for.
+const maxPages = 20
+
 // settle lets fonts, charts and transitions come to rest.
 const settle = 1500 * time.Millisecond
 
@@ -223,21 +226,31 @@ func (c *camera) follow(list, link string) func(context.Context) error {
 	}
 }
 
-// openRecord opens the newest record of a released signature.
+// openRecord opens the record of the newest signature: the one that the
+// document's list of acts would lead to.
 func (c *camera) openRecord(ctx context.Context) error {
-	err := c.visit(ctx, "/ledger?kind=sign")
-	if err != nil {
-		return err
+	err := c.visit(ctx, "/ledger")
+	for page := 0; err == nil && page < maxPages; page++ {
+		var path string
+		path, err = read(ctx, chromedp.Evaluate[string](`[...document.querySelectorAll("#main tr")].filter(r => /Ký xong văn bản|Document signed/.test(r.textContent)).map(r => r.querySelector('a[href^="/ledger/"]').getAttribute("href"))[0] ?? ""`))
+		if err != nil {
+			return err
+		}
+		if path != "" {
+			return c.visit(ctx, path)
+		}
+		path, err = read(ctx, chromedp.Evaluate[string](`document.querySelector('#main a[href^="/ledger?"]')?.getAttribute("href") ?? ""`))
+		if err == nil && path == "" {
+			return errNothing
+		}
+		if err == nil {
+			err = c.visit(ctx, path)
+		}
 	}
-	path, err := read(ctx, chromedp.Evaluate[string](`[...document.querySelectorAll('#main tr')].filter(r => r.textContent.includes("sign.release")).map(r => r.querySelector('a[href^="/ledger/"]')?.getAttribute("href"))[0]
-		?? document.querySelector('#main a[href^="/ledger/"]')?.getAttribute("href") ?? ""`))
-	if err != nil {
-		return err
-	}
-	if path == "" {
+	if err == nil {
 		return errNothing
 	}
-	return c.visit(ctx, path)
+	return err
 }
 
 func (c *camera) openSign(ctx context.Context) error {
