@@ -59,7 +59,7 @@ func RegisterPages(site *web.Site, s *Service) error {
 	site.Handle("POST /sign/{id}/passkey", web.SignedIn, p.passkey)
 	site.Handle("GET /sign/{id}/file", web.SignedIn, p.file)
 	site.Handle("GET /verify", web.Public, p.verifyForm)
-	site.Handle("POST /verify", web.Public, p.verify)
+	site.Handle("POST /verify", web.Public, p.admitted(p.verify))
 	return nil
 }
 

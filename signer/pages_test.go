@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/antin-gov/antin/internal/auth"
 )
@@ -288,6 +291,48 @@ func TestAnybodyVerifiesADocument(t *testing.T) {
 	}
 	if docs, err := w.Documents(auth.WithSubject(t.Context(), auth.Subject{})); err != nil || len(docs) != 0 {
 		t.Errorf("kept: %v, %v", docs, err)
+	}
+}
+
+func TestStrangersWhoVerifyAtOnceAreBounded(t *testing.T) {
+	w := newWorld(t, sqlite(t))
+	c := newConsole(t, w)
+	v := c.visitor(t, "", "")
+	held := make([]*io.PipeWriter, maxStrangers)
+	var wg sync.WaitGroup
+	for i := range held {
+		body, writer := io.Pipe()
+		held[i] = writer
+		wg.Go(func() {
+			res, err := v.client.Post(c.url+"/verify", "multipart/form-data; boundary=x", body)
+			if err == nil {
+				_ = res.Body.Close()
+			}
+		})
+		_, err := io.WriteString(writer, "--x\r\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A request is inside once it reads its body; the last bytes may be on their way.
+	var page answer
+	for range 50 {
+		page = v.upload(t, "/verify", "x.pdf", []byte("hello"))
+		if page.StatusCode == http.StatusServiceUnavailable {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if page.StatusCode != http.StatusServiceUnavailable || page.Header.Get("Retry-After") == "" || !strings.Contains(page.body, "Hãy thử lại sau ít giây.") {
+		t.Errorf("one more: %d", page.StatusCode)
+	}
+	for _, writer := range held {
+		_ = writer.Close()
+	}
+	wg.Wait()
+	page = v.upload(t, "/verify", "x.pdf", []byte("hello"))
+	if page.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("when the others have gone: %d", page.StatusCode)
 	}
 }
 

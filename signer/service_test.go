@@ -204,6 +204,8 @@ func TestWhoMaySignWithWhat(t *testing.T) {
 		{"a key that the token does not hold is refused", binh, Request{Key: "lost"}, ErrKey},
 		{"a certificate of another key is refused", binh, Request{Key: "swapped"}, ErrKey},
 		{"another person's key is refused", lan, Request{Key: "binh"}, ErrKey},
+		{"another person's key is refused on the server's own command line too", lan, Request{Key: "binh", Factor: FactorLocal}, ErrKey},
+		{"the seal is no signature of a person on the server's own command line either", binh, Request{Key: "seal", Factor: FactorLocal}, ErrKey},
 		{"a clerk cannot use a person's key by calling it a seal", hoa, Request{Key: "binh", Seal: true}, ErrKey},
 		{"the seal is no signature of a person", binh, Request{Key: "seal"}, ErrKey},
 		{"a revoked certificate does not sign", binh, Request{Key: "revoked"}, ErrCertificate},

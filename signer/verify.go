@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/web"
@@ -68,6 +69,35 @@ func (p *pages) renderVerify(w http.ResponseWriter, r *http.Request, view verify
 	p.pages.Render(w, r, "verify", web.Page{Title: "verify.title", Scripts: []string{"verify"}, Status: status, View: view})
 }
 
+const (
+	// maxStrangers bounds the uploads of strangers that are taken and judged at
+	// once: each may hold MaxUpload bytes of disk and one processor.
+	maxStrangers = 16
+	// strangerLimit bounds the upload, so that slow senders do not keep others
+	// out, and then the judging.
+	strangerLimit = 2 * time.Minute
+	// strangerRetry is when one who was turned away may come again.
+	strangerRetry = "5"
+)
+
+// admitted lets so many requests verify at once and bounds their time.
+func (p *pages) admitted(next http.HandlerFunc) http.HandlerFunc {
+	places := make(chan struct{}, maxStrangers)
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+		default:
+			w.Header().Set("Retry-After", strangerRetry)
+			p.site.Error(w, r, http.StatusServiceUnavailable, "verify.error.busy", nil)
+			return
+		}
+		// A connection that knows no deadlines is bounded by the server's own.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(strangerLimit))
+		next(w, r)
+	}
+}
+
 // verify judges an uploaded file. The file is not kept: a multipart upload
 // larger than a few megabytes lies in a temporary file until the answer.
 func (p *pages) verify(w http.ResponseWriter, r *http.Request) {
@@ -86,7 +116,9 @@ func (p *pages) verify(w http.ResponseWriter, r *http.Request) {
 		p.renderVerify(w, r, verifyView{Error: "sign.error.large"})
 		return
 	}
-	report, err := p.service.Verify(r.Context(), file, header.Size, cleanName(header.Filename))
+	ctx, cancel := context.WithTimeout(r.Context(), strangerLimit)
+	defer cancel()
+	report, err := p.service.Verify(ctx, file, header.Size, cleanName(header.Filename))
 	if errors.Is(err, validate.ErrUnreadable) {
 		p.renderVerify(w, r, verifyView{Error: "verify.error.pdf"})
 		return
