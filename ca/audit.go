@@ -56,7 +56,7 @@ func (r *Report) add(kind FindingKind, object, format string, args ...any) {
 // be: what was broken off, what does not match its record, what is missing in
 // the ledger, and whether lists and register agree.
 func (s *Service) Audit(ctx context.Context) (*Report, error) {
-	r := new(Report)
+	r := &Report{Findings: []Finding{}}
 	for after := ""; ; {
 		var rows []Certificate
 		err := s.deps.DB.NewSelect().Model(&rows).Where("serial > ?", after).OrderExpr("serial").Limit(auditPage).Scan(ctx)

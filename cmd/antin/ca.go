@@ -271,7 +271,11 @@ func (e *env) caAudit() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return printJSON(report)
+				err = printJSON(report)
+				if err == nil && len(report.Findings) > 0 {
+					return answer(exitNo)
+				}
+				return err
 			})
 		},
 	}

@@ -171,9 +171,15 @@ func mark(ctx context.Context, s *app.System, f signFlags) (*appearance.Spec, er
 // file whose result is there already is passed over, so that a batch that was
 // cut off goes on where it stopped.
 func (e *env) signBatch(ctx context.Context, s *app.System, f signFlags) error {
-	files, err := filepath.Glob(filepath.Join(f.batch, "*.pdf"))
+	entries, err := os.ReadDir(f.batch)
 	if err != nil {
-		return err
+		return fmt.Errorf("folder of --batch: %w", err)
+	}
+	var files []string
+	for _, e := range entries {
+		if !e.IsDir() && strings.EqualFold(filepath.Ext(e.Name()), ".pdf") {
+			files = append(files, filepath.Join(f.batch, e.Name()))
+		}
 	}
 	err = os.MkdirAll(f.out, 0o755)
 	if err != nil {

@@ -32,7 +32,7 @@ func (s *server) startConsole(ctx context.Context) error {
 	mux.Handle("/", handler)
 	s.addr.Console, err = s.serve(ctx, "console", s.Config.Console.Listen, mux, &tls.Config{
 		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*pair}, NextProtos: []string{"h2", "http/1.1"},
-	})
+	}, 0)
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/antin-gov/antin/ca"
@@ -44,12 +45,14 @@ func (s *System) Files(m Machine) (chain, key string) {
 func (s *System) Certify(ctx context.Context, m Machine) (tls.Certificate, error) {
 	chainPath, keyPath := s.Files(m)
 	pair, err := tls.LoadX509KeyPair(chainPath, keyPath)
-	if err == nil && s.Clock.Now().Add(renewMachine).Before(pair.Leaf.NotAfter) {
+	if err == nil && s.Clock.Now().Add(renewMachine).Before(pair.Leaf.NotAfter) && carries(pair.Leaf, m) {
 		return pair, nil
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrPermission) {
 		return tls.Certificate{}, fmt.Errorf("certificate of %s: %w", m.Name, err)
 	}
+	// A pair that is missing, or of two halves because its writer died between
+	// them, is made anew; so is one that lacks a name of today's configuration.
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
@@ -84,6 +87,16 @@ func (s *System) Certify(ctx context.Context, m Machine) (tls.Certificate, error
 	return tls.X509KeyPair(chain, keyPEM)
 }
 
+// carries says whether the certificate is for every name of the machine.
+func carries(leaf *x509.Certificate, m Machine) bool {
+	for _, name := range m.DNSNames {
+		if leaf.VerifyHostname(name) != nil {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(m.IPs, func(ip net.IP) bool { return leaf.VerifyHostname(ip.String()) != nil })
+}
+
 // chainPEM is the certificate and its issuers, the root last.
 func (s *System) chainPEM(leaf *x509.Certificate) ([]byte, error) {
 	chain, err := s.CA.Chain(leaf)
@@ -107,12 +120,17 @@ func (s *System) machineCAs() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// replace writes a file whole or not at all.
+// replace writes a file whole or not at all, also through a loss of power.
 func replace(path string, content []byte, mode os.FileMode) error {
 	next := path + ".new"
-	err := os.WriteFile(next, content, mode)
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return errors.Join(err, os.Remove(next))
 	}
 	return os.Rename(next, path)
 }

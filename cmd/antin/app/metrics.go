@@ -80,6 +80,6 @@ func (s *server) startMetrics(ctx context.Context) (err error) {
 	registry.MustRegister(newFigures(s.System, s.consumed), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	s.addr.Metrics, err = s.serve(ctx, "metrics", s.Config.Metrics.Listen, mux, nil)
+	s.addr.Metrics, err = s.serve(ctx, "metrics", s.Config.Metrics.Listen, mux, nil, scrapeTimeout)
 	return err
 }

@@ -58,6 +58,8 @@ func (p *platform) testStatuses(t *testing.T) {
 		{"sign without a key is wrong use", 2, []string{"sign", in, "-o", filepath.Join(dir, "x.pdf")}},
 		{"sign onto the input is wrong use", 2, []string{"sign", good, "-o", good, "--key", "demo-official"}},
 		{"an unknown level is wrong use", 2, []string{"sign", in, "-o", filepath.Join(dir, "x.pdf"), "--key", "demo-official", "--level", "B-X"}},
+		{"a batch of a folder that is not there cannot be signed", 3, []string{"sign", "--batch", filepath.Join(dir, "missing"), "-o", filepath.Join(dir, "out"), "--key", "demo-official"}},
+		{"an audit without findings is a yes", 0, []string{"ca", "audit"}},
 		{"an unknown key cannot sign", 3, []string{"sign", in, "-o", filepath.Join(dir, "x.pdf"), "--key", "nobody"}},
 		{"what is no PDF cannot be signed", 3, []string{"sign", nothing, "-o", filepath.Join(dir, "x.pdf"), "--key", "demo-official"}},
 		{"a rule matches", 0, []string{"incident", "rules", "eval", rule, hit}},

@@ -29,6 +29,7 @@ func TestSystem(t *testing.T) {
 	t.Run("init makes nothing a second time", p.testInit)
 	p.loadDemo(t)
 	t.Run("a document is signed and verified with no server running", p.testOffline)
+	t.Run("a machine's certificate that was written by half or lacks a name is made anew", p.testMachine)
 	p.up(t)
 	for _, c := range []struct {
 		name string

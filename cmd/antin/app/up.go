@@ -29,6 +29,9 @@ const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	closeTimeout  = 10 * time.Second
+	// pkiReadTimeout bounds a whole request to the public endpoints: one is a few
+	// kilobytes, and slow senders must not hold the places of the others.
+	pkiReadTimeout = 30 * time.Second
 )
 
 // Demonstration register: a size that pages, and a seed that never changes.
@@ -122,14 +125,15 @@ func (s *server) start(ctx context.Context) error {
 }
 
 // serve answers on the address until ctx ends.
-func (s *server) serve(ctx context.Context, part, addr string, h http.Handler, config *tls.Config) (string, error) {
+// A readTimeout of 0 sets none: the console has long uploads and event streams.
+func (s *server) serve(ctx context.Context, part, addr string, h http.Handler, config *tls.Config, readTimeout time.Duration) (string, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return "", fmt.Errorf("%s at %s: %w (is another antin running? see antin.yaml)", part, addr, err)
 	}
 	at := listener.Addr().String()
 	web := &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 		// Streams of the console (server-sent events) end when the system does.
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -155,7 +159,7 @@ func (s *server) serve(ctx context.Context, part, addr string, h http.Handler, c
 }
 
 func (s *server) startPKI(ctx context.Context) (err error) {
-	s.addr.PKI, err = s.serve(ctx, "pki", s.Config.PKI.Listen, s.CA.Handler(), nil)
+	s.addr.PKI, err = s.serve(ctx, "pki", s.Config.PKI.Listen, s.CA.Handler(), nil, pkiReadTimeout)
 	return err
 }
 
