@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"github.com/antin-gov/antin/internal/auth"
 )
@@ -218,9 +219,11 @@ func (s *Site) JSON(w http.ResponseWriter, r *http.Request, status int, v any) {
 	_, _ = w.Write(b) // the reader went away: nothing to tell it
 }
 
-// safeNext keeps a redirect on this site.
+// safeNext keeps a redirect on this site. Browsers drop tabs and line ends
+// within an address (WHATWG URL §4.4), so "/<tab>/host" would lead away.
 func safeNext(next string) string {
-	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.HasPrefix(next, "/\\") {
+	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.HasPrefix(next, "/\\") ||
+		strings.ContainsFunc(next, unicode.IsControl) {
 		return "/"
 	}
 	return next

@@ -226,3 +226,18 @@ func TestPasskeyIsAddedOnlyWithACodeOfItsOwn(t *testing.T) {
 		t.Errorf("the next code: %d %q", res.StatusCode, text)
 	}
 }
+
+func TestLogInLeadsToNoOtherSite(t *testing.T) {
+	c := newConsole(t)
+	srv, client := c.serve(t)
+	for next, want := range map[string]string{
+		"/sign?x=1": "/sign?x=1", "": "/", "https://other.example/": "/", "//other.example/": "/", "/\\other.example": "/",
+		"/\t/other.example": "/", "/\n/other.example": "/", "\t//other.example": "/",
+	} {
+		res, err := client.Get(srv.URL + "/login?next=" + url.QueryEscape(next))
+		page := body(t, res, err)
+		if !strings.Contains(page, `name="next" value="`+want+`"`) {
+			t.Errorf("%q is not taken as %q", next, want)
+		}
+	}
+}
