@@ -3,6 +3,9 @@ package store_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,5 +95,28 @@ func TestOpenRefusesAnUnknownSource(t *testing.T) {
 	_, err := store.Open(t.Context(), "mysql://x")
 	if !errors.Is(err, store.ErrDSN) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestDatabaseFileIsItsOwnersAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new.db")
+	db, err := store.Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	err = db.Migrate(t.Context(), steps...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	_, err = store.Open(t.Context(), "sqlite:"+filepath.Join(path, "below.db"))
+	if !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("a folder that is none: %v", err)
 	}
 }
