@@ -153,6 +153,12 @@ func (p *pages) find(w http.ResponseWriter, r *http.Request) (*ledger.Proof, boo
 		p.site.Error(w, r, http.StatusNotFound, "error.missing", nil)
 		return nil, false
 	}
+	size, err := p.log.Size(r.Context())
+	if err == nil && index >= size {
+		// A proof of what was never written would be waited for.
+		p.site.Error(w, r, http.StatusNotFound, "error.missing", nil)
+		return nil, false
+	}
 	proof, err := p.log.Proof(r.Context(), index)
 	if errors.Is(err, ledger.ErrNotFound) {
 		p.site.Error(w, r, http.StatusNotFound, "error.missing", nil)
