@@ -36,9 +36,9 @@ const (
 // and wrong. A file that it cannot read counts none.
 type count struct{ right, wrong int }
 
-// readByOther lets the independent reader count. Trust is not its question
-// here: only the mathematics of digest and signature.
-func readByOther(file io.ReaderAt, size int64) (count, error) {
+// readHere lets the independent reader count in this process. Trust is not its
+// question here: only the mathematics of digest and signature.
+func readHere(file io.ReaderAt, size int64) (count, error) {
 	response, err := verify.VerifyWithOptions(file, size, &verify.VerifyOptions{AllowUntrustedRoots: true})
 	if err != nil {
 		return count{}, fmt.Errorf("independent reader: %w", err)
@@ -57,8 +57,8 @@ func readByOther(file io.ReaderAt, size int64) (count, error) {
 // secondOpinion compares what the reader finds after signing with what it
 // found before: one more right signature is agreement; one more wrong one is
 // disagreement, unless the scheme is one that it does not know.
-func secondOpinion(before count, file io.ReaderAt, size int64, scheme Scheme) Opinion {
-	after, err := readByOther(file, size)
+func secondOpinion(ctx context.Context, read reader, before count, file io.ReaderAt, size int64, scheme Scheme) Opinion {
+	after, err := read(ctx, file, size)
 	switch {
 	case err != nil:
 		return OpinionUnreadable
@@ -93,7 +93,7 @@ func (s *Service) examine(ctx context.Context, act *Act, q Request, before count
 	}
 	opinion := OpinionTooLarge
 	if signed.Size <= s.d.SecondOpinionMax {
-		opinion = secondOpinion(before, out, signed.Size, Scheme(act.Scheme))
+		opinion = secondOpinion(ctx, s.reader(), before, out, signed.Size, Scheme(act.Scheme))
 	}
 	if opinion != OpinionAgrees && opinion != OpinionDisagrees && !s.intact(ctx, out, signed, q.Password) {
 		opinion = OpinionDisagrees

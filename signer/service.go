@@ -100,8 +100,13 @@ type Deps struct {
 	// SecondOpinionMax is the size in bytes up to which a signed file is read
 	// by the independent reader.
 	SecondOpinionMax int64
-	MaxUpload        int64
-	Logger           *slog.Logger
+	// SecondReader is the command of the independent reader, which must call
+	// ReaderMain, and SecondReaderEnv its environment. Without a command it reads
+	// in this process, without limits: for known documents only.
+	SecondReader    []string
+	SecondReaderEnv []string
+	MaxUpload       int64
+	Logger          *slog.Logger
 }
 
 // signLimit bounds one act: four chains of revocation data and a time-stamp
@@ -240,7 +245,7 @@ func (s *Service) signTo(ctx context.Context, act *Act, key *Key, private crypto
 	before := count{}
 	if q.Size <= s.d.SecondOpinionMax {
 		// A file that the reader cannot read before is judged as such after.
-		before, _ = readByOther(q.In, q.Size)
+		before, _ = s.reader()(ctx, q.In, q.Size)
 	}
 	out, err := os.CreateTemp(filepath.Dir(path), ".signing-*.pdf")
 	if err != nil {

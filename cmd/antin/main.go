@@ -17,6 +17,7 @@ import (
 	"github.com/antin-gov/antin/cmd/antin/app"
 	"github.com/antin-gov/antin/hsm"
 	"github.com/antin-gov/antin/internal/config"
+	"github.com/antin-gov/antin/signer"
 )
 
 // Exit statuses of the command line.
@@ -88,7 +89,7 @@ func (e *env) root() *cobra.Command {
 		e.upCommand(), e.initCommand(), e.demoCommand(), e.versionCommand(), e.configCommand(), e.accountCommand(),
 		e.signCommand(), e.verifyCommand(), e.ledgerCommand(), e.hsmCommand(), e.caCommand(),
 		e.policyCommand(), e.incidentCommand(), e.drillCommand(), e.benchCommand(), e.doctorCommand(),
-		workerCommand(),
+		workerCommand(), readerCommand(),
 	)
 	strict(root)
 	return root
@@ -132,6 +133,19 @@ func workerCommand() *cobra.Command {
 		},
 	}
 }
+
+// readerCommand is the independent reader of signed documents: a file on
+// standard input, its answer on standard output.
+func readerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: app.ReaderCommand, Hidden: true, Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return signer.ReaderMain(os.Stdin, os.Stdout, maxRead) },
+	}
+}
+
+// maxRead is the most that the independent reader takes into memory, whatever
+// the configuration says.
+const maxRead = 256 << 20
 
 func (e *env) logger() *slog.Logger {
 	level := slog.LevelWarn

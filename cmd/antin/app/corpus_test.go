@@ -21,6 +21,9 @@ import (
 // everyNth document of the corpus is signed in a normal run.
 const everyNth = 20
 
+// endless is a document on which the independent reader reads for ever.
+const endless = "eof-reading-token.pdf"
+
 // corpusKey signs the corpus. An act is one document and one key, and the other
 // keys of the demonstration have signed some of these documents already.
 const corpusKey = "demo-agency"
@@ -38,7 +41,7 @@ func (p *platform) testCorpus(t *testing.T) {
 	files := corpus(t)
 	n := tally{refused: map[string]int{}}
 	for i, path := range files {
-		if os.Getenv(envFull) == "" && i%everyNth != 0 {
+		if os.Getenv(envFull) == "" && i%everyNth != 0 && !strings.HasSuffix(path, endless) {
 			continue
 		}
 		p.signOne(t, path, corpusKey, &n)

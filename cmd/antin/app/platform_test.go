@@ -97,7 +97,7 @@ func freePorts(t *testing.T, n int) []string {
 
 func (p *platform) options(t *testing.T) app.Options {
 	return app.Options{
-		Dir: p.dir, Environ: p.env, Worker: p.worker.Command, WorkerEnv: p.worker.Env,
+		Dir: p.dir, Environ: p.env, Worker: p.worker.Command, WorkerEnv: p.worker.Env, Reader: []string{filepath.Join(p.bin, "antin"), app.ReaderCommand},
 		Logger: slog.New(slog.NewTextHandler(&testLog{t: t}, &slog.HandlerOptions{Level: slog.LevelError})),
 	}
 }

@@ -163,14 +163,17 @@ func (s *System) Collector() *trust.Collector {
 
 func (s *System) openSigner() error {
 	stamps := &tsp.Client{URL: s.Config.PKI.URL + "/tsa", HTTP: s.http}
-	var err error
+	reader, err := commandOr(s.reader, ReaderCommand)
+	if err != nil {
+		return err
+	}
 	s.Signer, err = signer.New(signer.Deps{
 		DB: s.DB, Keys: signingKeys{register: s.Register, client: s.Keys}, Ledger: s.Ledger, Clock: s.Clock, Authorizer: s.Policy,
 		Anchors: s.Anchors, Collector: s.Collector(),
 		Timestamp: func(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error) {
 			return stamps.Timestamp(ctx, h, digest)
 		},
-		Documents: s.Path(dirDocuments), SecondOpinionMax: s.Config.Signer.SecondOpinionMax, MaxUpload: s.Config.Signer.MaxUpload, Logger: s.Logger,
+		Documents: s.Path(dirDocuments), SecondOpinionMax: s.Config.Signer.SecondOpinionMax, SecondReader: reader, MaxUpload: s.Config.Signer.MaxUpload, Logger: s.Logger,
 	})
 	return err
 }

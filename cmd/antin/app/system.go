@@ -57,6 +57,9 @@ const ledgerOrigin = "antin/ledger"
 // ErrNotInitialised means that the data folder holds no system yet.
 var ErrNotInitialised = errors.New("no system in this data folder: run `antin init` or `antin up --demo` first")
 
+// ReaderCommand is the hidden subcommand that is the independent reader.
+const ReaderCommand = "secondreader"
+
 // WorkerCommand is the hidden subcommand that is the key worker.
 const WorkerCommand = "keyworker"
 
@@ -68,6 +71,9 @@ type Options struct {
 	Worker []string
 	// WorkerEnv is added to the key worker's environment.
 	WorkerEnv []string
+	// Reader is the command of the independent reader of signed documents;
+	// empty means this program.
+	Reader []string
 	// Environ overrides keys of the configuration.
 	Environ []string
 }
@@ -91,6 +97,7 @@ type System struct {
 	Incidents *incident.Service
 	Drills    *drill.Service
 
+	reader  []string
 	http    *http.Client
 	closers []func() error
 }
@@ -138,7 +145,7 @@ func (s *System) openParts(ctx context.Context, o Options) error {
 }
 
 func newSystem(o Options, cfg *config.Config) *System {
-	return &System{Dir: o.Dir, Config: cfg, Clock: clock.System{}, Logger: o.Logger}
+	return &System{Dir: o.Dir, Config: cfg, Clock: clock.System{}, Logger: o.Logger, reader: o.Reader}
 }
 
 // Path returns a path in the data folder.
@@ -216,15 +223,18 @@ func (s *System) openKeys(ctx context.Context, o Options, cfg hsm.WorkerConfig) 
 	return nil
 }
 
-func workerCommand(o Options) ([]string, error) {
-	if len(o.Worker) > 0 {
-		return o.Worker, nil
+func workerCommand(o Options) ([]string, error) { return commandOr(o.Worker, WorkerCommand) }
+
+// commandOr is the command that was given, or a subcommand of this program.
+func commandOr(given []string, sub string) ([]string, error) {
+	if len(given) > 0 {
+		return given, nil
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	return []string{self, WorkerCommand}, nil
+	return []string{self, sub}, nil
 }
 
 func (s *System) openLedger(ctx context.Context) error {

@@ -23,7 +23,7 @@ claim "it is exactly one case" same "$(cases)" $((before + 1))
 claim "$took ms after the last packet, within 5 s" atleast 5000 "$took"
 ID=$(antin incident list --json | jq -r '.cases | sort_by(.t0) | last | .id')
 antin incident show "$ID" >"$W/case.json"
-jq -r '"        case \(.case.number) of \(.case.agency_id), \(.case.severity), \(.case.alerts) alerts, \(.evidence | length) records, clocks \([.clocks[].id] | join(" "))"' "$W/case.json"
+jq -r '"        case \(.case.number) of \(.case.agency_id), \(.case.severity), \(.case.alerts) alerts, \(.evidence | length) records, clocks \([.clocks[] | .clock] | join(" "))"' "$W/case.json"
 claim "its evidence holds packets, and their digests hold" jq -e '.history_intact and ([.evidence[] | select(.intact and .packet != null)] | length > 0)' "$W/case.json"
 show "tshark -r attack.pcap -Y http.request -T fields -e http.host"
 claim "tshark and the sensor name the same servers" same "$(jq -r 'select(.event_type == "http") | .http.hostname' "$W/attack/eve.json" | sort -u)" "$(tshark -r "$W/attack/attack.pcap" -Y http.request -T fields -e http.host 2>/dev/null | sort -u)"
