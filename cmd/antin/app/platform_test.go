@@ -38,20 +38,8 @@ type platform struct {
 	addr   app.Addresses
 }
 
-// programs builds antin and antin-sensor as they are shipped.
-func programs(t *testing.T) string {
-	t.Helper()
-	bin := t.TempDir()
-	cmd := exec.Command("go", "build", "-trimpath", "-o", bin+"/", "github.com/antin-gov/antin/cmd/antin", "github.com/antin-gov/antin/cmd/antin-sensor")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("build the programs: %v\n%s", err, out)
-	}
-	return bin
-}
-
 // newPlatform gives a folder, ports and settings; nothing is made yet.
-func newPlatform(t *testing.T, bin string, more ...string) *platform {
+func newPlatform(t *testing.T, more ...string) *platform {
 	t.Helper()
 	// A socket's path may have 107 bytes only (unix(7)), so not t.TempDir.
 	dir, err := os.MkdirTemp("", "antin")
@@ -64,7 +52,7 @@ func newPlatform(t *testing.T, bin string, more ...string) *platform {
 			t.Errorf("remove the data folder: %v", err)
 		}
 	})
-	p := &platform{dir: filepath.Join(dir, "data"), bin: bin}
+	p := &platform{dir: filepath.Join(dir, "data"), bin: os.Getenv(envPrograms)}
 	p.worker = hsmtest.Options(t, hsm.WorkerConfig{})
 	_, err = os.Stat(hsm.DefaultModule)
 	if errors.Is(err, os.ErrNotExist) {
@@ -74,7 +62,7 @@ func newPlatform(t *testing.T, bin string, more ...string) *platform {
 	p.env = append([]string{
 		"ANTIN_CONSOLE_LISTEN=" + ports[0], "ANTIN_PKI_LISTEN=" + ports[1], "ANTIN_PKI_URL=http://" + ports[1],
 		"ANTIN_BUS_LISTEN=" + ports[2], "ANTIN_GATEWAY_LISTEN=" + ports[3], "ANTIN_METRICS_LISTEN=" + ports[4],
-		"ANTIN_SENSOR_COMMAND=" + filepath.Join(bin, "antin-sensor"),
+		"ANTIN_SENSOR_COMMAND=" + filepath.Join(p.bin, "antin-sensor"),
 	}, more...)
 	return p
 }

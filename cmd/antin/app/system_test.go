@@ -23,7 +23,8 @@ import (
 // it, served, and asked by outside tools. The cases share the system, because
 // making one takes seconds.
 func TestSystem(t *testing.T) {
-	p := newPlatform(t, programs(t))
+	t.Parallel()
+	p := newPlatform(t)
 	t.Run("a folder without a system is told so", p.testNothing)
 	p.init(t)
 	t.Run("init makes nothing a second time", p.testInit)
@@ -54,8 +55,9 @@ func TestSystem(t *testing.T) {
 
 // TestSystemOverPostgreSQL takes the same way over the other database.
 func TestSystemOverPostgreSQL(t *testing.T) {
+	t.Parallel()
 	dsn := storetest.PostgresDSN(t)
-	p := newPlatform(t, programs(t), "ANTIN_DATABASE_DSN="+dsn)
+	p := newPlatform(t, "ANTIN_DATABASE_DSN="+dsn)
 	p.init(t)
 	p.loadDemo(t)
 	p.up(t)
@@ -177,7 +179,7 @@ func (p *platform) tourOnce(t *testing.T) {
 	want := []struct{ step, result, evidence string }{
 		{"enrol official", "issued", "own approval refused"},
 		{"enrol agency", "issued", "approved by thu.vt"},
-		{"sign", "released", "B-LT"},
+		{"sign", "released", "B-LT, second reader agrees"},
 		{"seal", "released", "the unsigned document was refused"},
 		{"verify", "TOTAL-PASSED", "one bit changed: TOTAL-FAILED"},
 		{"attack", "one case", "after the last packet"},
