@@ -100,8 +100,10 @@ func (s *Service) authorize(ctx context.Context, key *Key, q Request) error {
 	// Who holds the server's own files may use any key, as nobody but themselves;
 	// a person who acts there by name signs with their own keys only.
 	holder := q.Factor == FactorLocal && (subject.Has(auth.RoleAdmin) || subject.Has(auth.RolePlatform))
-	if !q.Seal && key.PersonID == "" && !holder {
-		return fmt.Errorf("%w: %s is an agency's key", ErrKey, key.Name)
+	// An agency's key seals, and a seal follows a person's signature (R20); only
+	// the platform's own reports carry the operator's seal alone.
+	if !q.Seal && key.PersonID == "" && !(holder && subject.Has(auth.RolePlatform)) {
+		return fmt.Errorf("%w: %s is an agency's key: it seals what a person has signed", ErrKey, key.Name)
 	}
 	if !q.Seal && !holder && key.PersonID != subject.PersonID {
 		return fmt.Errorf("%w: %s is another person's key", ErrKey, key.Name)

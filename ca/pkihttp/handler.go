@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -29,6 +30,11 @@ const (
 // maxInFlight bounds the requests that are answered at once; each may cost a
 // signature of the token. Above it clients are told to come again.
 const maxInFlight = 256
+
+// maxBody is what is read of a request at most: above the limits of the
+// services (a status request of some hundred certificates), so that they still
+// see a request that is too large as such.
+const maxBody = 256 << 10
 
 // File is something to serve under a name.
 type File struct {
@@ -65,6 +71,15 @@ func New(cfg Config) (*Handler, error) {
 // redirects paths that hold "//", and the base64 of a status request may.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	// The body is read before a place is taken: a slow sender holds its own
+	// connection and nobody's place. What is over a service's own limit is
+	// refused by the service.
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	if err != nil {
+		http.Error(w, "the request did not arrive whole", http.StatusBadRequest)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	select {
 	case h.inFlight <- struct{}{}:
 		defer func() { <-h.inFlight }()

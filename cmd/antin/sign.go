@@ -73,7 +73,7 @@ func (e *env) signCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.reason, "reason", "", "reason")
 	cmd.Flags().StringVar(&f.scheme, "scheme", "", "rsa-pss (default of RSA keys) or rsa-pkcs1")
 	cmd.Flags().IntVar(&f.certify, "certify", 0, "certify with P = 1, 2 or 3")
-	cmd.Flags().BoolVar(&f.seal, "seal", false, "the agency's seal: refuse a document that no person has validly signed")
+	cmd.Flags().BoolVar(&f.seal, "seal", false, "the agency's seal: refuse a document that no person has validly signed (always so for an agency's key)")
 	cmd.Flags().StringVar(&f.batch, "batch", "", "sign every PDF of this folder into the folder --out")
 	cmd.Flags().StringVar(&f.password, "password-file", "", "file with the password that opens an encrypted document")
 	return cmd
@@ -82,6 +82,12 @@ func (e *env) signCommand() *cobra.Command {
 func signFile(ctx context.Context, s *app.System, f signFlags, in, out string) (*signer.Act, error) {
 	q := signer.Request{Key: f.key, Level: f.level, Field: f.field, Reason: f.reason, Scheme: signer.Scheme(f.scheme), Certify: f.certify,
 		Seal: f.seal, Factor: signer.FactorLocal, Name: filepath.Base(in)}
+	entry, err := s.Register.Get(ctx, f.key)
+	if err != nil {
+		return nil, err
+	}
+	// An agency's key seals; the rules of the seal are not to be forgotten.
+	q.Seal = q.Seal || entry.PersonID == ""
 	if f.visible != "" {
 		spec, err := mark(ctx, s, f)
 		if err != nil {

@@ -7,9 +7,9 @@ if [ -z "$DATA" ]; then echo "   real inputs absent: passed over"; else
     n=$((n + 1)); [ -n "$ALL" ] || [ $((n % 12)) = 0 ] || continue
     cp "$f" "$W/corpus/$n-$(basename "$f")"
   done < <(find "$DATA/pdf" -name '*.pdf' ! -path '*/real/*' | sort)
-  show "antin sign --batch FOLDER -o SIGNED --key demo-agency --level B-LT"
+  show "antin sign --batch FOLDER -o SIGNED --key demo-official --level B-LT"
   echo usersecret >"$W/secret"
-  antin sign --batch "$W/corpus" -o "$W/signed" --key demo-agency --level B-LT --password-file "$W/secret" --json >"$W/batch.json" 2>"$W/batch.err"
+  antin sign --batch "$W/corpus" -o "$W/signed" --key demo-official --level B-LT --password-file "$W/secret" --json >"$W/batch.json" 2>"$W/batch.err"
   taken=$(ls "$W/corpus" | wc -l) answers=$(jq length "$W/batch.json")
   signed=$(jq '[.[] | select(.error == null)] | length' "$W/batch.json")
   reasons=$(jq '[.[] | select(.error != null and .error != "")] | length' "$W/batch.json")

@@ -81,6 +81,19 @@ type Accounts struct {
 	// decoy is checked when the name is unknown, so that the answer takes as
 	// long as for a known one.
 	decoy string
+	// hashing holds a place for each password that is being checked.
+	hashing chan struct{}
+}
+
+// check is checkPassword with a place to work in.
+func (as *Accounts) check(ctx context.Context, phc, password string) (bool, error) {
+	select {
+	case as.hashing <- struct{}{}:
+		defer func() { <-as.hashing }()
+		return checkPassword(phc, password)
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
 }
 
 // OpenAccounts opens the accounts of db; the key of their TOTP secrets lies in
@@ -94,7 +107,7 @@ func OpenAccounts(db *store.DB, c clock.Clock, dir string) (*Accounts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Accounts{db: db, clock: c, sealer: s, decoy: decoy}, nil
+	return &Accounts{db: db, clock: c, sealer: s, decoy: decoy, hashing: make(chan struct{}, maxHashing)}, nil
 }
 
 // Create makes an account with a fresh TOTP secret and returns the secret's
@@ -156,7 +169,7 @@ func (as *Accounts) List(ctx context.Context) ([]Account, error) {
 func (as *Accounts) CheckPassword(ctx context.Context, id, password string) (*Account, error) {
 	a, err := as.Get(ctx, id)
 	if errors.Is(err, ErrNoAccount) {
-		_, err = checkPassword(as.decoy, password)
+		_, err = as.check(ctx, as.decoy, password)
 		return nil, errors.Join(ErrCredentials, err)
 	}
 	if err != nil {
@@ -166,7 +179,7 @@ func (as *Accounts) CheckPassword(ctx context.Context, id, password string) (*Ac
 	if err != nil {
 		return nil, err
 	}
-	ok, err := checkPassword(a.Password, password)
+	ok, err := as.check(ctx, a.Password, password)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,10 @@ const (
 // ErrPassword means that a password is too short or too long.
 var ErrPassword = errors.New("auth: a password has 10 to 256 characters")
 
+// maxHashing bounds how many passwords are checked at the same time: each takes
+// argonMemory, and a flood of log-ins must not take all of the machine's.
+const maxHashing = 4
+
 // errHash means that a stored hash is not one of ours.
 var errHash = errors.New("auth: malformed password hash")
 

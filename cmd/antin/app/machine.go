@@ -142,12 +142,31 @@ func (s *System) IssueRequest(ctx context.Context, id string) (*ca.Certificate, 
 	if err != nil {
 		return nil, err
 	}
+	if request.KeyLabel != "" && request.Serial != "" {
+		// Issued before: what may be missing is the binding, when a process
+		// ended between the two.
+		_, err = s.Register.Get(ctx, request.KeyLabel)
+		if errors.Is(err, hsm.ErrNotFound) {
+			return s.bindIssued(ctx, request)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	cert, err := s.CA.Issue(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if request.KeyLabel == "" {
 		return cert, nil
+	}
+	return cert, s.bind(ctx, request, cert)
+}
+
+func (s *System) bindIssued(ctx context.Context, request *ra.Request) (*ca.Certificate, error) {
+	cert, err := s.CA.Get(ctx, request.Serial)
+	if err != nil {
+		return nil, err
 	}
 	return cert, s.bind(ctx, request, cert)
 }
