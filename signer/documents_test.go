@@ -283,7 +283,7 @@ func TestHalfMadeFilesAreSweptAtTheStart(t *testing.T) {
 func TestAReportInMemoryIsSigned(t *testing.T) {
 	w := newWorld(t, sqlite(t))
 	w.key(t, "seal", "EC-P256", "")
-	out, act, err := w.SignBytes(as(t, binh), directive(t), Request{Key: "seal", Factor: FactorLocal, Name: "report.pdf"})
+	out, act, err := w.SignBytes(as(t, own), directive(t), Request{Key: "seal", Factor: FactorLocal, Name: "report.pdf"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -289,8 +289,8 @@ func TestTheClerkSealsWhatAPersonSigned(t *testing.T) {
 		}
 	})
 	t.Run("a document that carries a seal alone is not sealed", func(t *testing.T) {
-		// The agency's key signs locally, as the platform signs its reports.
-		_, path, err := w.sign(t, binh, Request{Key: "seal", Factor: FactorLocal})
+		// The platform signs its reports with the seal alone.
+		_, path, err := w.sign(t, own, Request{Key: "seal", Factor: FactorLocal})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,6 +37,8 @@ var (
 	binh = auth.Subject{AccountID: "binh.nv", PersonID: "p-binh", AgencyID: "ubnd", Roles: []string{auth.RoleOfficial}}
 	lan  = auth.Subject{AccountID: "lan.tt", PersonID: "p-lan", AgencyID: "ubnd", Roles: []string{auth.RoleOfficial}}
 	hoa  = auth.Subject{AccountID: "hoa.lt", PersonID: "p-hoa", AgencyID: "ubnd", Roles: []string{auth.RoleClerk}}
+	// own is the platform itself, which the roles below let sign as an official.
+	own  = auth.Subject{AccountID: "system:reports", AgencyID: "ubnd", Roles: []string{auth.RolePlatform, auth.RoleOfficial}}
 	dung = auth.Subject{AccountID: "dung.ht", PersonID: "p-dung", AgencyID: "ttgsattt", Roles: []string{auth.RoleAnalyst}}
 )
 
