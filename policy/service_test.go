@@ -395,12 +395,12 @@ func TestCheckFindsNothingInTheDemoAndNamesAnOwnerThatIsGone(t *testing.T) {
 		if err != nil || len(findings) != 0 {
 			t.Errorf("got %v, %v", findings, err)
 		}
-		_, err = db.ExecContext(t.Context(), "UPDATE shared_dataset SET owner_id = 'stttt' WHERE id = 'telecom'")
+		_, err = db.ExecContext(t.Context(), "UPDATE shared_dataset SET owner_id = 'stttt' WHERE id = 'ict-licences'")
 		if err != nil {
 			t.Fatal(err)
 		}
 		findings, err = h.Check(t.Context())
-		if err != nil || len(findings) != 1 || findings[0].Object != "dataset telecom" {
+		if err != nil || len(findings) != 1 || findings[0].Object != "dataset ict-licences" {
 			t.Errorf("got %v, %v", findings, err)
 		}
 	})

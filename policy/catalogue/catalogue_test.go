@@ -47,6 +47,25 @@ func TestDemoCatalogueHas24DatabasesEachOwnedByOneAgencyOfTheProvince(t *testing
 	}
 }
 
+func TestDemoCatalogueIsTheNamedDatabasesOfTheProvinceWithTheirOwners(t *testing.T) {
+	want := map[string]string{
+		"user-authentication": "skhcn", "population": "cat", "enterprises": "stc", "land": "snnmt",
+		"environment": "snnmt", "officials": "snv", "civil-status": "stp", "public-finance": "stc",
+		"public-assets": "stc", "budget": "stc", "document-archive": "vpub", "complaints": "ttt",
+		"education": "sgddt", "judicial-records": "stp", "investment-projects": "stc",
+		"socio-economic-statistics": "ctk", "household-businesses": "stc", "people-of-merit": "snv",
+		"public-administration": "vpub", "construction-planning": "sxd", "agriculture": "snnmt",
+		"culture-licences": "svhttdl", "ict-licences": "skhcn", "industrial-parks": "bqlkcn",
+	}
+	got := map[string]string{}
+	for _, d := range demo(t).Datasets {
+		got[d.ID] = d.OwnerID
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("databases and owners differ:\n%s", diff)
+	}
+}
+
 func TestCatalogueIsKeptWithItsFieldsInOrder(t *testing.T) {
 	storetest.Each(t, slices.Concat(directory.Schema, catalogue.Schema), func(t *testing.T, db *store.DB) {
 		people, err := directory.Demo()

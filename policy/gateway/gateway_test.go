@@ -440,7 +440,7 @@ func TestOwnersFailureIsTellingNothingAndIsRecorded(t *testing.T) {
 	if answer.StatusCode != http.StatusBadGateway || strings.Contains(string(body), "127.0.0.1") {
 		t.Errorf("an owner that is away: %d %s", answer.StatusCode, body)
 	}
-	answer, _ = h.get(t, h.of(t, "bhxh"), "/data/health-records?purpose=insurance-claims")
+	answer, _ = h.get(t, h.of(t, "bhxh"), "/data/people-of-merit?purpose=insurance-claims")
 	if answer.StatusCode != http.StatusBadGateway {
 		t.Errorf("a database without a service: %d", answer.StatusCode)
 	}
