@@ -17,6 +17,7 @@ import (
 	"github.com/antin-gov/antin/cmd/antin/app"
 	"github.com/antin-gov/antin/hsm"
 	"github.com/antin-gov/antin/internal/config"
+	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/signer"
 )
 
@@ -79,6 +80,8 @@ func (e *env) root() *cobra.Command {
 			"Digital signatures and security operations of a province.\n\n" +
 			"Every command works on the system in a data folder, running or not.",
 		SilenceUsage: true, SilenceErrors: true,
+		// The ledger's library has one log for the whole process.
+		PersistentPreRun: func(*cobra.Command, []string) { ledger.LibraryLog(e.logger()) },
 	}
 	root.PersistentFlags().StringVar(&e.data, "data", config.DefaultDataDir(), "data folder (environment "+config.EnvDataDir+")")
 	root.PersistentFlags().BoolVarP(&e.verbose, "verbose", "v", false, "write what happens to standard error")

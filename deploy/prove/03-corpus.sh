@@ -2,6 +2,7 @@
 part "3. Odd, old, signed, encrypted and damaged documents"
 if [ -z "$DATA" ]; then echo "   real inputs absent: passed over"; else
   mkdir "$W/corpus"
+  enrol prove-corpus
   n=0
   while IFS= read -r f; do
     n=$((n + 1)); [ -n "$ALL" ] || [ $((n % 12)) = 0 ] || continue

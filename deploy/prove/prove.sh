@@ -76,6 +76,13 @@ curl -ksf "https://$CONSOLE/readyz" >/dev/null || { echo "the system did not sta
 mkdir "$W/pki"; antin ca export --all --out "$W/pki" >/dev/null
 ROOTCA=$(ls "$W"/pki/root-*.pem)
 cat "$W"/pki/*.pem >"$W/all.pem"
+# enrol KEY makes a key for a person and takes it through both officers.
+enrol() {
+  local id
+  antin hsm key generate "$1" >/dev/null
+  id=$(as minh.pq ca request --profile official --person p-lan --key "$1" --json | jq -r .id)
+  as thu.vt ca approve "$id" >/dev/null && as thu.vt ca issue "$id" >/dev/null
+}
 part "Ready"
 show "curl --cacert root.pem https://localhost:${CONSOLE##*:}/readyz"
 claim "readyz is 200 over TLS of our own authority" curl -sf --cacert "$ROOTCA" "https://localhost:${CONSOLE##*:}/readyz"

@@ -12,7 +12,6 @@ import (
 	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/hsm"
 	"github.com/antin-gov/antin/internal/config"
-	"github.com/antin-gov/antin/internal/ledger"
 )
 
 // Init makes in the data folder what is missing: the configuration, the token
@@ -93,7 +92,6 @@ func openBare(ctx context.Context, o Options) (*System, error) {
 		return nil, err
 	}
 	s := newSystem(o, cfg)
-	ledger.LibraryLog(o.Logger)
 	worker, err := s.workerConfig()
 	if err == nil {
 		err = s.openDatabase(ctx)

@@ -1,12 +1,15 @@
 package app_test
 
 import (
+	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"testing"
 
 	"github.com/antin-gov/antin/hsm/hsmtest"
+	"github.com/antin-gov/antin/internal/ledger"
 )
 
 // envPrograms tells the tests where TestMain has built the programs.
@@ -35,6 +38,14 @@ func runTests(m *testing.M) (status int, err error) {
 		return 0, fmt.Errorf("build the programs: %w: %s", err, out)
 	}
 	err = os.Setenv(envPrograms, bin)
+	if err != nil {
+		return 0, err
+	}
+	// The ledger's library has one log for the whole process.
+	ledger.LibraryLog(slog.New(slog.DiscardHandler))
+	// The tests mostly wait: for drills, sensors and other programs.
+	flag.Parse()
+	err = flag.Set("test.parallel", "4")
 	if err != nil {
 		return 0, err
 	}

@@ -28,7 +28,7 @@ const (
 
 // Bytes that a normal run and a full one change in each document.
 const (
-	sampled     = 40
+	sampled     = 24
 	sampledFull = 400
 )
 

@@ -116,7 +116,6 @@ func Open(ctx context.Context, o Options) (*System, error) {
 		return nil, err
 	}
 	s := newSystem(o, cfg)
-	ledger.LibraryLog(o.Logger)
 	err = s.openParts(ctx, o)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -32,23 +32,39 @@ func TestSystem(t *testing.T) {
 	t.Run("a document is signed and verified with no server running", p.testOffline)
 	t.Run("a machine's certificate that was written by half or lacks a name is made anew", p.testMachine)
 	p.up(t)
-	for _, c := range []struct {
-		name string
-		test func(*testing.T)
-	}{
-		{"everything answers over TLS by our own authority", p.testReady},
-		{"the demonstration succeeds twice", p.testTour},
+	t.Run("everything answers over TLS by our own authority", p.testReady)
+	t.Run("while the demonstration runs", func(t *testing.T) {
+		t.Run("the demonstration succeeds twice", func(t *testing.T) {
+			t.Parallel()
+			p.testTour(t)
+		})
+		t.Run("others work", func(t *testing.T) {
+			t.Parallel()
+			runAll(t, []testCase{
+				{"another process revokes and OCSP says so within a second", p.testRevocation},
+				{"openssl follows certificates and lists and time-stamps", p.testOpenSSL},
+				{"two people are needed for a certificate", p.testTwoPeople},
+				{"the gateway gives agreed fields or a reason and knows nobody without a certificate", p.testGateway},
+				{"one changed byte of the ledger is named", p.testLedger},
+				{"real documents are signed by every algorithm and no changed byte passes", p.testReal},
+				{"every document of the corpus is signed or refused with a reason", p.testCorpus},
+			})
+		})
+	})
+	runAll(t, []testCase{
 		{"every command leaves with the status that the contract names", p.testStatuses},
-		{"another process revokes and OCSP says so within a second", p.testRevocation},
-		{"openssl follows certificates and lists and time-stamps", p.testOpenSSL},
-		{"two people are needed for a certificate", p.testTwoPeople},
-		{"the gateway gives agreed fields or a reason and knows nobody without a certificate", p.testGateway},
-		{"one changed byte of the ledger is named", p.testLedger},
 		{"1000 signatures outlive a killed key worker", p.testKilledWorker},
-		{"real documents are signed by every algorithm and no changed byte passes", p.testReal},
-		{"every document of the corpus is signed or refused with a reason", p.testCorpus},
 		{"the doctor finds nothing", p.testDoctor},
-	} {
+	})
+}
+
+type testCase struct {
+	name string
+	test func(*testing.T)
+}
+
+func runAll(t *testing.T, cases []testCase) {
+	for _, c := range cases {
 		t.Run(c.name, c.test)
 	}
 }
