@@ -84,6 +84,10 @@ type Config struct {
 	// revoked); it is asked at every request, because a connection outlives a
 	// revocation. Nil: not checked.
 	CheckClient func(ctx context.Context, cert *x509.Certificate) error
+	// Refused records that n connections got no TLS session because they
+	// brought no certificate or one of no agency: at once for the first, then
+	// gathered, so that strangers cannot flood the record. Nil: not recorded.
+	Refused func(ctx context.Context, n uint64) error
 }
 
 // ErrConfig means that the gateway cannot be built from its configuration.
@@ -94,6 +98,7 @@ type Gateway struct {
 	Config
 	upstreams map[string]Upstream
 	slots     chan struct{}
+	refusals  refusals
 }
 
 // New checks the configuration.

@@ -15,15 +15,21 @@ import (
 func (g *Gateway) TLSConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, GetCertificate: g.Certificate,
-		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: g.ClientCAs,
+		// A certificate that is given is verified; that one is given is asked
+		// below, where a connection without one can be recorded.
+		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: g.ClientCAs,
 		// A resumed session would not look at the certificate again.
 		SessionTicketsDisabled: true,
 		Time:                   g.Clock.Now,
 		VerifyConnection: func(state tls.ConnectionState) error {
 			if len(state.PeerCertificates) == 0 {
+				g.refuse()
 				return ErrNoAgency
 			}
 			_, err := AgencyFrom(state.PeerCertificates[0])
+			if err != nil {
+				g.refuse()
+			}
 			return err
 		},
 	}

@@ -80,8 +80,23 @@ func (p *platform) access(t *testing.T, header http.Header, kind string) *record
 func (p *platform) withoutCertificate(t *testing.T, url string) {
 	t.Helper()
 	_, err := p.client(t).Get(url)
-	if err == nil || !strings.Contains(err.Error(), "certificate required") {
+	if err == nil || !strings.Contains(err.Error(), "bad certificate") {
 		t.Errorf("without a certificate: %v", err)
+	}
+	size, err := p.sys.Ledger.Size(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := false
+	for i := range size {
+		entry, err := p.sys.Ledger.Entry(t.Context(), i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorded = recorded || entry.Kind == "policy.session.refuse"
+	}
+	if !recorded {
+		t.Error("the refused connection is not in the ledger")
 	}
 	// A person's certificate is of our authority, but of no machine's.
 	official, err := p.sys.Register.Get(t.Context(), "demo-official")

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/antin-gov/antin/incident/ingest"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/bus"
+	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/policy/gateway"
 	"github.com/antin-gov/antin/policy/registry"
 )
@@ -242,7 +244,7 @@ func (s *server) startGateway(ctx context.Context) error {
 	g, err := gateway.New(gateway.Config{
 		Sharing: s.Policy, Clock: s.Clock, Logger: s.Logger, Upstreams: upstreams, ClientCAs: pool,
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair, nil },
-		CheckClient: s.checkMachine,
+		CheckClient: s.checkMachine, Refused: s.refusedSessions,
 	})
 	if err != nil {
 		return err
@@ -289,6 +291,15 @@ func (s *server) checkMachine(ctx context.Context, cert *x509.Certificate) error
 		return errRevoked
 	}
 	return nil
+}
+
+// refusedSessions records connections to the gateway that got no TLS session.
+func (s *server) refusedSessions(ctx context.Context, n uint64) error {
+	_, err := s.Ledger.Append(ctx, ledger.Entry{
+		Time: s.Clock.Now(), Kind: "policy.session.refuse", Actor: "system:gateway", Object: "gateway",
+		Detail: map[string]string{"connections": strconv.FormatUint(n, 10), "reason": "certificate"},
+	})
+	return err
 }
 
 func (s *server) setReady() {
