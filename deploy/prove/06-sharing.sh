@@ -24,5 +24,5 @@ claim "it is in the ledger" recorded client-xa-tan-lap policy.refuse
 show "curl '$URL'   (no certificate)"
 curl -s --cacert "$TLS/anchors.pem" "$URL" >"$W/nobody" 2>&1; status=$?
 claim "without a certificate there is no session (curl: $status)" test $status -ne 0 -a ! -s "$W/nobody"
-recorded() { local i; for i in $(seq $(($(antin ledger verify --json | jq .entries) - 1)) -1 0); do antin ledger show "$i" | grep -q "policy.session.refuse" && return 0; done; return 1; }
-sleep 1; claim "it is in the ledger" recorded
+session_refused() { local i; for i in $(seq $(($(antin ledger verify --json | jq .entries) - 1)) -1 0); do antin ledger show "$i" | grep -q "policy.session.refuse" && return 0; done; return 1; }
+sleep 1; claim "it is in the ledger" session_refused
