@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/internal/web"
 	"github.com/antin-gov/antin/signer/validate"
 )
@@ -45,7 +46,7 @@ func (s *Service) keysOf(ctx context.Context) ([]keyChoice, error) {
 			continue
 		}
 		leaf := k.Chain[0]
-		choices = append(choices, keyChoice{Name: k.Name, Holder: leaf.Subject.CommonName, Serial: leaf.SerialNumber.Text(16), Until: leaf.NotAfter.Format("02/01/2006"), Seal: seal, chain: k.Chain})
+		choices = append(choices, keyChoice{Name: k.Name, Holder: leaf.Subject.CommonName, Serial: trust.SerialText(leaf), Until: leaf.NotAfter.Format("02/01/2006"), Seal: seal, chain: k.Chain})
 	}
 	return choices, nil
 }

@@ -18,6 +18,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/antin-gov/antin/internal/trust"
 )
 
 // agencyURN names an agency as urn:antin:agency:ID (RFC 8141); data services
@@ -268,4 +270,4 @@ func SubjectKeyID(pub crypto.PublicKey) ([]byte, error) {
 const SerialBits = 127
 
 // FormatSerial writes a serial number as it stands in the database.
-func FormatSerial(serial *big.Int) string { return fmt.Sprintf("%032x", serial) }
+func FormatSerial(serial *big.Int) string { return trust.FormatSerial(serial) }

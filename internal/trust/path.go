@@ -7,6 +7,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"math/big"
 	"time"
 )
 
@@ -294,11 +295,15 @@ func criticalExtension(cert *x509.Certificate, oid asn1.ObjectIdentifier) bool {
 	return false
 }
 
-// SerialText writes a certificate's serial number in hexadecimal, as every
-// record and message here names it.
+// FormatSerial writes a serial number as 32 hexadecimal digits or more, in lower
+// case: the form in which the register of certificates, the records of acts and
+// the ledger name it, so that one can be searched for in the other.
+func FormatSerial(serial *big.Int) string { return fmt.Sprintf("%032x", serial) }
+
+// SerialText is FormatSerial of the certificate's serial number.
 func SerialText(cert *x509.Certificate) string {
 	if cert.SerialNumber == nil {
 		return "?"
 	}
-	return fmt.Sprintf("%X", cert.SerialNumber)
+	return FormatSerial(cert.SerialNumber)
 }
