@@ -7,7 +7,31 @@ SHELL := /bin/bash
 
 DATA ?= ./data
 APT_RUN   := gcc libc6-dev ca-certificates nodejs npm softhsm2
-APT_TEST  := curl ghostscript iproute2 jq mupdf-tools opensc openssl p11-kit p11-kit-modules poppler-utils postgresql qpdf tcpreplay tshark xmlsec1 chromium fonts-liberation
+APT_TEST  := certbot \
+  chromium \
+  curl \
+  faketime \
+  fonts-liberation \
+  ghostscript \
+  gnutls-bin \
+  iproute2 \
+  jq \
+  libtpm2-pkcs11-1 \
+  mupdf-tools \
+  nginx-light \
+  opencryptoki \
+  opensc \
+  openssl \
+  p11-kit \
+  p11-kit-modules \
+  poppler-utils \
+  postgresql \
+  qpdf \
+  swtpm \
+  tcpreplay \
+  tpm2-tools \
+  tshark \
+  xmlsec1
 APT       := $(shell [ "$$(id -u)" = 0 ] || echo sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends
 ASSETS    := internal/web/assets
 # The parts of the tree that the bundle is made of.

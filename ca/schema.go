@@ -1,9 +1,21 @@
 package ca
 
-import "github.com/antin-gov/antin/internal/store"
+import (
+	"slices"
 
-// Schema is the authority's part of the database.
+	"github.com/antin-gov/antin/internal/store"
+)
+
+// Schema is the authority's part of the database, each part beside its code.
 func Schema() []store.Migration {
+	return slices.Concat(
+		registerSchema(),
+	)
+}
+
+// registerSchema holds the registers of certificates, authorities, lists,
+// time-stamps and requests.
+func registerSchema() []store.Migration {
 	return []store.Migration{{ID: "ca/0001", SQL: `
 CREATE TABLE ca_certificate (
 	serial TEXT PRIMARY KEY,
