@@ -58,6 +58,7 @@ type Config struct {
 	Signer   Signer   `yaml:"signer"`
 	Sensor   Sensor   `yaml:"sensor"`
 	Mail     Mail     `yaml:"mail"`
+	Workdays Workdays `yaml:"workdays"`
 }
 
 // Console is the web console and the APIs, over TLS.
@@ -130,6 +131,13 @@ type Mail struct {
 	User string `yaml:"user"`
 	// PasswordFile holds the mail server's password.
 	PasswordFile string `yaml:"password_file"`
+}
+
+// Workdays is the calendar of working days.
+type Workdays struct {
+	// File adds to the built-in holidays; see internal/workdays. A relative path
+	// stands below the data folder.
+	File string `yaml:"file"`
 }
 
 // Load reads antin.yaml of the data folder over the defaults, then the
