@@ -90,7 +90,10 @@ func (s *Service) Audit(ctx context.Context) (*Report, error) {
 	for _, t := range stamps {
 		r.add(FindingStamp, t.Serial, "reserved at %s", t.GenTime.Format(time.RFC3339))
 	}
-	for name := range s.authorities {
+	for name, a := range s.authorities {
+		if !a.signs() {
+			continue
+		}
 		err = s.auditList(ctx, r, name)
 		if err != nil {
 			return nil, fmt.Errorf("audit list of %s: %w", name, err)

@@ -14,13 +14,17 @@ import (
 	"github.com/antin-gov/antin/ca/profile"
 )
 
-// Names of the authorities. Files and addresses carry them, so they stay.
+// Lines of authorities: each is a row of generations, of which one issues.
+// RootName is the first root. The first generation of an issuing line has the
+// line's name, later ones "official-g2"; roots are "g1", "g2". Files and
+// addresses carry the names, so they stay.
 const (
-	RootName     = "g1" // the root's generation
+	RootName     = "g1"
 	OfficialName = "official"
 	ServiceName  = "service"
 	TSAName      = "tsa"
-	tsaUnitName  = "unit1"
+	lineRoot     = "root"
+	lineOutside  = "outside"
 )
 
 // Kinds of what stands in the token with a certificate.
@@ -31,12 +35,43 @@ const (
 	kindTSA    = "tsa"
 )
 
-// authority is a certification authority with its key at hand.
+// Custody says where the key of an authority is.
+type Custody string
+
+// The custodies.
+const (
+	CustodyToken   Custody = "token"   // in the token of this system
+	CustodyAway    Custody = "away"    // in a token that is kept apart: signs what is brought to it
+	CustodyOutside Custody = "outside" // with somebody else
+)
+
+// AuthorityState is what a generation of an authority does.
+type AuthorityState string
+
+// The states of an authority. Each but the first answers for what it issued.
+const (
+	AuthorityWaiting AuthorityState = "waiting" // key made, certificate outstanding
+	AuthorityNext    AuthorityState = "next"    // serves already, does not issue yet
+	AuthorityActive  AuthorityState = "active"  // issues
+	AuthorityFormer  AuthorityState = "former"  // issues no more, serves until its end
+)
+
+// authority is a certification authority, with its key at hand when that lies
+// in the token.
 type authority struct {
-	name   string
-	kind   string
-	serial string
-	cert   *x509.Certificate // nil for a root that is being made
+	name       string
+	kind       string
+	line       string
+	generation int64
+	state      AuthorityState
+	custody    Custody
+	label      string
+	serial     string            // in the own register, or empty
+	cert       *x509.Certificate // nil for a root that is being made
+	// above are the certificates from its issuer up to a trust anchor; empty
+	// for a root.
+	above []*x509.Certificate
+	// signer is nil when the key is elsewhere, and after the end of validity.
 	signer crypto.Signer
 	// dummy is a throw-away key of the same kind, for lint copies.
 	dummy crypto.Signer
@@ -45,16 +80,34 @@ type authority struct {
 	step *step.Authority
 }
 
-// newAuthority prepares an authority from its certificate and its key.
-func newAuthority(name, kind string, cert *x509.Certificate, signer crypto.Signer) (*authority, error) {
+// newAuthority prepares an authority from its row, its certificate and its
+// key; without a key it can be named and shown, but signs nothing.
+func newAuthority(row authorityRow, cert *x509.Certificate, signer crypto.Signer) (*authority, error) {
+	a := &authority{name: row.Name, kind: row.Kind, line: row.Line, generation: row.Generation, state: row.State,
+		custody: row.Custody, label: row.KeyLabel, serial: row.Serial, cert: cert}
+	if signer == nil {
+		return a, nil
+	}
 	if !samePublicKey(signer.Public(), cert.PublicKey) {
-		return nil, fmt.Errorf("%w: authority %s", ErrKey, name)
+		return nil, fmt.Errorf("%w: authority %s", ErrKey, row.Name)
 	}
 	dummy, err := profile.DummyKey(signer.Public())
 	if err != nil {
-		return nil, fmt.Errorf("authority %s: %w", name, err)
+		return nil, fmt.Errorf("authority %s: %w", row.Name, err)
 	}
-	return &authority{name: name, kind: kind, cert: cert, signer: signer, dummy: dummy}, nil
+	a.signer, a.dummy = signer, dummy
+	return a, nil
+}
+
+// signs says whether the authority answers for its certificates from here.
+func (a *authority) signs() bool { return a != nil && a.signer != nil }
+
+// anchor is the root above, or the authority itself.
+func (a *authority) anchor() *x509.Certificate {
+	if len(a.above) == 0 {
+		return a.cert
+	}
+	return a.above[len(a.above)-1]
 }
 
 // parent is the issuer as certificates name it.
@@ -74,10 +127,10 @@ func (a *authority) limit() time.Time {
 }
 
 // embed starts smallstep's authority over the signing service.
-func (a *authority) embed(root *x509.Certificate, service *signingService, r records) error {
+func (a *authority) embed(service *signingService, r records) error {
 	embedded, err := step.NewEmbedded(
 		step.WithQuietInit(),
-		step.WithX509RootCerts(root),
+		step.WithX509RootCerts(a.anchor()),
 		step.WithX509IntermediateCerts(a.cert),
 		step.WithX509CAService(service),
 		step.WithDatabase(&authDB{records: r, issuer: a.name}),

@@ -63,7 +63,19 @@ type Config struct {
 	// OCSPMaxAge is how long a proxy may keep the answer to a GET without
 	// nonce. Default 10 seconds; a revocation shows to POST at once.
 	OCSPMaxAge time.Duration `yaml:"ocsp_max_age"`
+	// Root says where the root's key is. Default RootHere.
+	Root RootPlace `yaml:"root"`
 }
+
+// RootPlace says where the key of the first root is.
+type RootPlace string
+
+// The places.
+const (
+	RootHere RootPlace = "here" // in the token of this system
+	RootAway RootPlace = "away" // on another machine, or with an outside authority
+	RootOnly RootPlace = "only" // this system is the root's machine and nothing else
+)
 
 const defaultPolicyArc = "1.3.6.1.4.1.32473.704"
 
@@ -96,6 +108,9 @@ func (c Config) withDefaults() Config {
 	if c.OCSPMaxAge == 0 {
 		c.OCSPMaxAge = 10 * time.Second
 	}
+	if c.Root == "" {
+		c.Root = RootHere
+	}
 	return c
 }
 
@@ -110,6 +125,8 @@ func (c Config) check() error {
 		return fmt.Errorf("%w: base URL %q must be http://HOST[:PORT]", ErrConfig, c.BaseURL)
 	case c.Backdate < 0 || c.Backdate > maxBackdate:
 		return fmt.Errorf("%w: backdate %s", ErrConfig, c.Backdate)
+	case c.Root != RootHere && c.Root != RootAway && c.Root != RootOnly:
+		return fmt.Errorf("%w: root %q is none of here, away and only", ErrConfig, c.Root)
 	}
 	_, err = x509.ParseOID(c.PolicyArc)
 	if err != nil {
@@ -131,14 +148,18 @@ func (c Config) tsaPolicy() (asn1.ObjectIdentifier, error) {
 	return oid, nil
 }
 
-// place says where a certificate of the issuer points to.
-func (c Config) place(issuer string, notBefore, limit time.Time) profile.Place {
-	return profile.Place{
-		OCSP:      c.BaseURL + "/ocsp",
-		IssuerURL: c.BaseURL + "/aia/" + issuer + ".cer",
-		CRL:       c.BaseURL + "/crl/" + issuer + ".crl",
-		PolicyArc: c.PolicyArc, NotBefore: notBefore, NotAfterLimit: limit,
+// place says where a certificate of the issuer points to, and from when on it
+// is valid: never from before its issuer.
+func (c Config) place(issuer *authority, notBefore time.Time) profile.Place {
+	if notBefore.Before(issuer.cert.NotBefore) {
+		notBefore = issuer.cert.NotBefore
 	}
+	p := profile.Place{IssuerURL: c.BaseURL + "/aia/" + issuer.name + ".cer", CRL: c.BaseURL + "/crl/" + issuer.name + ".crl",
+		PolicyArc: c.PolicyArc, NotBefore: notBefore, NotAfterLimit: issuer.limit()}
+	if issuer.custody == CustodyToken {
+		p.OCSP = c.BaseURL + "/ocsp"
+	}
+	return p
 }
 
 func (d Deps) check() error {

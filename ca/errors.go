@@ -9,6 +9,9 @@ var (
 	ErrConfig = errors.New("ca: refused to start")
 	// ErrNotInitialised says that the authorities have not been made; see Init.
 	ErrNotInitialised = errors.New("ca: authorities are not initialised")
+	// ErrWaiting says that issuing authorities wait for their certificates from
+	// a root elsewhere.
+	ErrWaiting = errors.New("ca: authorities wait for their certificates")
 	// ErrNotFound says that no such certificate or authority is known.
 	ErrNotFound = errors.New("ca: not found")
 	// ErrRevoked says that the certificate is revoked already.

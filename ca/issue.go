@@ -121,7 +121,7 @@ func (s *Service) abandon(ctx context.Context, row *Certificate, who string) err
 // issue builds the content by the profile and takes it through the issuing
 // authority.
 func (s *Service) issue(ctx context.Context, p *profile.Profile, csr *x509.CertificateRequest, f profile.Facts, o order) (*Certificate, error) {
-	issuer := s.authorities[p.Issuer]
+	issuer := s.hierarchy.active(p.Issuer)
 	if issuer == nil || issuer.step == nil {
 		return nil, fmt.Errorf("%w: issuer %q of profile %s", ErrNotFound, p.Issuer, p.Name)
 	}
@@ -135,16 +135,12 @@ func (s *Service) issue(ctx context.Context, p *profile.Profile, csr *x509.Certi
 }
 
 func (s *Service) template(p *profile.Profile, issuer *authority, f profile.Facts, pub crypto.PublicKey) (*x509.Certificate, error) {
-	notBefore := s.deps.Clock.Now().Add(-s.cfg.Backdate)
-	if notBefore.Before(issuer.cert.NotBefore) {
-		notBefore = issuer.cert.NotBefore
-	}
-	return p.Template(f, pub, s.cfg.place(issuer.name, notBefore, issuer.limit()))
+	return p.Template(f, pub, s.cfg.place(issuer, s.deps.Clock.Now().Add(-s.cfg.Backdate)))
 }
 
 // try builds the content of a request without signing it.
 func (s *Service) try(p *profile.Profile, f profile.Facts, pub crypto.PublicKey) error {
-	issuer := s.authorities[p.Issuer]
+	issuer := s.hierarchy.active(p.Issuer)
 	if issuer == nil {
 		return fmt.Errorf("%w: issuer %q of profile %s", ErrNotFound, p.Issuer, p.Name)
 	}

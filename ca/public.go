@@ -35,40 +35,94 @@ func (s *Service) list(ctx context.Context, name string) (pkihttp.File, error) {
 	return pkihttp.File{DER: l.DER, Modified: l.ThisUpdate}, nil
 }
 
-// CRL returns the list in force of an authority.
+// CRL returns the list in force of an authority. That of an authority whose key
+// is elsewhere is the one that was brought last.
 func (s *Service) CRL(ctx context.Context, name string) (*crl.List, error) {
-	if s.authorities[name] == nil {
+	a := s.authorities[name]
+	if a == nil {
 		return nil, fmt.Errorf("%w: authority %q", ErrNotFound, name)
 	}
-	return s.crls.Current(ctx, name)
+	if a.signs() {
+		return s.crls.Current(ctx, name)
+	}
+	l, err := statusStore{s.engine.records}.Latest(ctx, name)
+	if errors.Is(err, crl.ErrNone) {
+		return nil, fmt.Errorf("%w: no list of authority %q has been brought", ErrNotFound, name)
+	}
+	return l, err
 }
 
-// Root is the trust anchor.
-func (s *Service) Root() *x509.Certificate { return s.root.cert }
+// Root is the trust anchor above the officials' authority that issues today.
+func (s *Service) Root() *x509.Certificate { return s.hierarchy.active(OfficialName).anchor() }
+
+// Anchors are all trust anchors: own roots of every generation, and the
+// outside ones above authorities here.
+func (s *Service) Anchors() []*x509.Certificate {
+	var anchors []*x509.Certificate
+	for _, name := range s.hierarchy.names() {
+		a := s.hierarchy.byName[name]
+		if a.kind == kindRoot {
+			anchors = append(anchors, a.cert)
+		}
+	}
+	for _, f := range s.hierarchy.further {
+		if f.kind == certAnchor && s.authorities[f.authority] == nil {
+			anchors = append(anchors, f.cert)
+		}
+	}
+	return anchors
+}
+
+// Issuers are the certificates between trust anchors and holders: those of
+// issuing authorities of every generation, cross-certificates, and what stands
+// between an outside root and an authority here.
+func (s *Service) Issuers() []*x509.Certificate {
+	var issuers []*x509.Certificate
+	for _, name := range s.hierarchy.names() {
+		a := s.hierarchy.byName[name]
+		if a.kind == kindIssuer {
+			issuers = append(issuers, a.cert)
+		}
+	}
+	for _, f := range s.hierarchy.further {
+		if f.kind == certCross || f.kind == certChain {
+			issuers = append(issuers, f.cert)
+		}
+	}
+	return issuers
+}
+
+// IssuersOf are the certificates of a line, every generation that still
+// serves: whoever checks holders of the line takes any of them.
+func (s *Service) IssuersOf(line string) []*x509.Certificate {
+	var issuers []*x509.Certificate
+	for _, name := range s.hierarchy.names() {
+		a := s.hierarchy.byName[name]
+		if a.line == line && a.signs() {
+			issuers = append(issuers, a.cert)
+		}
+	}
+	return issuers
+}
 
 // Chain returns the certificate and those above it, the root last.
 func (s *Service) Chain(cert *x509.Certificate) ([]*x509.Certificate, error) {
-	if bytes.Equal(cert.Raw, s.root.cert.Raw) {
-		return []*x509.Certificate{cert}, nil
-	}
 	for _, a := range s.authorities {
-		if !bytes.Equal(a.cert.RawSubject, cert.RawIssuer) || !bytes.Equal(a.cert.SubjectKeyId, cert.AuthorityKeyId) {
-			continue
+		if a.kind == kindRoot && bytes.Equal(cert.Raw, a.cert.Raw) {
+			return []*x509.Certificate{cert}, nil
 		}
-		err := cert.CheckSignatureFrom(a.cert)
-		if err != nil {
-			return nil, fmt.Errorf("chain: %w", err)
-		}
-		if a == s.root {
-			return []*x509.Certificate{cert, a.cert}, nil
-		}
-		return []*x509.Certificate{cert, a.cert, s.root.cert}, nil
 	}
-	return nil, fmt.Errorf("%w: issuer of %s", ErrNotFound, cert.SerialNumber)
+	a, err := s.hierarchy.issuerOf(cert)
+	if err != nil {
+		return nil, err
+	}
+	return append([]*x509.Certificate{cert, a.cert}, a.above...), nil
 }
 
 // Export returns every certificate of the authority itself as PEM, by file
-// name: root-NAME.pem, issuer-NAME.pem, ocsp-NAME.pem, tsa-NAME.pem.
+// name: root-NAME.pem, issuer-NAME.pem, ocsp-NAME.pem, tsa-NAME.pem; also
+// cross-NAME-DIGEST.pem, further certificates of an authority, and
+// chain-NAME-DIGEST.pem, what stands between an outside root and an authority.
 func (s *Service) Export() map[string][]byte {
 	files := make(map[string][]byte)
 	add := func(kind, name string, cert *x509.Certificate) {
@@ -76,6 +130,16 @@ func (s *Service) Export() map[string][]byte {
 	}
 	for _, a := range s.authorities {
 		add(a.kind, a.name, a.cert)
+	}
+	for _, f := range s.hierarchy.further {
+		switch f.kind {
+		case certCross, certChain:
+			add(f.kind, f.authority+"-"+hexSum(f.cert.Raw)[:8], f.cert)
+		case certAnchor:
+			if s.authorities[f.authority] == nil {
+				add(kindRoot, f.authority, f.cert)
+			}
+		}
 	}
 	for _, u := range s.units {
 		add(u.kind, u.name, u.cert)

@@ -74,12 +74,42 @@ func (c *Certificate) X509() (*x509.Certificate, error) {
 type authorityRow struct {
 	bun.BaseModel `bun:"table:ca_authority"`
 
-	Name      string `bun:"name,pk"`
-	Kind      string `bun:"kind"`
-	KeyLabel  string `bun:"key_label"`
+	Name       string         `bun:"name,pk"`
+	Kind       string         `bun:"kind"`
+	Line       string         `bun:"line"`
+	Generation int64          `bun:"generation"`
+	State      AuthorityState `bun:"state"`
+	Custody    Custody        `bun:"custody"`
+	// Parent is the authority of this register that certified it; empty for a
+	// root and for one that an outside authority certified.
+	Parent   string `bun:"parent"`
+	KeyLabel string `bun:"key_label"`
+	// Serial finds the certificate in the register; empty when others made it:
+	// then it is the certificate of kind "own" in ca_authority_certificate.
 	Serial    string `bun:"serial"`
 	Revision  int64  `bun:"revision"`
 	CRLNumber int64  `bun:"crl_number"`
+}
+
+// Kinds of certificates that others made, or that were made for others.
+const (
+	certOwn    = "own"    // of an authority here, by an outside authority
+	certCross  = "cross"  // a further one for the key of an authority
+	certChain  = "chain"  // between an outside root and an authority here
+	certAnchor = "anchor" // an outside root
+)
+
+// authorityCertificate is such a certificate as stored.
+type authorityCertificate struct {
+	bun.BaseModel `bun:"table:ca_authority_certificate"`
+
+	SHA256      string    `bun:"sha256,pk"`
+	Authority   string    `bun:"authority"` // whom it belongs to
+	Kind        string    `bun:"kind"`
+	DER         []byte    `bun:"der"`
+	AddedBy     string    `bun:"added_by"`
+	AddedAt     time.Time `bun:"added_at"`
+	LedgerIndex int64     `bun:"ledger_index"`
 }
 
 // unitRow is a responder or a time-stamping unit as stored.

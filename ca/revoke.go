@@ -58,6 +58,10 @@ func (s *Service) Revoke(ctx context.Context, serial string, cause Cause, note s
 	if err != nil {
 		return nil, err
 	}
+	if !s.authorities[row.Issuer].signs() {
+		s.deps.Logger.WarnContext(ctx, "the list of the issuer is made elsewhere: take the revocation there", "issuer", row.Issuer)
+		return s.engine.records.get(context.WithoutCancel(ctx), serial)
+	}
 	_, err = s.crls.Publish(context.WithoutCancel(ctx), row.Issuer)
 	if err != nil {
 		// The revocation stands and status answers tell it; the list is made at

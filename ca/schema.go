@@ -10,6 +10,7 @@ import (
 func Schema() []store.Migration {
 	return slices.Concat(
 		registerSchema(),
+		authoritySchema(),
 	)
 }
 

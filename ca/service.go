@@ -26,8 +26,8 @@ type Service struct {
 	engine      *engine
 	signing     *signingService
 	profiles    *profile.Set
-	root        *authority
-	authorities map[string]*authority
+	hierarchy   *hierarchy
+	authorities map[string]*authority // hierarchy.byName
 	units       []unit
 	desk        *ra.Desk
 	crls        *crl.Publisher
@@ -54,8 +54,7 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{deps: deps, cfg: deps.Config, engine: e, signing: newSigningService(e), profiles: profiles,
-		authorities: make(map[string]*authority)}
+	s := &Service{deps: deps, cfg: deps.Config, engine: e, signing: newSigningService(e), profiles: profiles}
 	err = s.loadAuthorities(ctx)
 	if err != nil {
 		return nil, err
@@ -77,78 +76,24 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 }
 
 func (s *Service) loadAuthorities(ctx context.Context) error {
-	var rows []authorityRow
-	err := s.deps.DB.NewSelect().Model(&rows).OrderExpr("kind DESC, name").Scan(ctx) // the root first
+	h, err := loadHierarchy(ctx, s.engine.records, s.deps.Keys, s.deps.Clock.Now())
 	if err != nil {
-		return fmt.Errorf("read authorities: %w", err)
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	for _, row := range rows {
-		a, err := s.loadAuthority(ctx, row)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrConfig, err)
-		}
-		s.authorities[row.Name] = a
-		if row.Kind == kindRoot {
-			s.root = a
-		}
+	err = h.complete()
+	if err != nil {
+		return err
 	}
-	for _, name := range []string{RootName, OfficialName, ServiceName, TSAName} {
-		if s.authorities[name] == nil {
-			return fmt.Errorf("%w: %s is missing", ErrNotInitialised, name)
-		}
-	}
-	for _, a := range s.authorities {
-		err = a.check(s.root, s.deps.Clock.Now())
-		if err != nil {
-			return fmt.Errorf("%w: authority %s: %w", ErrConfig, a.name, err)
-		}
-		if a.kind != kindIssuer {
+	for _, a := range h.byName {
+		if a.kind != kindIssuer || !a.signs() {
 			continue
 		}
-		err = a.embed(s.root.cert, s.signing, s.engine.records)
+		err = a.embed(s.signing, s.engine.records)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrConfig, err)
 		}
 	}
-	return nil
-}
-
-func (s *Service) loadAuthority(ctx context.Context, row authorityRow) (*authority, error) {
-	stored, err := s.engine.records.get(ctx, row.Serial)
-	if err != nil {
-		return nil, err
-	}
-	if stored.State != StateIssued {
-		return nil, fmt.Errorf("%w: certificate of authority %s is %s", ErrState, row.Name, stored.State)
-	}
-	cert, err := stored.X509()
-	if err != nil {
-		return nil, err
-	}
-	signer, err := s.deps.Keys.Signer(ctx, row.KeyLabel)
-	if err != nil {
-		return nil, fmt.Errorf("key of authority %s: %w", row.Name, err)
-	}
-	a, err := newAuthority(row.Name, row.Kind, cert, signer)
-	if err != nil {
-		return nil, err
-	}
-	a.serial = row.Serial
-	return a, nil
-}
-
-// check says whether the authority may sign now.
-func (a *authority) check(root *authority, now time.Time) error {
-	if !a.cert.IsCA || a.cert.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != x509.KeyUsageCertSign|x509.KeyUsageCRLSign {
-		return fmt.Errorf("its certificate is not one of an authority")
-	}
-	err := a.cert.CheckSignatureFrom(root.cert)
-	if err != nil {
-		return fmt.Errorf("chain: %w", err)
-	}
-	if now.Before(a.cert.NotBefore) || now.After(a.cert.NotAfter) {
-		return fmt.Errorf("its certificate is not valid at %s", now.Format(time.RFC3339))
-	}
+	s.hierarchy, s.authorities = h, h.byName
 	return nil
 }
 
@@ -158,7 +103,7 @@ func (s *Service) checkProfiles() error {
 		case profile.IssuerEach, profile.IssuerRoot, profile.IssuerSelf:
 			continue
 		}
-		if s.authorities[p.Issuer] == nil {
+		if s.hierarchy.active(p.Issuer) == nil {
 			return fmt.Errorf("%w: profile %s names issuer %q", ErrConfig, p.Name, p.Issuer)
 		}
 	}
@@ -198,6 +143,9 @@ func (s *Service) startPublic() error {
 	status := statusStore{s.engine.records}
 	var lists []crl.Issuer
 	for _, a := range s.authorities {
+		if !a.signs() {
+			continue
+		}
 		lists = append(lists, crl.Issuer{Name: a.name, Certificate: a.cert, Signer: a.signer})
 	}
 	var err error
@@ -205,19 +153,26 @@ func (s *Service) startPublic() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	stamps := s.hierarchy.active(TSAName)
 	var issuers []ocsp.Issuer
 	var responderKey crypto.Signer
 	var stamping *unit
 	for i, u := range s.units {
 		switch u.kind {
 		case kindOCSP:
-			issuers = append(issuers, ocsp.Issuer{Name: u.name, Certificate: s.authorities[u.name].cert, Responder: u.cert})
+			a := s.authorities[u.name]
+			if a == nil || !a.signs() {
+				continue // an authority that has ended
+			}
+			issuers = append(issuers, ocsp.Issuer{Name: u.name, Certificate: a.cert, Responder: u.cert})
 			responderKey = u.signer
 		case kindTSA:
-			stamping = &s.units[i]
+			if u.name == unitName(stamps) {
+				stamping = &s.units[i]
+			}
 		}
 	}
-	if len(issuers) != len(s.authorities) || stamping == nil {
+	if len(issuers) != len(lists) || stamping == nil {
 		return fmt.Errorf("%w: a responder or the time-stamping unit is missing", ErrNotInitialised)
 	}
 	responder, err := ocsp.New(ocsp.Config{Issuers: issuers, Signer: responderKey, Source: status, Clock: s.deps.Clock,
@@ -229,7 +184,7 @@ func (s *Service) startPublic() error {
 	if err != nil {
 		return err
 	}
-	stamper, err := tsa.New(tsa.Config{Chain: []*x509.Certificate{stamping.cert, s.authorities[TSAName].cert}, Signer: stamping.signer,
+	stamper, err := tsa.New(tsa.Config{Chain: []*x509.Certificate{stamping.cert, stamps.cert}, Signer: stamping.signer,
 		Policy: policy, Journal: &journal{records: s.engine.records, ledger: s.deps.Ledger, clock: s.deps.Clock},
 		Clock: s.deps.Clock, Logger: s.deps.Logger})
 	if err != nil {
@@ -247,7 +202,10 @@ func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	for {
-		for name := range s.authorities {
+		for name, a := range s.authorities {
+			if !a.signs() {
+				continue
+			}
 			_, err := s.crls.Current(ctx, name)
 			if err != nil && ctx.Err() == nil {
 				s.deps.Logger.ErrorContext(ctx, "CRL refresh failed", "issuer", name, "error", err)

@@ -113,9 +113,13 @@ func (s *System) chainPEM(leaf *x509.Certificate) ([]byte, error) {
 // machineCAs is the pool that clients of our TLS servers are checked against:
 // the issuer of machines alone, so that an official's certificate opens none.
 func (s *System) machineCAs() (*x509.CertPool, error) {
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(s.CA.Export()["issuer-"+ca.ServiceName+".pem"]) {
+	issuers := s.CA.IssuersOf(ca.ServiceName)
+	if len(issuers) == 0 {
 		return nil, fmt.Errorf("no certificate of the authority %s", ca.ServiceName)
+	}
+	pool := x509.NewCertPool()
+	for _, cert := range issuers {
+		pool.AddCert(cert)
 	}
 	return pool, nil
 }

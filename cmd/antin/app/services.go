@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"crypto"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -137,23 +135,7 @@ func (s *System) servePKI() (string, error) {
 
 // Anchors are the trust anchors and issuing certificates of the own authority.
 func (s *System) Anchors(context.Context) (*trust.Store, error) {
-	anchors := []*x509.Certificate{s.CA.Root()}
-	var issuers []*x509.Certificate
-	for name, text := range s.CA.Export() {
-		if len(name) < 7 || name[:7] != "issuer-" {
-			continue
-		}
-		block, _ := pem.Decode(text)
-		if block == nil {
-			return nil, fmt.Errorf("certificate %s is not PEM", name)
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("certificate %s: %w", name, err)
-		}
-		issuers = append(issuers, cert)
-	}
-	return trust.NewStore(anchors, issuers)
+	return trust.NewStore(s.CA.Anchors(), s.CA.Issuers())
 }
 
 // Collector fetches revocation data.
