@@ -6,7 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
-	_ "crypto/sha256" // crypto.SHA256 is named on the wire
+	"crypto/sha256"
 	_ "crypto/sha512" // crypto.SHA384 and crypto.SHA512 are named on the wire
 	"encoding/asn1"
 	"fmt"
@@ -178,6 +178,16 @@ func planSignature(pub crypto.PublicKey, s scheme, hash string, salt int, digest
 		}
 	}
 	return signPlan{}, fmt.Errorf("%w: %q with a key of %s", ErrUnsupported, s, AlgorithmOf(pub))
+}
+
+// provingPlan is a signature that says nothing, to see whether a key works.
+func provingPlan(pub crypto.PublicKey) (signPlan, error) {
+	digest := sha256.Sum256([]byte("antin: proof of possession"))
+	s := schemePKCS1
+	if _, ok := pub.(*ecdsa.PublicKey); ok {
+		s = schemeECDSA
+	}
+	return planSignature(pub, s, crypto.SHA256.String(), 0, digest[:])
 }
 
 // mechanism gives the mechanism and the data for C_Sign.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -63,6 +62,10 @@ type KeyInfo struct {
 	ID        string
 	Algorithm string
 	Public    crypto.PublicKey
+	// Tokens are the names of the tokens that hold the key.
+	Tokens []string
+	// Backup says that the key may leave the token encrypted (see WrapKey).
+	Backup bool
 }
 
 // Dial connects to the worker at socket, waiting up to MaxWait for it.
@@ -118,20 +121,7 @@ func (c *Client) Signer(ctx context.Context, label string) (crypto.Signer, error
 // "EC-P521", "RSA-2048", "RSA-3072" or "RSA-4096". ErrExists says that the
 // label is taken.
 func (c *Client) Generate(ctx context.Context, label, algorithm string) (crypto.PublicKey, error) {
-	err := checkLabel(label)
-	if err != nil {
-		return nil, err
-	}
-	id := make([]byte, keyIDSize)
-	_, err = rand.Read(id)
-	if err != nil {
-		return nil, fmt.Errorf("key id: %w", err)
-	}
-	resp, _, err := c.do(ctx, request{Op: opGenerate, Label: label, Algorithm: algorithm, KeyID: id}, max(c.maxWait, generateWait))
-	if err != nil {
-		return nil, err
-	}
-	return c.remember(label, resp.Key)
+	return c.GenerateKey(ctx, NewKey{Label: label, Algorithm: algorithm})
 }
 
 // remember keeps the public key of a label.
@@ -165,7 +155,7 @@ func (c *Client) Keys(ctx context.Context) ([]KeyInfo, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: public key of %q: %w", ErrWorkerFailed, k.Label, err)
 		}
-		out = append(out, KeyInfo{Label: k.Label, ID: hex.EncodeToString(k.ID), Algorithm: k.Algorithm, Public: pub})
+		out = append(out, KeyInfo{Label: k.Label, ID: hex.EncodeToString(k.ID), Algorithm: k.Algorithm, Public: pub, Tokens: k.Tokens, Backup: k.Backup})
 	}
 	return out, nil
 }
@@ -197,7 +187,7 @@ func (c *Client) do(ctx context.Context, req request, wait time.Duration) (respo
 		if err == nil {
 			err = &remoteError{code: resp.Error, text: resp.Message}
 		}
-		if errors.Is(err, ErrClosed) || (resp.Error != "" && !errors.Is(err, ErrUnavailable)) || errors.Is(err, ErrBadRequest) {
+		if errors.Is(err, ErrClosed) || (resp.Error != "" && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrBusy)) || errors.Is(err, ErrBadRequest) {
 			return response{}, 0, err
 		}
 		if bounded.Err() == nil {

@@ -19,19 +19,28 @@ const (
 	// maxSessions bounds the pool. SoftHSM gains nothing beyond a few sessions
 	// for each core, and network HSMs refuse hundreds.
 	maxSessions = 64
+	// maxTokens bounds the tokens of one worker.
+	maxTokens = 16
 )
 
-// WorkerConfig tells the key worker which token to open. It holds no secret:
-// the PIN is named by file.
+// WorkerConfig tells the key worker which tokens to open. It holds no secret:
+// the PIN is named by its source.
 type WorkerConfig struct {
+	// Tokens name the tokens by URI (see URI); the first is where new keys are
+	// made unless another is named. When empty, the fields from Module to
+	// PINFile name the one token, as they did before there were several.
+	Tokens []string `json:"tokens,omitempty"`
+	// Environment is set in the worker before the modules are loaded: some take
+	// their settings from there (TPM2_PKCS11_STORE). It must hold no secret.
+	Environment map[string]string `json:"environment,omitempty"`
 	// Module is the path of the PKCS#11 library; DefaultModule when empty.
 	Module string `json:"module,omitempty"`
 	// TokenLabel selects the token; slot numbers change and are not used.
-	TokenLabel string `json:"token_label"`
+	TokenLabel string `json:"token_label,omitempty"`
 	// TokenSerial decides between tokens with the same label.
 	TokenSerial string `json:"token_serial,omitempty"`
 	// PINFile holds the user PIN; it must not be readable for group or others.
-	PINFile string `json:"pin_file"`
+	PINFile string `json:"pin_file,omitempty"`
 	// SocketPath is where the worker listens. Its folder is 0700.
 	SocketPath string `json:"socket_path,omitempty"`
 	// SoftHSMConf is the softhsm2.conf of the token; empty for other modules.
@@ -41,33 +50,138 @@ type WorkerConfig struct {
 	Sessions int `json:"sessions,omitempty"`
 }
 
-// withDefaults fills what was left out and refuses what cannot work.
-func (c WorkerConfig) withDefaults() (WorkerConfig, error) {
-	if c.Module == "" {
-		c.Module = DefaultModule
+// tokenConfig is one token of a WorkerConfig, checked.
+type tokenConfig struct {
+	uri URI
+	// name is unique among the tokens of the worker: the label, with "@" and
+	// the serial number where labels are equal.
+	name string
+	// module, label, serial and pin are set for PKCS#11; pin is set for every
+	// URI with a pin-source.
+	module, label, serial string
+	pin                   pinSource
+	sessions              int
+}
+
+// URIs gives the tokens by URI, whichever way they were written.
+func (c WorkerConfig) URIs() ([]string, error) {
+	if len(c.Tokens) > 0 {
+		return c.Tokens, nil
 	}
 	if c.TokenLabel == "" {
-		return c, errors.New("key worker: no token label given")
+		return nil, errors.New("key worker: no token label given")
 	}
 	if c.PINFile == "" {
-		return c, errors.New("key worker: no PIN file given")
+		return nil, errors.New("key worker: no PIN file given")
 	}
-	if c.Sessions <= 0 {
-		c.Sessions = 2 * runtime.GOMAXPROCS(0)
+	u := URI{Scheme: schemePKCS11, Path: map[string]string{"token": c.TokenLabel}, Query: map[string]string{"pin-source": "file:" + c.PINFile}}
+	if c.TokenSerial != "" {
+		u.Path["serial"] = c.TokenSerial
 	}
-	c.Sessions = min(c.Sessions, maxSessions)
-	_, err := os.Stat(c.Module)
+	if c.Module != "" {
+		u.Query["module-path"] = c.Module
+	}
+	return []string{u.String()}, nil
+}
+
+// tokens reads the URIs and refuses what cannot work.
+func (c WorkerConfig) tokens() ([]tokenConfig, error) {
+	uris, err := c.URIs()
 	if err != nil {
-		return c, fmt.Errorf("PKCS#11 module (install softhsm2 or set the module's path): %w", err)
+		return nil, err
+	}
+	if len(uris) > maxTokens {
+		return nil, fmt.Errorf("key worker: %d tokens, at most %d", len(uris), maxTokens)
 	}
 	if c.SoftHSMConf != "" {
 		// A missing file makes SoftHSM answer CKR_GENERAL_ERROR to everything.
 		_, err := os.Stat(c.SoftHSMConf)
 		if err != nil {
-			return c, fmt.Errorf("SoftHSM configuration: %w", err)
+			return nil, fmt.Errorf("SoftHSM configuration: %w", err)
 		}
 	}
-	return c, nil
+	out := make([]tokenConfig, 0, len(uris))
+	labels := map[string]int{}
+	for _, text := range uris {
+		t, err := c.token(text)
+		if err != nil {
+			return nil, fmt.Errorf("key worker: %w", err)
+		}
+		labels[t.label]++
+		out = append(out, t)
+	}
+	names := map[string]bool{}
+	for i := range out {
+		out[i].name = out[i].label
+		if labels[out[i].label] > 1 {
+			out[i].name += "@" + out[i].serial
+		}
+		if names[out[i].name] {
+			return nil, fmt.Errorf("key worker: the token %q is named twice; give the serial numbers", out[i].name)
+		}
+		names[out[i].name] = true
+	}
+	return out, nil
+}
+
+// token reads one URI.
+func (c WorkerConfig) token(text string) (tokenConfig, error) {
+	u, err := ParseURI(text)
+	if err != nil {
+		return tokenConfig{}, err
+	}
+	t := tokenConfig{uri: u, label: u.name(), serial: u.Path["serial"]}
+	if t.label == "" {
+		return t, fmt.Errorf("%w: %s names no token", ErrBadRequest, text)
+	}
+	fallback := c.Sessions
+	if fallback <= 0 {
+		fallback = 2 * runtime.GOMAXPROCS(0)
+	}
+	t.sessions, err = u.number("sessions", min(fallback, maxSessions), 1, maxSessions)
+	if err != nil {
+		return t, err
+	}
+	source := u.Query["pin-source"]
+	if source != "" {
+		t.pin, err = openPINSource(source)
+		if err != nil {
+			return t, err
+		}
+	}
+	if u.Scheme != schemePKCS11 {
+		return t, nil
+	}
+	if t.pin == nil {
+		return t, fmt.Errorf("%w: %s names no pin-source", ErrBadRequest, text)
+	}
+	t.module = u.Query["module-path"]
+	if t.module == "" {
+		t.module = DefaultModule
+	}
+	_, err = os.Stat(t.module)
+	if err != nil {
+		return t, fmt.Errorf("PKCS#11 module (install softhsm2 or set the module's path): %w", err)
+	}
+	return t, nil
+}
+
+// setEnvironment gives the modules their settings; in the worker only.
+func (c WorkerConfig) setEnvironment() error {
+	for name, value := range c.Environment {
+		err := os.Setenv(name, value)
+		if err != nil {
+			return fmt.Errorf("environment of the module: %w", err)
+		}
+	}
+	if c.SoftHSMConf == "" {
+		return nil
+	}
+	err := os.Setenv("SOFTHSM2_CONF", c.SoftHSMConf)
+	if err != nil {
+		return fmt.Errorf("SOFTHSM2_CONF: %w", err)
+	}
+	return nil
 }
 
 // readPIN reads a PIN file that only its owner can read.

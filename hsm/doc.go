@@ -4,7 +4,9 @@
 // socket. A crashed module therefore cannot take the server with it, and a
 // stolen server process cannot read a key.
 //
-// The parts: RunWorker is the child; StartWorker starts it and starts it again
+// The parts: RunWorker is the child; it reaches each token through a backend
+// (backend.go) and routes keys over several (tokenset.go); tokens are named by
+// RFC 7512 URIs. StartWorker starts the worker and starts it again
 // when it dies; Client asks it to sign and to make keys, and waits a bounded
 // time while it is healed; InitSoftToken makes a SoftHSM token; Register binds
 // the name of a key to its certificate chain and its holder.

@@ -7,6 +7,9 @@ var (
 	// ErrUnavailable says that the worker or the token did not answer within
 	// the bounded wait; the same request may be made again later.
 	ErrUnavailable = errors.New("key worker unavailable")
+	// ErrBusy says that the tokens have more work than they can do in time; the
+	// same request may be made again later.
+	ErrBusy = errors.New("token busy")
 	// ErrExists says that a key or a token with that label is there already.
 	ErrExists = errors.New("label already in use")
 	// ErrNotFound says that no private key has that label.
@@ -36,6 +39,8 @@ type errorCode string
 
 const (
 	codeUnavailable   errorCode = "unavailable"
+	codeBusy          errorCode = "busy"
+	codeMismatch      errorCode = "mismatch"
 	codeExists        errorCode = "exists"
 	codeNotFound      errorCode = "not_found"
 	codeUnsupported   errorCode = "unsupported"
@@ -65,6 +70,10 @@ func codeOf(err error) errorCode {
 		return codeRunning
 	case errors.Is(err, ErrUnavailable):
 		return codeUnavailable
+	case errors.Is(err, ErrBusy):
+		return codeBusy
+	case errors.Is(err, ErrKeyMismatch):
+		return codeMismatch
 	default:
 		return codeFailed
 	}
@@ -89,6 +98,10 @@ func (c errorCode) sentinel() error {
 		return ErrWorkerRunning
 	case codeUnavailable:
 		return ErrUnavailable
+	case codeBusy:
+		return ErrBusy
+	case codeMismatch:
+		return ErrKeyMismatch
 	default:
 		return ErrWorkerFailed
 	}

@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// maxRequest bounds one request: a digest, a label and names of algorithms.
-	maxRequest = 16 << 10
+	// maxRequest bounds one request: a digest, a label, a certificate or a
+	// wrapped key.
+	maxRequest = 64 << 10
 	// maxResponse bounds one response; the longest is the list of keys, about
 	// 1 KiB for a key of RSA-4096.
 	maxResponse = 8 << 20
@@ -30,6 +31,14 @@ const (
 	opGenerate operation = "generate"
 	opKeys     operation = "keys"
 	opHealth   operation = "health"
+
+	opTokens            operation = "tokens"
+	opSetState          operation = "set_state"
+	opProbe             operation = "probe"
+	opImportCertificate operation = "import_certificate"
+	opDelete            operation = "delete"
+	opWrap              operation = "wrap"
+	opUnwrap            operation = "unwrap"
 )
 
 // request is one frame from the client.
@@ -47,6 +56,18 @@ type request struct {
 	Hash   string `json:"hash,omitempty"`
 	Salt   int    `json:"salt,omitempty"`
 	Digest []byte `json:"digest,omitempty"`
+	// Token names a token (TokenInfo.Name); empty means the first that will do.
+	Token string `json:"token,omitempty"`
+	// State is the state to put the token in.
+	State TokenState `json:"state,omitempty"`
+	// Backup asks for a key that may leave the token encrypted.
+	Backup bool `json:"backup,omitempty"`
+	// Certificate is a DER certificate to keep beside its key.
+	Certificate []byte `json:"certificate,omitempty"`
+	// KEK, Wrapped and SPKI are for the backup of a key and its return.
+	KEK     []byte `json:"kek,omitempty"`
+	Wrapped []byte `json:"wrapped,omitempty"`
+	SPKI    []byte `json:"spki,omitempty"`
 }
 
 // response is one frame from the worker.
@@ -58,6 +79,9 @@ type response struct {
 	Key       *wireKey    `json:"key,omitempty"`
 	Keys      []wireKey   `json:"keys,omitempty"`
 	Health    *HealthInfo `json:"health,omitempty"`
+	Tokens    []TokenInfo `json:"tokens,omitempty"`
+	Probe     *Probe      `json:"probe,omitempty"`
+	Wrapped   []byte      `json:"wrapped,omitempty"`
 }
 
 // wireKey is a key in a response; SPKI is a DER SubjectPublicKeyInfo
@@ -67,9 +91,13 @@ type wireKey struct {
 	ID        []byte `json:"id"`
 	Algorithm string `json:"algorithm"`
 	SPKI      []byte `json:"spki"`
+	// Tokens are the names of the tokens that hold the key.
+	Tokens []string `json:"tokens,omitempty"`
+	Backup bool     `json:"backup,omitempty"`
 }
 
-// HealthInfo is the state of a worker and its token.
+// HealthInfo is the state of a worker and its tokens: Token and Serial are
+// those of the first, the figures those of all.
 type HealthInfo struct {
 	PID        int       `json:"pid"`
 	Token      string    `json:"token"`
@@ -82,6 +110,8 @@ type HealthInfo struct {
 	Recoveries uint64 `json:"recoveries"`
 	// Refused counts signatures that did not verify and were not released.
 	Refused uint64 `json:"refused"`
+	// Tokens are the tokens one by one.
+	Tokens []TokenInfo `json:"tokens"`
 }
 
 // writeFrame writes v as one frame.

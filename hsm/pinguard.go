@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"github.com/miekg/pkcs11"
 )
@@ -18,21 +17,13 @@ type pinGuard struct {
 	state  string
 }
 
-// newPINGuard looks at the PIN file without reading it.
-func newPINGuard(pinFile string) (pinGuard, error) {
-	info, err := os.Stat(pinFile)
+// newPINGuard looks at the PIN's source without reading the PIN.
+func newPINGuard(source pinSource) (pinGuard, error) {
+	state, err := source.state()
 	if err != nil {
-		return pinGuard{}, fmt.Errorf("PIN file: %w", err)
+		return pinGuard{}, err
 	}
-	var inode uint64
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if ok {
-		inode = st.Ino
-	}
-	return pinGuard{
-		marker: pinFile + ".refused",
-		state:  fmt.Sprintf("%d %d %d\n", inode, info.ModTime().UnixNano(), info.Size()),
-	}, nil
+	return pinGuard{marker: source.marker(), state: state}, nil
 }
 
 // allow decides before a login from the token's flags (PKCS#11 v2.40 §3.2) and

@@ -28,7 +28,7 @@ func (p *sessionPool) enter(ctx context.Context) error {
 	case p.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: waiting for a session: %w", ErrUnavailable, ctx.Err())
+		return fmt.Errorf("%w: no session in time: %w", ErrBusy, ctx.Err())
 	}
 }
 

@@ -112,11 +112,12 @@ func writeNew(path, text string) error {
 // initToken runs in the child: C_InitToken and C_InitPIN on the first slot
 // without a token.
 func initToken(start workerStart) (err error) {
-	cfg, err := start.Config.withDefaults()
+	tokens, err := start.Config.tokens()
 	if err != nil {
 		return err
 	}
-	pin, err := readPIN(cfg.PINFile)
+	cfg := tokens[0]
+	pin, err := cfg.pin.pin()
 	if err != nil {
 		return err
 	}
@@ -124,15 +125,13 @@ func initToken(start workerStart) (err error) {
 	if err != nil {
 		return err
 	}
-	if cfg.SoftHSMConf != "" {
-		err := os.Setenv("SOFTHSM2_CONF", cfg.SoftHSMConf)
-		if err != nil {
-			return fmt.Errorf("SOFTHSM2_CONF: %w", err)
-		}
+	err = start.Config.setEnvironment()
+	if err != nil {
+		return err
 	}
-	mod := pkcs11.New(cfg.Module)
+	mod := pkcs11.New(cfg.module)
 	if mod == nil {
-		return fmt.Errorf("%w: %s cannot be loaded as a PKCS#11 module", ErrUnavailable, cfg.Module)
+		return fmt.Errorf("%w: %s cannot be loaded as a PKCS#11 module", ErrUnavailable, cfg.module)
 	}
 	defer mod.Destroy()
 	err = mod.Initialize()
@@ -140,11 +139,11 @@ func initToken(start workerStart) (err error) {
 		return fmt.Errorf("C_Initialize: %w", err)
 	}
 	defer func() { err = errors.Join(err, mod.Finalize()) }()
-	slot, err := emptySlot(mod, cfg.TokenLabel)
+	slot, err := emptySlot(mod, cfg.label)
 	if err != nil {
 		return err
 	}
-	err = mod.InitToken(slot, soPIN, cfg.TokenLabel)
+	err = mod.InitToken(slot, soPIN, cfg.label)
 	if err != nil {
 		return fmt.Errorf("C_InitToken: %w", err)
 	}

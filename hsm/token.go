@@ -21,9 +21,6 @@ const (
 	maxAttempts = 8
 	// throttleWait is the pause after CKR_FUNCTION_FAILED; it doubles.
 	throttleWait = 20 * time.Millisecond
-	// reloadEvery bounds how often an unknown label makes the worker list all
-	// objects again: with 1,000 keys SoftHSM takes about 50 ms for it.
-	reloadEvery = 2 * time.Second
 )
 
 // tokenKey is a private key in the token, found once.
@@ -34,19 +31,19 @@ type tokenKey struct {
 	pub    crypto.PublicKey
 	// alwaysAuth asks for the PIN before each use (CKA_ALWAYS_AUTHENTICATE).
 	alwaysAuth bool
+	// extractable says that the key may leave the token encrypted.
+	extractable bool
 }
 
 // token is an open token. Lock order: objects, then life.
 type token struct {
-	cfg WorkerConfig
+	cfg tokenConfig
 	log *slog.Logger
 	mod *pkcs11.Ctx
 
 	// objects serialises the making of objects and the listing of all: SoftHSM
 	// 2.6.1 loses objects and answers CKR_GENERAL_ERROR otherwise.
 	objects sync.Mutex
-	// lastReload is guarded by objects.
-	lastReload time.Time
 
 	// life is held for reading during calls of the module and for writing
 	// while the module is being initialised again. It guards the fields below.
@@ -61,27 +58,24 @@ type token struct {
 	epoch uint64
 	// lost says that the last re-initialisation failed.
 	lost bool
-	keys map[string]*tokenKey
+	// found are the keys by label.
+	found map[string]*tokenKey
+	// about is what the token says of itself.
+	about pkcs11.TokenInfo
 
 	pool *sessionPool
 
-	// pinRefused is closed once the token refused the PIN.
-	pinRefused chan struct{}
-	pinOnce    sync.Once
-
-	signatures atomic.Uint64
 	recoveries atomic.Uint64
-	refused    atomic.Uint64
 }
 
 // openToken loads the module, finds the token, logs in and loads its keys.
-func openToken(cfg WorkerConfig, log *slog.Logger) (*token, error) {
-	mod := pkcs11.New(cfg.Module)
+func openToken(cfg tokenConfig, log *slog.Logger) (*token, error) {
+	mod := pkcs11.New(cfg.module)
 	if mod == nil {
-		return nil, fmt.Errorf("%w: %s cannot be loaded as a PKCS#11 module", ErrUnavailable, cfg.Module)
+		return nil, fmt.Errorf("%w: %s cannot be loaded as a PKCS#11 module", ErrUnavailable, cfg.module)
 	}
-	t := &token{cfg: cfg, log: log, mod: mod, pinRefused: make(chan struct{})}
-	t.pool = newSessionPool(cfg.Sessions)
+	t := &token{cfg: cfg, log: log, mod: mod}
+	t.pool = newSessionPool(cfg.sessions)
 	err := mod.Initialize()
 	if err != nil && !isCode(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
 		mod.Destroy()
@@ -89,14 +83,13 @@ func openToken(cfg WorkerConfig, log *slog.Logger) (*token, error) {
 	}
 	err = t.start()
 	if err != nil {
-		t.close()
-		return nil, err
+		return nil, errors.Join(err, t.close())
 	}
 	return t, nil
 }
 
 // close ends the sessions and unloads the module.
-func (t *token) close() {
+func (t *token) close() error {
 	t.life.Lock()
 	defer t.life.Unlock()
 	err := t.mod.Finalize()
@@ -104,6 +97,7 @@ func (t *token) close() {
 		t.log.Warn("the module did not close cleanly", slog.Any("error", err))
 	}
 	t.mod.Destroy()
+	return nil
 }
 
 // start does what follows C_Initialize, with the login. The caller holds life for writing or
@@ -133,24 +127,24 @@ func (t *token) selectSlot() error {
 			continue // a slot whose token went away is not ours to judge
 		}
 		serial := strings.TrimRight(info.SerialNumber, " \x00")
-		if strings.TrimRight(info.Label, " \x00") != t.cfg.TokenLabel || (t.cfg.TokenSerial != "" && serial != t.cfg.TokenSerial) {
+		if strings.TrimRight(info.Label, " \x00") != t.cfg.label || (t.cfg.serial != "" && serial != t.cfg.serial) {
 			continue
 		}
 		found++
-		t.slot, t.serial = slot, serial
+		t.slot, t.serial, t.about = slot, serial, info
 	}
 	if found == 0 {
-		return fmt.Errorf("%w: no token has the label %q", ErrTokenNotFound, t.cfg.TokenLabel)
+		return fmt.Errorf("%w: no token has the label %q", ErrTokenNotFound, t.cfg.label)
 	}
 	if found > 1 {
-		return fmt.Errorf("%w: %d tokens have the label %q; give the serial number too", ErrTokenNotFound, found, t.cfg.TokenLabel)
+		return fmt.Errorf("%w: %d tokens have the label %q; give the serial number too", ErrTokenNotFound, found, t.cfg.label)
 	}
 	return nil
 }
 
 // login logs the user in on the anchor session, for all sessions of the token.
 func (t *token) login() error {
-	guard, err := newPINGuard(t.cfg.PINFile)
+	guard, err := newPINGuard(t.cfg.pin)
 	if err != nil {
 		return err
 	}
@@ -160,10 +154,9 @@ func (t *token) login() error {
 	}
 	err = guard.allow(info.Flags)
 	if err != nil {
-		t.refusePIN()
 		return err
 	}
-	pin, err := readPIN(t.cfg.PINFile)
+	pin, err := t.cfg.pin.pin()
 	if err != nil {
 		return err
 	}
@@ -172,15 +165,10 @@ func (t *token) login() error {
 		return guard.accepted()
 	}
 	if classify(err) == curePIN {
-		t.refusePIN()
-		return errors.Join(fmt.Errorf("%w by token %q: %w", ErrPIN, t.cfg.TokenLabel, err), guard.refused())
+		return errors.Join(fmt.Errorf("%w by token %q: %w", ErrPIN, t.cfg.label, err), guard.refused())
 	}
-	return fmt.Errorf("log in to token %q: %w", t.cfg.TokenLabel, err)
+	return fmt.Errorf("log in to token %q: %w", t.cfg.label, err)
 }
-
-// refusePIN makes the worker stop: a supervisor that started it again would
-// lock the token.
-func (t *token) refusePIN() { t.pinOnce.Do(func() { close(t.pinRefused) }) }
 
 // heal does what a cure asks for, once for each epoch.
 func (t *token) heal(c cure, epoch uint64) error {
@@ -245,7 +233,6 @@ func (t *token) attempt(ctx context.Context, do func() error) error {
 		case cureNone, cureFatal:
 			return last
 		case curePIN:
-			t.refusePIN()
 			return fmt.Errorf("%w: %w", ErrPIN, last)
 		case cureWait:
 			time.Sleep(wait)
@@ -269,42 +256,15 @@ func (t *token) attempt(ctx context.Context, do func() error) error {
 	return fmt.Errorf("%w: after %d attempts: %w", ErrUnavailable, maxAttempts, last)
 }
 
-// find gives a key by label, listing the objects again when it is unknown:
-// another program may have made it.
-func (t *token) find(ctx context.Context, label string) (*tokenKey, error) {
-	err := checkLabel(label)
-	if err != nil {
-		return nil, err
-	}
-	key := t.lookup(label)
-	if key != nil {
-		return key, nil
-	}
-	t.objects.Lock()
-	defer t.objects.Unlock()
-	if time.Since(t.lastReload) >= reloadEvery {
-		err := t.reload(ctx)
-		if err != nil {
-			return nil, err
-		}
-	}
-	key = t.lookup(label)
-	if key == nil {
-		return nil, fmt.Errorf("%w: %q", ErrNotFound, label)
-	}
-	return key, nil
-}
-
 // lookup finds a key in memory.
 func (t *token) lookup(label string) *tokenKey {
 	t.life.RLock()
 	defer t.life.RUnlock()
-	return t.keys[label]
+	return t.found[label]
 }
 
 // reload lists the objects again; the caller holds objects.
 func (t *token) reload(ctx context.Context) error {
-	t.lastReload = time.Now()
 	t.life.Lock()
 	epoch := t.epoch
 	c := cureModule
@@ -327,11 +287,11 @@ func (t *token) reload(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// list gives all keys, sorted by label.
-func (t *token) list(ctx context.Context) ([]*tokenKey, error) {
+// keys gives all keys, sorted by label.
+func (t *token) keys(ctx context.Context, fresh bool) ([]backendKey, error) {
 	t.objects.Lock()
 	defer t.objects.Unlock()
-	if time.Since(t.lastReload) >= reloadEvery {
+	if fresh {
 		err := t.reload(ctx)
 		if err != nil {
 			return nil, err
@@ -339,10 +299,38 @@ func (t *token) list(ctx context.Context) ([]*tokenKey, error) {
 	}
 	t.life.RLock()
 	defer t.life.RUnlock()
-	out := make([]*tokenKey, 0, len(t.keys))
-	for _, k := range t.keys {
-		out = append(out, k)
+	out := make([]backendKey, 0, len(t.found))
+	for _, k := range t.found {
+		out = append(out, k.backendKey())
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].label < out[j].label })
+	sort.Slice(out, func(i, j int) bool { return out[i].Label < out[j].Label })
 	return out, nil
+}
+
+// backendKey is the key as the rest of the worker sees it.
+func (k *tokenKey) backendKey() backendKey {
+	return backendKey{Label: k.label, ID: k.id, Public: k.pub, Backup: k.extractable}
+}
+
+// info describes the token without asking it.
+func (t *token) info() backendInfo {
+	t.life.RLock()
+	defer t.life.RUnlock()
+	return backendInfo{
+		Kind: schemePKCS11, Label: t.cfg.label, Serial: t.serial, Manufacturer: t.about.ManufacturerID, Model: t.about.Model,
+		Firmware: fmt.Sprintf("%d.%d", t.about.FirmwareVersion.Major, t.about.FirmwareVersion.Minor),
+		Lanes:    t.cfg.sessions, Sessions: t.pool.count() + 1, Recoveries: t.recoveries.Load(),
+	}
+}
+
+// recover initialises the module again and finds the keys.
+func (t *token) recover(ctx context.Context) error {
+	t.life.RLock()
+	epoch := t.epoch
+	t.life.RUnlock()
+	err := ctx.Err()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return t.heal(cureModule, epoch)
 }

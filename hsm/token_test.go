@@ -3,7 +3,6 @@ package hsm
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/sha256"
 	"errors"
 	"log/slog"
@@ -35,27 +34,62 @@ func openTestToken(t testing.TB) *token {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err = cfg.withDefaults()
+	tokens, err := cfg.tokens()
 	if err != nil {
 		t.Fatal(err)
 	}
-	tok, err := openToken(cfg, slog.New(slog.DiscardHandler))
+	tok, err := openToken(tokens[0], slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(tok.close)
+	t.Cleanup(func() {
+		err := tok.close()
+		if err != nil {
+			t.Error(err)
+		}
+	})
 	return tok
 }
 
+// alone puts a token into a set of its own.
+func alone(t testing.TB, tok *token) *tokenSet {
+	t.Helper()
+	s := newTokenSet(t.Context(), slog.New(slog.DiscardHandler))
+	s.members = []*member{{cfg: tok.cfg, log: s.log, backend: tok, state: StateActive}}
+	s.objects.Lock()
+	defer s.objects.Unlock()
+	err := s.refresh(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func signTest(tok *token) error {
+	key := tok.lookup("k")
+	if key == nil {
+		return ErrNotFound
+	}
 	d := sha256.Sum256([]byte("x"))
-	_, err := tok.sign(context.Background(), "k", schemeECDSA, "SHA-256", 0, d[:])
+	plan, err := planSignature(key.pub, schemeECDSA, "SHA-256", 0, d[:])
+	if err != nil {
+		return err
+	}
+	sig, err := tok.sign(context.Background(), "k", plan)
+	if err == nil && !plan.verify(sig) {
+		return ErrKeyMismatch
+	}
 	return err
+}
+
+// request256 asks for a P-256 key with an id of one byte repeated.
+func request256(label string, id byte) generateRequest {
+	return generateRequest{Label: label, Algorithm: "EC-P256", ID: bytes.Repeat([]byte{id}, keyIDSize)}
 }
 
 func TestTheTokenIsHealedAfterEachKindOfLoss(t *testing.T) {
 	tok := openTestToken(t)
-	_, err := tok.generate(t.Context(), "k", "EC-P256", bytes.Repeat([]byte{1}, keyIDSize))
+	_, err := tok.generate(t.Context(), request256("k", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +100,7 @@ func TestTheTokenIsHealedAfterEachKindOfLoss(t *testing.T) {
 		{"a logout is healed", func() error { return tok.mod.Logout(tok.anchor) }},
 		{"the loss of all sessions is healed", func() error { return tok.mod.CloseAllSessions(tok.slot) }},
 		{"a finalised module is healed", func() error { return tok.mod.Finalize() }},
-		{"a stale handle is healed", func() error { tok.keys["k"].handle = 9999; return nil }},
+		{"a stale handle is healed", func() error { tok.found["k"].handle = 9999; return nil }},
 		{"a stale session in the pool is healed", func() error { tok.pool.idle = []pkcs11.SessionHandle{9999}; return nil }},
 		{"an aborted operation in a pooled session is healed", func() error {
 			s := tok.pool.idle[0]
@@ -95,34 +129,36 @@ func TestTheTokenIsHealedAfterEachKindOfLoss(t *testing.T) {
 func TestAKeyThatAnswersWithAnotherKeyIsNotReleased(t *testing.T) {
 	tok := openTestToken(t)
 	for i, label := range []string{"k", "other"} {
-		_, err := tok.generate(t.Context(), label, "EC-P256", bytes.Repeat([]byte{byte(i + 1)}, keyIDSize))
+		_, err := tok.generate(t.Context(), request256(label, byte(i+1)))
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	right := tok.keys["k"].handle
-	tok.keys["k"].handle = tok.keys["other"].handle
-	err := signTest(tok)
+	right := tok.found["k"].handle
+	tok.found["k"].handle = tok.found["other"].handle
+	set := alone(t, tok)
+	tok.found["k"].handle = tok.found["other"].handle // alone listed the keys anew
+	d := sha256.Sum256([]byte("x"))
+	_, err := set.sign(t.Context(), "k", schemeECDSA, "SHA-256", 0, d[:])
 	if err != nil {
 		t.Errorf("the mix-up was not healed: %v", err)
 	}
-	if tok.refused.Load() != 1 || tok.keys["k"].handle == 0 {
-		t.Errorf("refused %d signatures, want 1 (handle was %d)", tok.refused.Load(), right)
+	if refused := set.members[0].refused.Load(); refused != 1 || tok.found["k"].handle != right {
+		t.Errorf("refused %d signatures, want 1 (handle is %d, was %d)", refused, tok.found["k"].handle, right)
 	}
 }
 
 func TestGenerateIsSafeToRepeat(t *testing.T) {
 	tok := openTestToken(t)
-	id := bytes.Repeat([]byte{7}, keyIDSize)
-	first, err := tok.generate(t.Context(), "k", "EC-P256", id)
+	first, err := tok.generate(t.Context(), request256("k", 7))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := tok.generate(t.Context(), "k", "EC-P256", id)
-	if err != nil || !first.pub.(interface{ Equal(crypto.PublicKey) bool }).Equal(again.pub) {
+	again, err := tok.generate(t.Context(), request256("k", 7))
+	if err != nil || !samePublic(first.Public, again.Public) {
 		t.Errorf("the repeated request gave another key or an error: %v", err)
 	}
-	_, err = tok.generate(t.Context(), "thief", "EC-P256", id)
+	_, err = tok.generate(t.Context(), request256("thief", 7))
 	if !errors.Is(err, ErrExists) {
 		t.Errorf("an id in use gave %v", err)
 	}
@@ -140,8 +176,8 @@ func TestGenerateIsSafeToRepeat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := tok.generate(t.Context(), "half", "EC-P256", orphan)
-	if err != nil || AlgorithmOf(key.pub) != "EC-P256" {
+	key, err := tok.generate(t.Context(), request256("half", 9))
+	if err != nil || AlgorithmOf(key.Public) != "EC-P256" {
 		t.Errorf("the half-made key stood in the way: %v", err)
 	}
 }
@@ -161,20 +197,25 @@ func TestAKeyThatAsksForThePINEachTimeSigns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, err = tok.keys(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 3 {
 		err = signTest(tok)
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if !tok.keys["k"].alwaysAuth {
+	if !tok.found["k"].alwaysAuth {
 		t.Error("CKA_ALWAYS_AUTHENTICATE was not read")
 	}
 }
 
 func TestKeysMadeByAnotherProgramAreFound(t *testing.T) {
 	tok := openTestToken(t)
-	_, err := tok.find(t.Context(), "k")
+	set := alone(t, tok)
+	_, err := set.find(t.Context(), "k")
 	if !errors.Is(err, ErrNotFound) {
 		t.Fatalf("got %v", err)
 	}
@@ -182,12 +223,12 @@ func TestKeysMadeByAnotherProgramAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = tok.generatePair("k", bytes.Repeat([]byte{3}, keyIDSize), mech, params)
+	err = tok.generatePair(request256("k", 3), mech, params)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tok.lastReload = time.Now().Add(-reloadEvery)
-	err = signTest(tok)
+	set.listed = time.Now().Add(-reloadEvery)
+	_, err = set.find(t.Context(), "k")
 	if err != nil {
 		t.Error(err)
 	}
@@ -199,7 +240,7 @@ func TestPINGuardReadsTheFlagsOfTheToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := newPINGuard(file)
+	g, err := newPINGuard(pinFile(file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,20 +263,19 @@ func TestPINGuardReadsTheFlagsOfTheToken(t *testing.T) {
 func BenchmarkSignInProcess(b *testing.B) {
 	tok := openTestToken(b)
 	for i, alg := range []string{"EC-P256", "RSA-2048", "RSA-3072"} {
-		key, err := tok.generate(b.Context(), alg, alg, bytes.Repeat([]byte{byte(i + 1)}, keyIDSize))
+		key, err := tok.generate(b.Context(), generateRequest{Label: alg, Algorithm: alg, ID: bytes.Repeat([]byte{byte(i + 1)}, keyIDSize)})
 		if err != nil {
 			b.Fatal(err)
 		}
-		s := schemePKCS1
-		if alg == "EC-P256" {
-			s = schemeECDSA
+		plan, err := provingPlan(key.Public)
+		if err != nil {
+			b.Fatal(err)
 		}
-		d := sha256.Sum256([]byte("x"))
 		b.Run(alg, func(b *testing.B) {
 			b.SetParallelism(4)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					_, err := tok.sign(context.Background(), key.label, s, "SHA-256", 0, d[:])
+					_, err := tok.sign(context.Background(), key.Label, plan)
 					if err != nil {
 						b.Error(err)
 						return

@@ -63,6 +63,12 @@ func (t *token) attributes(h pkcs11.ObjectHandle, types ...uint) [][]byte {
 	return out
 }
 
+// isTrue says whether an attribute is there and true.
+func (t *token) isTrue(h pkcs11.ObjectHandle, typ uint) bool {
+	got := t.attributes(h, typ)
+	return got != nil && bytes.Equal(got[0], []byte{1})
+}
+
 // loadKeys lists all private keys once and finds the public half of each; the
 // caller holds life for writing or is the only user. Without a login a token
 // shows no private object at all, which must not be taken for an empty token.
@@ -105,16 +111,15 @@ func (t *token) loadKeys() error {
 		if keys[label] != nil {
 			ambiguous[label] = true
 		}
-		auth := t.attributes(h, pkcs11.CKA_ALWAYS_AUTHENTICATE)
 		keys[label] = &tokenKey{label: label, id: attrs[1], handle: h, pub: pub,
-			alwaysAuth: auth != nil && bytes.Equal(auth[0], []byte{1})}
+			alwaysAuth: t.isTrue(h, pkcs11.CKA_ALWAYS_AUTHENTICATE), extractable: t.isTrue(h, pkcs11.CKA_EXTRACTABLE)}
 	}
 	for label := range ambiguous {
 		// Choosing one would sign with a key that nobody chose.
 		t.log.Warn("a label stands for several private keys and is left out", slog.String("label", label))
 		delete(keys, label)
 	}
-	t.keys = keys
+	t.found = keys
 	return nil
 }
 
@@ -177,7 +182,16 @@ func (t *token) publicFromPrivate(h pkcs11.ObjectHandle) crypto.PublicKey {
 
 // generate makes a key pair. A label that exists with the same id is the
 // result of an earlier attempt of the same request.
-func (t *token) generate(ctx context.Context, label, algorithm string, id []byte) (*tokenKey, error) {
+func (t *token) generate(ctx context.Context, req generateRequest) (backendKey, error) {
+	key, err := t.generateKey(ctx, req)
+	if err != nil {
+		return backendKey{}, err
+	}
+	return key.backendKey(), nil
+}
+
+func (t *token) generateKey(ctx context.Context, req generateRequest) (*tokenKey, error) {
+	label, id := req.Label, req.ID
 	err := checkLabel(label)
 	if err != nil {
 		return nil, err
@@ -185,7 +199,7 @@ func (t *token) generate(ctx context.Context, label, algorithm string, id []byte
 	if len(id) != keyIDSize {
 		return nil, fmt.Errorf("%w: key id of %d bytes", ErrBadRequest, len(id))
 	}
-	mech, params, err := generation(algorithm)
+	mech, params, err := generation(req.Algorithm)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +216,7 @@ func (t *token) generate(ctx context.Context, label, algorithm string, id []byte
 	if key != nil {
 		return nil, fmt.Errorf("%w: %q", ErrExists, label)
 	}
-	err = t.attempt(ctx, func() error { return t.generatePair(label, id, mech, params) })
+	err = t.attempt(ctx, func() error { return t.generatePair(req, mech, params) })
 	if err != nil {
 		return nil, fmt.Errorf("generate %q: %w", label, err)
 	}
@@ -244,7 +258,8 @@ func generation(algorithm string) (*pkcs11.Mechanism, []*pkcs11.Attribute, error
 
 // generatePair makes the two objects and checks that the private one cannot
 // leave the token.
-func (t *token) generatePair(label string, id []byte, mech *pkcs11.Mechanism, params []*pkcs11.Attribute) error {
+func (t *token) generatePair(req generateRequest, mech *pkcs11.Mechanism, params []*pkcs11.Attribute) error {
+	label, id := req.Label, req.ID
 	err := t.removeOrphans(label, id)
 	if err != nil {
 		return err
@@ -261,7 +276,7 @@ func (t *token) generatePair(label string, id []byte, mech *pkcs11.Mechanism, pa
 		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
 		pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, true),
 		pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true),
-		pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false),
+		pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, req.Backup),
 		pkcs11.NewAttribute(pkcs11.CKA_SIGN, true),
 		pkcs11.NewAttribute(pkcs11.CKA_LABEL, label),
 		pkcs11.NewAttribute(pkcs11.CKA_ID, id),
@@ -281,6 +296,9 @@ func (t *token) generatePair(label string, id []byte, mech *pkcs11.Mechanism, pa
 	}
 	kept := t.attributes(handle, pkcs11.CKA_PRIVATE, pkcs11.CKA_SENSITIVE, pkcs11.CKA_EXTRACTABLE, pkcs11.CKA_NEVER_EXTRACTABLE)
 	yes, no := []byte{1}, []byte{0}
+	if req.Backup && kept != nil {
+		kept[2], kept[3] = no, yes // such a key may leave the token, encrypted
+	}
 	if kept == nil || !bytes.Equal(kept[0], yes) || !bytes.Equal(kept[1], yes) || !bytes.Equal(kept[2], no) || !bytes.Equal(kept[3], yes) {
 		return errors.Join(fmt.Errorf("%w: the token made a key that can leave it", ErrWorkerFailed), t.mod.DestroyObject(t.anchor, handle))
 	}
@@ -314,18 +332,9 @@ func (t *token) removeOrphans(label string, id []byte) error {
 	return nil
 }
 
-// sign makes a signature, verifies it, and gives it in the form of
-// crypto.Signer.
-func (t *token) sign(ctx context.Context, label string, s scheme, hash string, salt int, digest []byte) ([]byte, error) {
-	key, err := t.find(ctx, label)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := planSignature(key.pub, s, hash, salt, digest)
-	if err != nil {
-		return nil, err
-	}
-	err = t.pool.enter(ctx)
+// sign makes a signature and gives it in the form of crypto.Signer.
+func (t *token) sign(ctx context.Context, label string, plan signPlan) ([]byte, error) {
+	err := t.pool.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -333,30 +342,23 @@ func (t *token) sign(ctx context.Context, label string, s scheme, hash string, s
 	var sig []byte
 	err = t.attempt(ctx, func() error {
 		// After a recovery the handle of the same label is another one.
-		current := t.keys[label]
+		current := t.found[label]
 		if current == nil {
 			return fmt.Errorf("%w: %q", ErrNotFound, label)
+		}
+		if !samePublic(current.pub, plan.pub) {
+			return fmt.Errorf("%w: %q", ErrKeyMismatch, label)
 		}
 		raw, err := t.signOnce(current, plan)
 		if err != nil {
 			return err
 		}
 		sig, err = plan.finish(raw)
-		if err != nil {
-			return err
-		}
-		if !plan.verify(sig) {
-			t.refused.Add(1)
-			t.log.Error("a signature of the token does not verify and is not released", slog.String("label", label))
-			// As if the handle were stale: find the objects again.
-			return pkcs11.Error(pkcs11.CKR_KEY_HANDLE_INVALID)
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sign with %q: %w", label, err)
 	}
-	t.signatures.Add(1)
 	return sig, nil
 }
 
@@ -374,7 +376,7 @@ func (t *token) signOnce(key *tokenKey, plan signPlan) ([]byte, error) {
 		return nil, err
 	}
 	if key.alwaysAuth {
-		pin, err := readPIN(t.cfg.PINFile)
+		pin, err := t.cfg.pin.pin()
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package hsm
 import (
 	"bufio"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -102,18 +103,16 @@ func RunWorker(ctx context.Context, cfg WorkerConfig) error {
 
 // runWorker is RunWorker with a logger and a call once the socket listens.
 func runWorker(ctx context.Context, cfg WorkerConfig, log *slog.Logger, ready func() error) error {
-	cfg, err := cfg.withDefaults()
+	tokens, err := cfg.tokens()
 	if err != nil {
 		return err
 	}
 	if cfg.SocketPath == "" {
 		return errors.New("key worker: no socket path given")
 	}
-	if cfg.SoftHSMConf != "" {
-		err := os.Setenv("SOFTHSM2_CONF", cfg.SoftHSMConf)
-		if err != nil {
-			return fmt.Errorf("SOFTHSM2_CONF: %w", err)
-		}
+	err = cfg.setEnvironment()
+	if err != nil {
+		return err
 	}
 	ln, unlock, err := listen(cfg.SocketPath)
 	if err != nil {
@@ -121,11 +120,11 @@ func runWorker(ctx context.Context, cfg WorkerConfig, log *slog.Logger, ready fu
 	}
 	defer unlock()
 	defer ln.Close()
-	tok, err := openToken(cfg, log)
+	set, err := openTokens(ctx, tokens, log)
 	if err != nil {
 		return err
 	}
-	srv := &workerServer{token: tok, log: log, started: time.Now(), hung: make(chan struct{})}
+	srv := &workerServer{tokens: set, log: log, started: time.Now(), hung: make(chan struct{})}
 	var conns sync.WaitGroup
 	serveCtx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -140,8 +139,7 @@ func runWorker(ctx context.Context, cfg WorkerConfig, log *slog.Logger, ready fu
 		return err // a thread is inside the module: waiting or closing would hang too
 	}
 	conns.Wait()
-	tok.close()
-	return err
+	return errors.Join(err, set.close())
 }
 
 // listen takes the lock of the socket and listens. The lock decides, so a
@@ -192,9 +190,9 @@ func listen(path string) (net.Listener, func(), error) {
 	return ln, func() { lock.Close() }, nil
 }
 
-// workerServer answers requests from the token.
+// workerServer answers requests from the tokens.
 type workerServer struct {
-	token   *token
+	tokens  *tokenSet
 	log     *slog.Logger
 	started time.Time
 
@@ -207,7 +205,7 @@ func (s *workerServer) wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-s.token.pinRefused:
+	case <-s.tokens.pinRefused:
 		return fmt.Errorf("%w while logging in again", ErrPIN)
 	case <-s.hung:
 		return errHung
@@ -330,24 +328,53 @@ func (s *workerServer) guarded(ctx context.Context, req request) response {
 func (s *workerServer) answer(ctx context.Context, req request) (response, error) {
 	switch req.Op {
 	case opSign:
-		sig, err := s.token.sign(ctx, req.Label, req.Scheme, req.Hash, req.Salt, req.Digest)
+		sig, err := s.tokens.sign(ctx, req.Label, req.Scheme, req.Hash, req.Salt, req.Digest)
 		return response{Signature: sig}, err
 	case opPublic:
-		key, err := s.token.find(ctx, req.Label)
+		r, err := s.tokens.find(ctx, req.Label)
 		if err != nil {
 			return response{}, err
 		}
-		return keyResponse(key)
+		return keyResponse(r)
 	case opGenerate:
-		key, err := s.token.generate(ctx, req.Label, req.Algorithm, req.KeyID)
+		r, err := s.tokens.generate(ctx, req.Token, generateRequest{Label: req.Label, Algorithm: req.Algorithm, ID: req.KeyID, Backup: req.Backup})
 		if err != nil {
 			return response{}, err
 		}
-		return keyResponse(key)
+		return keyResponse(r)
 	case opKeys:
 		return s.keys(ctx)
 	case opHealth:
 		return response{Health: s.health()}, nil
+	default:
+		return s.answerToken(ctx, req)
+	}
+}
+
+// answerToken does what is asked of one token.
+func (s *workerServer) answerToken(ctx context.Context, req request) (response, error) {
+	switch req.Op {
+	case opTokens:
+		return response{Tokens: s.tokens.infos()}, nil
+	case opSetState:
+		return response{}, s.tokens.setState(req.Token, req.State)
+	case opProbe:
+		p, err := s.tokens.probe(ctx, req.Token)
+		return response{Probe: &p}, err
+	case opImportCertificate:
+		return response{}, s.tokens.importCertificate(ctx, req.Label, req.Certificate)
+	case opDelete:
+		return response{}, s.tokens.deleteKey(ctx, req.Token, req.Label, req.KeyID)
+	case opWrap:
+		wrapped, err := s.tokens.wrapKey(ctx, req.Token, req.Label, req.KEK)
+		return response{Wrapped: wrapped}, err
+	case opUnwrap:
+		pub, err := x509.ParsePKIXPublicKey(req.SPKI)
+		if err != nil {
+			return response{}, fmt.Errorf("%w: public key: %w", ErrBadRequest, err)
+		}
+		return response{}, s.tokens.unwrapKey(ctx, req.Token, unwrapRequest{
+			Label: req.Label, ID: req.KeyID, KEK: req.KEK, Wrapped: req.Wrapped, Public: pub})
 	default:
 		return response{}, fmt.Errorf("%w: unknown operation", ErrBadRequest)
 	}

@@ -8,17 +8,21 @@ import (
 )
 
 // wire gives a key the form of the protocol.
-func wire(key *tokenKey) (wireKey, error) {
-	spki, err := x509.MarshalPKIXPublicKey(key.pub)
+func wire(r *route) (wireKey, error) {
+	spki, err := x509.MarshalPKIXPublicKey(r.key.Public)
 	if err != nil {
-		return wireKey{}, fmt.Errorf("encode public key of %q: %w", key.label, err)
+		return wireKey{}, fmt.Errorf("encode public key of %q: %w", r.key.Label, err)
 	}
-	return wireKey{Label: key.label, ID: key.id, Algorithm: AlgorithmOf(key.pub), SPKI: spki}, nil
+	w := wireKey{Label: r.key.Label, ID: r.key.ID, Algorithm: AlgorithmOf(r.key.Public), SPKI: spki, Backup: r.key.Backup}
+	for _, m := range r.holders {
+		w.Tokens = append(w.Tokens, m.cfg.name)
+	}
+	return w, nil
 }
 
 // keyResponse answers with one key.
-func keyResponse(key *tokenKey) (response, error) {
-	w, err := wire(key)
+func keyResponse(r *route) (response, error) {
+	w, err := wire(r)
 	if err != nil {
 		return response{}, err
 	}
@@ -27,13 +31,13 @@ func keyResponse(key *tokenKey) (response, error) {
 
 // keys answers with all keys.
 func (s *workerServer) keys(ctx context.Context) (response, error) {
-	list, err := s.token.list(ctx)
+	list, err := s.tokens.list(ctx)
 	if err != nil {
 		return response{}, err
 	}
 	out := make([]wireKey, 0, len(list))
-	for _, key := range list {
-		w, err := wire(key)
+	for _, r := range list {
+		w, err := wire(r)
 		if err != nil {
 			return response{}, err
 		}
@@ -42,20 +46,18 @@ func (s *workerServer) keys(ctx context.Context) (response, error) {
 	return response{Keys: out}, nil
 }
 
-// health tells the state without asking the module.
+// health tells the state without asking a token.
 func (s *workerServer) health() *HealthInfo {
-	t := s.token
-	t.life.RLock()
-	defer t.life.RUnlock()
-	return &HealthInfo{
-		PID:        os.Getpid(),
-		Token:      t.cfg.TokenLabel,
-		Serial:     t.serial,
-		StartedAt:  s.started,
-		Keys:       len(t.keys),
-		Sessions:   t.pool.count() + 1,
-		Signatures: t.signatures.Load(),
-		Recoveries: t.recoveries.Load(),
-		Refused:    t.refused.Load(),
+	infos := s.tokens.infos()
+	h := &HealthInfo{PID: os.Getpid(), Token: infos[0].Name, Serial: infos[0].Serial, StartedAt: s.started, Tokens: infos}
+	s.tokens.mu.RLock()
+	h.Keys = len(s.tokens.routes)
+	s.tokens.mu.RUnlock()
+	for _, i := range infos {
+		h.Sessions += i.Sessions
+		h.Signatures += i.Signatures
+		h.Recoveries += i.Recoveries
+		h.Refused += i.Refused
 	}
+	return h
 }

@@ -98,10 +98,18 @@ type Database struct {
 	DSN string `yaml:"dsn"`
 }
 
-// HSM names the PKCS#11 token.
+// HSM names the token, or several.
 type HSM struct {
-	Module string `yaml:"module"`
-	Token  string `yaml:"token"`
+	// Tokens are the tokens by URI (RFC 7512); when empty, Module, Token and
+	// PINFile name the one token.
+	Tokens []string `yaml:"tokens"`
+	// Environment is set in the key worker before the modules are loaded.
+	Environment map[string]string `yaml:"environment"`
+	// Sessions bounds the signatures at the same time in each token; zero means
+	// what the last probe measured, or twice the cores.
+	Sessions int64  `yaml:"sessions"`
+	Module   string `yaml:"module"`
+	Token    string `yaml:"token"`
 	// PINFile holds the user PIN; empty means the one that init made.
 	PINFile string `yaml:"pin_file"`
 	// MaxWait bounds how long a signature waits while the worker is healed.
@@ -216,6 +224,18 @@ func set(field reflect.Value, value string) error {
 			return err
 		}
 		field.SetInt(int64(d))
+	case field.Type() == reflect.TypeFor[[]string]():
+		field.Set(reflect.ValueOf(strings.Fields(value)))
+	case field.Type() == reflect.TypeFor[map[string]string]():
+		pairs := map[string]string{}
+		for _, pair := range strings.Fields(value) {
+			name, text, ok := strings.Cut(pair, "=")
+			if !ok {
+				return fmt.Errorf("%q is not NAME=VALUE", pair)
+			}
+			pairs[name] = text
+		}
+		field.Set(reflect.ValueOf(pairs))
 	case field.Kind() == reflect.Int64:
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
@@ -247,6 +267,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: console.host is empty", ErrInvalid)
 	case c.HSM.Module == "" || c.HSM.Token == "":
 		return fmt.Errorf("%w: hsm.module or hsm.token is empty", ErrInvalid)
+	case c.HSM.Sessions < 0 || c.HSM.Sessions > 64:
+		return fmt.Errorf("%w: hsm.sessions: %d is not within 0 and 64", ErrInvalid, c.HSM.Sessions)
 	case c.HSM.MaxWait <= 0 || c.HSM.MaxWait > 5*time.Minute:
 		return fmt.Errorf("%w: hsm.max_wait: %s is not within 0 and 5m", ErrInvalid, c.HSM.MaxWait)
 	case c.Signer.MaxUpload <= 0 || c.Signer.SecondOpinionMax < 0:

@@ -68,9 +68,9 @@ func initToken(ctx context.Context, o Options, progress func(string)) error {
 	}
 	progress("token " + cfg.HSM.Token)
 	// A module of another maker has its token already: its label and PIN file
-	// are all that is needed.
+	// (or its URI, which stays in the configuration) are all that is needed.
 	worker := hsm.WorkerConfig{Module: cfg.HSM.Module, TokenLabel: cfg.HSM.Token, PINFile: cfg.HSM.PINFile}
-	if cfg.HSM.PINFile == "" {
+	if cfg.HSM.PINFile == "" && len(cfg.HSM.Tokens) == 0 {
 		worker, err = hsm.InitSoftToken(ctx, hsm.SoftToken{
 			Dir: filepath.Join(o.Dir, dirHSM), Label: cfg.HSM.Token, Module: cfg.HSM.Module, Command: command, Env: o.WorkerEnv, Logger: o.Logger,
 		})

@@ -177,6 +177,10 @@ func (s *System) workerConfig() (hsm.WorkerConfig, error) {
 	if err != nil {
 		return cfg, fmt.Errorf("read token settings: %w", err)
 	}
+	cfg.Tokens, cfg.Environment = s.Config.HSM.Tokens, s.Config.HSM.Environment
+	if s.Config.HSM.Sessions > 0 {
+		cfg.Sessions = int(s.Config.HSM.Sessions)
+	}
 	cfg.Module = s.Config.HSM.Module
 	if s.Config.HSM.PINFile != "" {
 		cfg.PINFile = s.Config.HSM.PINFile
