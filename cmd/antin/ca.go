@@ -40,6 +40,7 @@ func (e *env) caCommand() *cobra.Command {
 		e.caCRL(),
 		e.caExport(),
 		e.caAudit(),
+		e.caReorg(),
 	)
 	return cmd
 }

@@ -42,6 +42,10 @@ func (s *System) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	err = s.openReorg()
+	if err != nil {
+		return err
+	}
 	err = s.openPKI()
 	if err != nil {
 		return err

@@ -17,6 +17,11 @@ grants := {
 	"ca.certificate.read": everyone,
 	"ca.certificate.revoke": {"ca-officer"},
 	"ca.service.issue": {"ca-officer"},
+	"ca.reorg.submit": {"registrar", "ca-officer"},
+	"ca.reorg.approve": {"ca-officer"},
+	"ca.reorg.reject": {"ca-officer"},
+	"ca.reorg.run": {"ca-officer"},
+	"ca.reorg.read": {"registrar", "ca-officer", "leader", "auditor"},
 	# the platform signs the reports that it makes, with the operator's own seal
 	"sign.document": {"official", "platform"},
 	"sign.seal": {"clerk"},
@@ -54,7 +59,12 @@ everyone := "everyone"
 # two_persons are the actions that somebody other than the maker of the
 # resource must do. A resource whose maker is not told cannot be shown to have
 # another maker, so it is refused as well.
-two_persons := {"ca.request.approve", "drill.approve", "policy.agreement.accept"}
+two_persons := {
+	"ca.request.approve",
+	"ca.reorg.approve",
+	"drill.approve",
+	"policy.agreement.accept",
+}
 
 # own_agency are the actions on resources of the subject's own agency alone.
 own_agency := {"sign.document", "sign.seal"}
