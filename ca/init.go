@@ -141,7 +141,13 @@ func newEngine(deps Deps) (*engine, *profile.Set, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	profiles, err := profile.Builtin()
+	profiles := deps.Profiles
+	if profiles == nil {
+		profiles, err = profile.Builtin()
+	}
+	if err == nil {
+		err = profiles.Rehearse(linter, deps.Config.PolicyArc, deps.Clock.Now())
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}

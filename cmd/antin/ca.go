@@ -41,6 +41,7 @@ func (e *env) caCommand() *cobra.Command {
 		e.caExport(),
 		e.caAudit(),
 		e.caReorg(),
+		e.caProfile(),
 	)
 	return cmd
 }
