@@ -36,9 +36,7 @@ type Deps struct {
 	Directory  *directory.Directory
 	Authorizer auth.Authorizer
 	Logger     *slog.Logger
-	// Profiles are the kinds of certificates; nil means the product's.
-	Profiles *profile.Set
-	Config   Config
+	Config     Config
 }
 
 // Config is the authority's part of the configuration. The zero value of each

@@ -40,8 +40,6 @@ func (e *env) caCommand() *cobra.Command {
 		e.caCRL(),
 		e.caExport(),
 		e.caAudit(),
-		e.caReorg(),
-		e.caProfile(),
 	)
 	return cmd
 }

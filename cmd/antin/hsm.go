@@ -60,6 +60,9 @@ func (e *env) hsmCommand() *cobra.Command {
 		},
 	}
 	cmd.AddCommand(
+		e.hsmCeremony(),
+		e.hsmCustodian(),
+		e.hsmDevice(),
 		key,
 		token,
 	)

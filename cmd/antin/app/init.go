@@ -110,10 +110,7 @@ func (s *System) initAuthorities(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	deps, err := s.caDeps()
-	if err != nil {
-		return err
-	}
+	deps := s.caDeps()
 	return ca.Init(ctx, deps, deps.Config)
 }
 

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/ca"
-	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/directory"
 	"github.com/antin-gov/antin/internal/trust"
@@ -39,15 +38,7 @@ func (s *System) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	deps, err := s.caDeps()
-	if err != nil {
-		return err
-	}
-	s.CA, err = ca.New(ctx, deps)
-	if err != nil {
-		return err
-	}
-	err = s.openReorg()
+	s.CA, err = ca.New(ctx, s.caDeps())
 	if err != nil {
 		return err
 	}
@@ -56,6 +47,10 @@ func (s *System) openServices(ctx context.Context) error {
 		return err
 	}
 	err = s.openSigner()
+	if err != nil {
+		return err
+	}
+	err = s.openDevices()
 	if err != nil {
 		return err
 	}
@@ -73,15 +68,11 @@ func (s *System) openPolicy() error {
 	return err
 }
 
-func (s *System) caDeps() (ca.Deps, error) {
-	profiles, err := profile.Load(s.Path(profile.OwnFile))
-	if err != nil {
-		return ca.Deps{}, err
-	}
+func (s *System) caDeps() ca.Deps {
 	return ca.Deps{
 		DB: s.DB, Keys: s.Keys, Ledger: s.Ledger, Clock: s.Clock, Directory: s.Directory, Authorizer: s.Policy, Logger: s.Logger,
-		Profiles: profiles, Config: ca.Config{BaseURL: s.Config.PKI.URL},
-	}, nil
+		Config: ca.Config{BaseURL: s.Config.PKI.URL},
+	}
 }
 
 // Limits of our own requests to the public endpoints.

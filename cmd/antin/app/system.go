@@ -17,8 +17,9 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/ca"
-	"github.com/antin-gov/antin/ca/reorg"
 	"github.com/antin-gov/antin/hsm"
+	"github.com/antin-gov/antin/hsm/ceremony"
+	"github.com/antin-gov/antin/hsm/device"
 	"github.com/antin-gov/antin/incident"
 	"github.com/antin-gov/antin/incident/drill"
 	"github.com/antin-gov/antin/internal/auth"
@@ -94,10 +95,10 @@ type System struct {
 	Accounts  *auth.Accounts
 	Policy    *policy.Service
 	CA        *ca.Service
-	Reorg     *reorg.Service
 	Signer    *signer.Service
 	Incidents *incident.Service
 	Drills    *drill.Service
+	Devices   *device.Service
 
 	reader  []string
 	http    *http.Client
@@ -106,7 +107,7 @@ type System struct {
 
 // Schema is the whole schema in the order of its dependencies.
 func Schema() []store.Migration {
-	return slices.Concat(directory.Schema, auth.Schema, hsm.Schema, ca.Schema(), reorg.Schema(), signer.Schema, policy.Schema, incident.Schema, drill.Schema)
+	return slices.Concat(directory.Schema, auth.Schema, hsm.Schema, ceremony.Schema(), device.Schema(), ca.Schema(), signer.Schema, policy.Schema, incident.Schema, drill.Schema)
 }
 
 // Open opens the system of the data folder, whether or not another process

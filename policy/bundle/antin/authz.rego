@@ -17,11 +17,14 @@ grants := {
 	"ca.certificate.read": everyone,
 	"ca.certificate.revoke": {"ca-officer"},
 	"ca.service.issue": {"ca-officer"},
-	"ca.reorg.submit": {"registrar", "ca-officer"},
-	"ca.reorg.approve": {"ca-officer"},
-	"ca.reorg.reject": {"ca-officer"},
-	"ca.reorg.run": {"ca-officer"},
-	"ca.reorg.read": {"registrar", "ca-officer", "leader", "auditor"},
+	"hsm.ceremony.run": {"ca-officer"},
+	"hsm.ceremony.read": {"ca-officer", "auditor"},
+	"hsm.backup.create": {"ca-officer"},
+	"hsm.backup.restore": {"ca-officer"},
+	"hsm.device.read": {"ca-officer", "registrar", "auditor"},
+	"hsm.device.register": {"ca-officer"},
+	"hsm.device.propose": {"ca-officer", "registrar"},
+	"hsm.device.confirm": {"ca-officer", "registrar"},
 	# the platform signs the reports that it makes, with the operator's own seal
 	"sign.document": {"official", "platform"},
 	"sign.seal": {"clerk"},
@@ -59,12 +62,7 @@ everyone := "everyone"
 # two_persons are the actions that somebody other than the maker of the
 # resource must do. A resource whose maker is not told cannot be shown to have
 # another maker, so it is refused as well.
-two_persons := {
-	"ca.request.approve",
-	"ca.reorg.approve",
-	"drill.approve",
-	"policy.agreement.accept",
-}
+two_persons := {"ca.request.approve", "hsm.device.confirm", "drill.approve", "policy.agreement.accept"}
 
 # own_agency are the actions on resources of the subject's own agency alone.
 own_agency := {"sign.document", "sign.seal"}
@@ -104,6 +102,12 @@ granted if "admin" in input.subject.roles
 granted if {
 	input.action == "incident.close"
 	"analyst" in input.subject.roles
+	input.resource.assigned_to == input.subject.account
+}
+
+# who takes a device over confirms the hand-over that somebody else proposed
+granted if {
+	input.action == "hsm.device.confirm"
 	input.resource.assigned_to == input.subject.account
 }
 

@@ -96,3 +96,16 @@ test_analyst_closes_the_case_assigned_to_them_alone if {
 	refused(["leader"], "incident.close", {"assigned_to": "a"}, "role")
 	may(["incident-lead"], "incident.close", {"assigned_to": "b"})
 }
+
+test_a_device_change_is_confirmed_by_another_person if refused(["ca-officer"], "hsm.device.confirm", {"created_by": "a"}, "same-person")
+
+test_the_receiver_of_a_device_confirms_the_hand_over if {
+	may(["official"], "hsm.device.confirm", {"created_by": "b", "assigned_to": "a"})
+	refused(["official"], "hsm.device.confirm", {"created_by": "b", "assigned_to": "c"}, "role")
+	refused(["official"], "hsm.device.confirm", {"created_by": "a", "assigned_to": "a"}, "same-person")
+}
+
+test_a_ceremony_is_run_by_officers_alone if {
+	may(["ca-officer"], "hsm.ceremony.run", {})
+	refused(["official", "auditor"], "hsm.ceremony.run", {}, "role")
+}
