@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -26,6 +27,7 @@ const (
 	schemePKCS1 scheme = "rsa-pkcs1" // RFC 8017 §8.2
 	schemePSS   scheme = "rsa-pss"   // RFC 8017 §8.1
 	schemeECDSA scheme = "ecdsa"     // FIPS 186-5 §6
+	schemeEdDSA scheme = "ed25519"   // RFC 8032 §5.1; signs the message, not a digest
 )
 
 // hashSpec is what the worker knows about a hash.
@@ -69,6 +71,18 @@ func curveSpecs() []curveSpec {
 	}
 }
 
+// algorithmEd25519 is Ed25519 by name.
+const algorithmEd25519 = "Ed25519"
+
+// oidEd25519 is id-Ed25519 (RFC 8410 §3).
+func oidEd25519() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 3, 101, 112} }
+
+// Algorithms are the names of algorithms that Generate may know; whether a
+// token does, Probe tells.
+func Algorithms() []string {
+	return []string{"RSA-2048", "RSA-3072", "RSA-4096", "EC-P256", "EC-P384", "EC-P521", algorithmEd25519}
+}
+
 // rsaBits tells the modulus length of an algorithm name such as "RSA-3072".
 func rsaBits(algorithm string) (int, bool) {
 	rest, ok := strings.CutPrefix(algorithm, "RSA-")
@@ -96,6 +110,8 @@ func AlgorithmOf(pub crypto.PublicKey) string {
 		}
 	case *rsa.PublicKey:
 		return "RSA-" + strconv.Itoa(k.N.BitLen())
+	case ed25519.PublicKey:
+		return algorithmEd25519
 	}
 	return ""
 }
@@ -131,6 +147,39 @@ func ecPublicKey(params, point []byte) (*ecdsa.PublicKey, error) {
 	return nil, fmt.Errorf("%w: curve %s", ErrUnsupported, oid)
 }
 
+// edPublicKey reads CKA_EC_PARAMS and CKA_EC_POINT of an Edwards curve: the
+// parameters are the OID or the curve's name (PKCS#11 v3.0 §2.3.5), the point
+// stands raw, in an OCTET STRING or in a BIT STRING.
+func edPublicKey(params, point []byte) (ed25519.PublicKey, error) {
+	var oid asn1.ObjectIdentifier
+	rest, err := asn1.Unmarshal(params, &oid)
+	named := err == nil && len(rest) == 0 && oid.Equal(oidEd25519())
+	if !named {
+		var name string
+		rest, err := asn1.Unmarshal(params, &name)
+		if err != nil || len(rest) != 0 || name != "edwards25519" {
+			return nil, fmt.Errorf("%w: parameters of an Edwards curve", ErrUnsupported)
+		}
+	}
+	if len(point) != ed25519.PublicKeySize {
+		var octets []byte
+		rest, err := asn1.Unmarshal(point, &octets)
+		if err != nil || len(rest) != 0 {
+			var bits asn1.BitString
+			rest, err := asn1.Unmarshal(point, &bits)
+			if err != nil || len(rest) != 0 || bits.BitLength != 8*ed25519.PublicKeySize {
+				return nil, fmt.Errorf("%w: Edwards point of %d bytes", ErrUnsupported, len(point))
+			}
+			octets = bits.Bytes
+		}
+		point = octets
+	}
+	if len(point) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("%w: Edwards point of %d bytes", ErrUnsupported, len(point))
+	}
+	return ed25519.PublicKey(bytes.Clone(point)), nil
+}
+
 // rsaPublicKey reads CKA_MODULUS and CKA_PUBLIC_EXPONENT.
 func rsaPublicKey(modulus, exponent []byte) (*rsa.PublicKey, error) {
 	n := new(big.Int).SetBytes(modulus)
@@ -147,11 +196,18 @@ type signPlan struct {
 	scheme scheme
 	hash   hashSpec
 	salt   int
+	// digest is the whole message for Ed25519.
 	digest []byte
 }
 
 // planSignature checks that scheme, hash, salt and digest fit the key.
 func planSignature(pub crypto.PublicKey, s scheme, hash string, salt int, digest []byte) (signPlan, error) {
+	if _, ok := pub.(ed25519.PublicKey); ok || s == schemeEdDSA {
+		if !ok || s != schemeEdDSA || hash != "" || len(digest) > maxMessage {
+			return signPlan{}, fmt.Errorf("%w: %q over %d bytes hashed with %q, with a key of %s", ErrUnsupported, s, len(digest), hash, AlgorithmOf(pub))
+		}
+		return signPlan{pub: pub, scheme: s, digest: digest}, nil
+	}
 	spec, err := hashByName(hash)
 	if err != nil {
 		return signPlan{}, err
@@ -180,9 +236,20 @@ func planSignature(pub crypto.PublicKey, s scheme, hash string, salt int, digest
 	return signPlan{}, fmt.Errorf("%w: %q with a key of %s", ErrUnsupported, s, AlgorithmOf(pub))
 }
 
+// hashName names the hash; empty for Ed25519.
+func (p signPlan) hashName() string {
+	if p.hash.hash == 0 {
+		return ""
+	}
+	return p.hash.hash.String()
+}
+
 // provingPlan is a signature that says nothing, to see whether a key works.
 func provingPlan(pub crypto.PublicKey) (signPlan, error) {
 	digest := sha256.Sum256([]byte("antin: proof of possession"))
+	if _, ok := pub.(ed25519.PublicKey); ok {
+		return planSignature(pub, schemeEdDSA, "", 0, digest[:])
+	}
 	s := schemePKCS1
 	if _, ok := pub.(*ecdsa.PublicKey); ok {
 		s = schemeECDSA
@@ -191,12 +258,14 @@ func provingPlan(pub crypto.PublicKey) (signPlan, error) {
 }
 
 // mechanism gives the mechanism and the data for C_Sign.
-func (p signPlan) mechanism() (*pkcs11.Mechanism, []byte) {
+func (p signPlan) mechanism() (mechanism, []byte) {
 	switch p.scheme {
 	case schemePSS:
-		return pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS_PSS, pkcs11.NewPSSParams(p.hash.mech, p.hash.mgf, uint(p.salt))), p.digest
+		return mechanism{pkcs11.CKM_RSA_PKCS_PSS, p.hash.mech, p.hash.mgf, uint(p.salt)}, p.digest
 	case schemePKCS1:
-		return pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS, nil), append(bytes.Clone(p.hash.prefix), p.digest...)
+		return mechanism{mech: pkcs11.CKM_RSA_PKCS}, append(bytes.Clone(p.hash.prefix), p.digest...)
+	case schemeEdDSA:
+		return mechanism{mech: ckmEdDSA}, p.digest
 	default:
 		// CKM_ECDSA takes at most the length of the group order; the leftmost
 		// bits count (FIPS 186-5 §6.4.1), which are whole bytes for our curves
@@ -206,7 +275,7 @@ func (p signPlan) mechanism() (*pkcs11.Mechanism, []byte) {
 		if ok && len(data) > (key.Curve.Params().BitSize+7)/8 {
 			data = data[:(key.Curve.Params().BitSize+7)/8]
 		}
-		return pkcs11.NewMechanism(pkcs11.CKM_ECDSA, nil), data
+		return mechanism{mech: pkcs11.CKM_ECDSA}, data
 	}
 }
 
@@ -232,6 +301,8 @@ func (p signPlan) verify(sig []byte) bool {
 			return rsa.VerifyPSS(k, p.hash.hash, p.digest, sig, &rsa.PSSOptions{SaltLength: p.salt, Hash: p.hash.hash}) == nil
 		}
 		return rsa.VerifyPKCS1v15(k, p.hash.hash, p.digest, sig) == nil
+	case ed25519.PublicKey:
+		return ed25519.Verify(k, p.digest, sig)
 	default:
 		return false
 	}

@@ -74,6 +74,13 @@ type keyWrapper interface {
 	unwrapKey(ctx context.Context, req unwrapRequest) (backendKey, error)
 }
 
+// epocher is a backend whose keys can be found anew without recover being
+// called. The first signature of each key after that is verified always.
+type epocher interface {
+	// epoch grows each time the keys were found again.
+	epoch() uint64
+}
+
 // backendInfo is what a backend tells about itself.
 type backendInfo struct {
 	// Kind is "pkcs11" or "vault".

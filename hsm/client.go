@@ -1,7 +1,6 @@
 package hsm
 
 import (
-	"bufio"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -175,19 +174,61 @@ func (c *Client) Health(ctx context.Context) (HealthInfo, error) {
 // do makes a request until it is answered, ctx ends or wait is over. It also
 // tells on which connection the answer came.
 func (c *Client) do(ctx context.Context, req request, wait time.Duration) (response, uint64, error) {
+	return c.repeat(ctx, wait, func(ctx context.Context) (response, uint64, error) {
+		conn, err := c.connection(ctx)
+		if err != nil {
+			return response{}, 0, err
+		}
+		resp, err := conn.call(ctx, func(b []byte, id uint64) ([]byte, error) {
+			req.ID = id
+			return appendFrame(b, req, maxRequest)
+		})
+		return resp, conn.number, err
+	})
+}
+
+// sign asks for a signature; see do. The first attempt on a living connection
+// goes without a context of its own.
+func (c *Client) sign(label string, plan signPlan) (response, uint64, error) {
+	until := time.Now().Add(c.maxWait)
+	write := func(b []byte, id uint64) ([]byte, error) {
+		return appendSign(b, signRequest{id: id, wait: time.Until(until), scheme: plan.scheme, hash: plan.hashName(),
+			salt: plan.salt, label: []byte(label), digest: plan.digest})
+	}
+	c.mu.Lock()
+	conn := c.conn
+	c.mu.Unlock()
+	if conn != nil && !conn.dead() {
+		resp, err := conn.callUntil(write, c.maxWait)
+		if err == nil && resp.Error == "" {
+			return resp, conn.number, nil
+		}
+	}
+	return c.repeat(context.Background(), time.Until(until), func(ctx context.Context) (response, uint64, error) {
+		conn, err := c.connection(ctx)
+		if err != nil {
+			return response{}, 0, err
+		}
+		resp, err := conn.call(ctx, write)
+		return resp, conn.number, err
+	})
+}
+
+// repeat makes attempts until one is answered, ctx ends or wait is over.
+func (c *Client) repeat(ctx context.Context, wait time.Duration, once func(context.Context) (response, uint64, error)) (response, uint64, error) {
 	bounded, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	pause := retryPause
 	var last error
 	for {
-		resp, number, err := c.once(bounded, req)
+		resp, number, err := once(bounded)
 		if err == nil && resp.Error == "" {
 			return resp, number, nil
 		}
 		if err == nil {
 			err = &remoteError{code: resp.Error, text: resp.Message}
 		}
-		if errors.Is(err, ErrClosed) || (resp.Error != "" && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrBusy)) || errors.Is(err, ErrBadRequest) {
+		if errors.Is(err, ErrClosed) || errors.Is(err, ErrBadRequest) || (resp.Error != "" && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrBusy)) {
 			return response{}, 0, err
 		}
 		if bounded.Err() == nil {
@@ -205,16 +246,6 @@ func (c *Client) do(ctx context.Context, req request, wait time.Duration) (respo
 		}
 		pause = min(2*pause, retryPauseMax)
 	}
-}
-
-// once makes a request once.
-func (c *Client) once(ctx context.Context, req request) (response, uint64, error) {
-	conn, err := c.connection(ctx)
-	if err != nil {
-		return response{}, 0, err
-	}
-	resp, err := conn.call(ctx, req)
-	return resp, conn.number, err
 }
 
 // connection gives the living connection or makes one; one goroutine dials,
@@ -262,104 +293,8 @@ func (c *Client) dial(ctx context.Context) (*clientConn, error) {
 		return nil, ErrClosed
 	}
 	c.dials++
-	conn := &clientConn{conn: nc, number: c.dials, waiting: map[uint64]chan response{}, gone: make(chan struct{})}
+	conn := &clientConn{conn: nc, out: outbox{conn: nc}, number: c.dials, waiting: map[uint64]chan response{}, gone: make(chan struct{})}
 	go conn.read()
 	c.conn = conn
 	return conn, nil
-}
-
-// clientConn is one connection with its requests under way.
-type clientConn struct {
-	conn   net.Conn
-	number uint64
-
-	writing sync.Mutex // held while a frame is written
-
-	mu      sync.Mutex
-	next    uint64                   // guarded by mu
-	waiting map[uint64]chan response // guarded by mu
-
-	once  sync.Once
-	gone  chan struct{} // closed when the connection is of no more use
-	cause error         // set before gone is closed
-}
-
-func (c *clientConn) dead() bool {
-	select {
-	case <-c.gone:
-		return true
-	default:
-		return false
-	}
-}
-
-// fail ends the connection; all requests under way see the cause.
-func (c *clientConn) fail(cause error) {
-	c.once.Do(func() {
-		c.cause = cause
-		close(c.gone)
-		c.conn.Close()
-	})
-}
-
-// read hands each response to its request.
-func (c *clientConn) read() {
-	in := bufio.NewReader(c.conn)
-	for {
-		var resp response
-		err := readFrame(in, &resp, maxResponse)
-		if err != nil {
-			c.fail(fmt.Errorf("connection to the key worker lost: %w", hideBadRequest(err)))
-			return
-		}
-		c.mu.Lock()
-		ch := c.waiting[resp.ID]
-		delete(c.waiting, resp.ID)
-		c.mu.Unlock()
-		if ch != nil {
-			ch <- resp
-		}
-	}
-}
-
-// hideBadRequest keeps a broken frame of the worker from looking like a
-// mistake of the caller.
-func hideBadRequest(err error) error {
-	if errors.Is(err, ErrBadRequest) {
-		return ErrWorkerFailed
-	}
-	return err
-}
-
-// call sends a request and waits for its response.
-func (c *clientConn) call(ctx context.Context, req request) (response, error) {
-	ch := make(chan response, 1)
-	c.mu.Lock()
-	c.next++
-	req.ID = c.next
-	c.waiting[req.ID] = ch
-	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		delete(c.waiting, req.ID)
-		c.mu.Unlock()
-	}()
-	c.writing.Lock()
-	c.conn.SetWriteDeadline(time.Now().Add(frameTime))
-	err := writeFrame(c.conn, req, maxRequest)
-	c.writing.Unlock()
-	if errors.Is(err, ErrBadRequest) {
-		return response{}, err // nothing was written
-	}
-	if err != nil {
-		c.fail(fmt.Errorf("connection to the key worker lost: %w", err))
-	}
-	select {
-	case resp := <-ch:
-		return resp, nil
-	case <-c.gone:
-		return response{}, c.cause
-	case <-ctx.Done():
-		return response{}, ctx.Err()
-	}
 }

@@ -9,8 +9,7 @@ import (
 	"fmt"
 )
 
-// objectWait is the least wait for work on keys and tokens that takes seconds:
-// a probe makes a key of each kind, and RSA-4096 takes its time.
+// objectWait is the least wait for work on keys, which takes seconds.
 const objectWait = generateWait
 
 // Tokens tells the state of each token of the worker, in the order of its
@@ -37,7 +36,7 @@ func (c *Client) SetState(ctx context.Context, token string, state TokenState) e
 // Probe finds out by trying what a token does; empty means the first token. It
 // takes seconds and leaves nothing in the token.
 func (c *Client) Probe(ctx context.Context, token string) (Probe, error) {
-	resp, _, err := c.do(ctx, request{Op: opProbe, Token: token}, max(c.maxWait, objectWait))
+	resp, _, err := c.do(ctx, request{Op: opProbe, Token: token}, max(c.maxWait, probeTime))
 	if err != nil {
 		return Probe{}, fmt.Errorf("probe token %q: %w", token, err)
 	}

@@ -218,6 +218,8 @@ type workerStart struct {
 	Init bool `json:"init,omitempty"`
 	// SOPINFile holds the security officer's PIN, for Init.
 	SOPINFile string `json:"so_pin_file,omitempty"`
+	// Bare asks for bare loops of signatures, instead of serving.
+	Bare *bareStart `json:"bare,omitempty"`
 }
 
 // workerReport is the one line that the child writes to its standard output.

@@ -1,6 +1,7 @@
 package hsm
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
@@ -10,9 +11,12 @@ import (
 )
 
 const (
-	// maxRequest bounds one request: a digest, a label, a certificate or a
-	// wrapped key.
+	// maxRequest bounds one request in JSON: a label, a certificate or a wrapped
+	// key.
 	maxRequest = 64 << 10
+	// maxMessage bounds what Ed25519 signs, which is the whole message: a
+	// certificate, or a revocation list with some thousand entries.
+	maxMessage = 1 << 20
 	// maxResponse bounds one response; the longest is the list of keys, about
 	// 1 KiB for a key of RSA-4096.
 	maxResponse = 8 << 20
@@ -26,7 +30,6 @@ const (
 type operation string
 
 const (
-	opSign     operation = "sign"
 	opPublic   operation = "public"
 	opGenerate operation = "generate"
 	opKeys     operation = "keys"
@@ -51,11 +54,6 @@ type request struct {
 	// KeyID is the CKA_ID of a key to generate. The client chooses it, so that
 	// a request repeated after a crash finds what the first one made.
 	KeyID []byte `json:"key_id,omitempty"`
-	// Scheme, Hash, Salt and Digest describe a signature.
-	Scheme scheme `json:"scheme,omitempty"`
-	Hash   string `json:"hash,omitempty"`
-	Salt   int    `json:"salt,omitempty"`
-	Digest []byte `json:"digest,omitempty"`
 	// Token names a token (TokenInfo.Name); empty means the first that will do.
 	Token string `json:"token,omitempty"`
 	// State is the state to put the token in.
@@ -72,10 +70,11 @@ type request struct {
 
 // response is one frame from the worker.
 type response struct {
-	ID        uint64      `json:"id"`
-	Error     errorCode   `json:"error,omitempty"`
-	Message   string      `json:"message,omitempty"`
-	Signature []byte      `json:"signature,omitempty"`
+	ID      uint64    `json:"id"`
+	Error   errorCode `json:"error,omitempty"`
+	Message string    `json:"message,omitempty"`
+	// Signature comes in binary frames only (see wire.go).
+	Signature []byte      `json:"-"`
 	Key       *wireKey    `json:"key,omitempty"`
 	Keys      []wireKey   `json:"keys,omitempty"`
 	Health    *HealthInfo `json:"health,omitempty"`
@@ -114,46 +113,80 @@ type HealthInfo struct {
 	Tokens []TokenInfo `json:"tokens"`
 }
 
-// writeFrame writes v as one frame.
-func writeFrame(w io.Writer, v any, limit int) error {
+// appendFrame writes v as one frame of JSON.
+func appendFrame(b []byte, v any, limit int) ([]byte, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("encode frame: %w", err)
+		return b, fmt.Errorf("encode frame: %w", err)
 	}
 	if len(body) > limit {
-		return fmt.Errorf("%w: frame of %d bytes, limit %d", ErrBadRequest, len(body), limit)
+		return b, fmt.Errorf("%w: frame of %d bytes, limit %d", ErrBadRequest, len(body), limit)
 	}
-	frame := make([]byte, frameHeader, frameHeader+len(body))
-	binary.BigEndian.PutUint32(frame, uint32(len(body)))
-	_, err = w.Write(append(frame, body...))
-	return err
+	b = binary.BigEndian.AppendUint32(b, uint32(len(body)))
+	return append(b, body...), nil
 }
 
-// readFrame reads one frame into v. io.EOF means that the peer closed between
-// two frames; every other error means that the connection is of no more use.
-func readFrame(r io.Reader, v any, limit uint32) error {
-	var header [frameHeader]byte
-	_, err := io.ReadFull(r, header[:])
-	if err != nil {
-		return err
-	}
-	return readBody(r, header, v, limit)
+// frameReader reads frames from a connection.
+type frameReader struct {
+	in    *bufio.Reader
+	limit uint32
+	body  []byte
 }
 
-// readBody reads the part of a frame after its length.
-func readBody(r io.Reader, header [frameHeader]byte, v any, limit uint32) error {
-	n := binary.BigEndian.Uint32(header[:])
-	if n == 0 || n > limit {
-		return fmt.Errorf("%w: frame of %d bytes, limit %d", ErrBadRequest, n, limit)
+// readBuffer is how much is read at once: frames that came together cost one
+// read.
+const readBuffer = 64 << 10
+
+func newFrameReader(r io.Reader, limit uint32) *frameReader {
+	return &frameReader{in: bufio.NewReaderSize(r, readBuffer), limit: limit}
+}
+
+// next reads the body of a frame; it is good until the next call. io.EOF means
+// that the peer closed between two frames; every other error means that the
+// connection is of no more use.
+func (f *frameReader) next() ([]byte, error) {
+	head, err := f.in.Peek(frameHeader)
+	if len(head) == 0 && err != nil {
+		return nil, err
 	}
-	body := make([]byte, n)
-	_, err := io.ReadFull(r, body)
 	if err != nil {
-		return fmt.Errorf("read frame: %w", err)
+		return nil, fmt.Errorf("read frame: %w", io.ErrUnexpectedEOF)
 	}
+	n := binary.BigEndian.Uint32(head)
+	if n == 0 || n > f.limit {
+		return nil, fmt.Errorf("%w: frame of %d bytes, limit %d", ErrBadRequest, n, f.limit)
+	}
+	_, err = f.in.Discard(frameHeader)
+	if err != nil {
+		return nil, fmt.Errorf("read frame: %w", err)
+	}
+	if uint32(cap(f.body)) < n || cap(f.body) > readBuffer {
+		f.body = make([]byte, 0, max(n, 512))
+	}
+	f.body = f.body[:n]
+	_, err = io.ReadFull(f.in, f.body)
+	if err != nil {
+		return nil, fmt.Errorf("read frame: %w", err)
+	}
+	return f.body, nil
+}
+
+// whole says whether a whole frame waits in memory, so that next will not have
+// to wait for the peer.
+func (f *frameReader) whole() bool {
+	have := f.in.Buffered()
+	if have < frameHeader {
+		return false
+	}
+	head, err := f.in.Peek(frameHeader)
+	return err == nil && uint64(have) >= frameHeader+uint64(binary.BigEndian.Uint32(head))
+}
+
+// decodeJSON reads a body of JSON.
+func decodeJSON(body []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
-	err = dec.Decode(v)
+	err := dec.Decode(v)
 	if err != nil {
 		return fmt.Errorf("%w: %s", ErrBadRequest, "not the expected JSON")
 	}

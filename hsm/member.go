@@ -36,10 +36,26 @@ type member struct {
 	// recovering says that a goroutine brings the token back; guarded by mu.
 	recovering bool
 
+	// queue holds the signatures that the lanes make; it is bounded.
+	queue chan *signJob
+	// started says that the lanes run; guarded by mu.
+	started bool
+	// busy is when each lane entered the token, in nanoseconds; zero outside.
+	busy [maxSessions]atomic.Int64
+	// proved is the epoch of the token in which a label's first signature was
+	// verified.
+	proved sync.Map
+	// unchecked counts signatures since the last that was verified.
+	unchecked atomic.Uint32
+
 	outstanding atomic.Int64
 	signatures  atomic.Uint64
 	losses      atomic.Uint64
 	refused     atomic.Uint64
+}
+
+func newMember(cfg tokenConfig, log *slog.Logger) *member {
+	return &member{cfg: cfg, log: log, open: openBackend, since: time.Now(), queue: make(chan *signJob, maxQueue)}
 }
 
 // active gives the backend when the token takes work, nil otherwise.

@@ -1,9 +1,9 @@
 package hsm
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"fmt"
 	"io"
@@ -20,7 +20,8 @@ type signer struct {
 func (s *signer) Public() crypto.PublicKey { return s.pub }
 
 // Sign signs a digest with SHA-256, SHA-384 or SHA-512: RSA PKCS #1 v1.5, or
-// RSA-PSS when opts is *rsa.PSSOptions, or ECDSA. The token brings its own
+// RSA-PSS when opts is *rsa.PSSOptions, or ECDSA; a key of Ed25519 signs the
+// message itself, with crypto.Hash(0). The token brings its own
 // random numbers; the reader is not used. It waits at most the client's
 // MaxWait.
 func (s *signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
@@ -31,9 +32,7 @@ func (s *signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	resp, conn, err := s.client.do(context.Background(), request{
-		Op: opSign, Label: s.label, Scheme: plan.scheme, Hash: plan.hash.hash.String(), Salt: plan.salt, Digest: digest,
-	}, s.client.maxWait)
+	resp, conn, err := s.client.sign(s.label, plan)
 	if err != nil {
 		return nil, fmt.Errorf("sign with key %q: %w", s.label, err)
 	}
@@ -62,6 +61,14 @@ func (s *signer) plan(digest []byte, opts crypto.SignerOpts) (signPlan, error) {
 			salt = len(digest)
 		}
 		return planSignature(s.pub, schemePSS, hash.String(), salt, digest)
+	case ed25519.PublicKey:
+		// As crypto/ed25519: a hash of zero means that digest is the message.
+		// Ed25519ph and contexts are refused; X.509 uses neither (RFC 8410 §3).
+		special, ok := opts.(*ed25519.Options)
+		if hash != 0 || (ok && special.Context != "") {
+			return signPlan{}, fmt.Errorf("%w: Ed25519 with hash %s or a context", ErrUnsupported, hash)
+		}
+		return planSignature(s.pub, schemeEdDSA, "", 0, digest)
 	default:
 		return signPlan{}, fmt.Errorf("%w: public key %T", ErrUnsupported, s.pub)
 	}

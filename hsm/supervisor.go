@@ -241,6 +241,8 @@ type child struct {
 	cmd    *exec.Cmd
 	input  io.WriteCloser
 	report chan error
+	// lines is the rest of the child's output, after its report.
+	lines  *bufio.Reader
 	exited chan struct{}
 	err    error // set before exited is closed
 }
@@ -280,14 +282,15 @@ func spawn(ctx context.Context, command, env []string, log *slog.Logger, start w
 		outRead.Close()
 		return nil, fmt.Errorf("start key worker: %w", err)
 	}
-	c := &child{cmd: cmd, input: input, report: make(chan error, 1), exited: make(chan struct{})}
+	c := &child{cmd: cmd, input: input, report: make(chan error, 1), lines: bufio.NewReader(outRead), exited: make(chan struct{})}
 	go func() {
 		c.err = cmd.Wait()
 		close(c.exited)
 	}()
 	go func() {
-		defer outRead.Close()
-		c.report <- readReport(bufio.NewReader(outRead))
+		c.report <- readReport(c.lines)
+		<-c.exited
+		outRead.Close()
 	}()
 	_, err = input.Write(append(line, '\n'))
 	if err != nil {

@@ -40,6 +40,8 @@ type token struct {
 	cfg tokenConfig
 	log *slog.Logger
 	mod *pkcs11.Ctx
+	// shim signs; its functions are those of mod.
+	shim *shim
 
 	// objects serialises the making of objects and the listing of all: SoftHSM
 	// 2.6.1 loses objects and answers CKR_GENERAL_ERROR otherwise.
@@ -53,9 +55,9 @@ type token struct {
 	// anchor stays open: closing the last session of a token logs out and
 	// makes every handle of a private object invalid.
 	anchor pkcs11.SessionHandle
-	// epoch counts recoveries, so that of many requests that meet the same
+	// healed counts recoveries, so that of many requests that meet the same
 	// fault one heals it.
-	epoch uint64
+	healed uint64
 	// lost says that the last re-initialisation failed.
 	lost bool
 	// found are the keys by label.
@@ -66,6 +68,8 @@ type token struct {
 	pool *sessionPool
 
 	recoveries atomic.Uint64
+	// finds counts how often the keys were found.
+	finds atomic.Uint64
 }
 
 // openToken loads the module, finds the token, logs in and loads its keys.
@@ -76,8 +80,15 @@ func openToken(cfg tokenConfig, log *slog.Logger) (*token, error) {
 	}
 	t := &token{cfg: cfg, log: log, mod: mod}
 	t.pool = newSessionPool(cfg.sessions)
-	err := mod.Initialize()
+	shim, err := openShim(cfg.module)
+	if err != nil {
+		mod.Destroy()
+		return nil, err
+	}
+	t.shim = shim
+	err = mod.Initialize()
 	if err != nil && !isCode(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+		shim.close()
 		mod.Destroy()
 		return nil, fmt.Errorf("C_Initialize: %w", err)
 	}
@@ -96,6 +107,7 @@ func (t *token) close() error {
 	if err != nil && !isCode(err, pkcs11.CKR_CRYPTOKI_NOT_INITIALIZED) {
 		t.log.Warn("the module did not close cleanly", slog.Any("error", err))
 	}
+	t.shim.close()
 	t.mod.Destroy()
 	return nil
 }
@@ -174,7 +186,7 @@ func (t *token) login() error {
 func (t *token) heal(c cure, epoch uint64) error {
 	t.life.Lock()
 	defer t.life.Unlock()
-	if t.epoch != epoch {
+	if t.healed != epoch {
 		return nil // another request healed it
 	}
 	t.recoveries.Add(1)
@@ -190,8 +202,8 @@ func (t *token) heal(c cure, epoch uint64) error {
 		return fmt.Errorf("recover the token: %w", err)
 	}
 	t.lost = false
-	t.epoch++
-	t.log.Warn("token recovered", slog.Uint64("epoch", t.epoch))
+	t.healed++
+	t.log.Warn("token recovered", slog.Uint64("times", t.healed))
 	return nil
 }
 
@@ -220,7 +232,7 @@ func (t *token) attempt(ctx context.Context, do func() error) error {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		t.life.RLock()
-		epoch, lost := t.epoch, t.lost
+		epoch, lost := t.healed, t.lost
 		if !lost {
 			last = do()
 		}
@@ -266,7 +278,7 @@ func (t *token) lookup(label string) *tokenKey {
 // reload lists the objects again; the caller holds objects.
 func (t *token) reload(ctx context.Context) error {
 	t.life.Lock()
-	epoch := t.epoch
+	epoch := t.healed
 	c := cureModule
 	var err error
 	if !t.lost {
@@ -307,6 +319,9 @@ func (t *token) keys(ctx context.Context, fresh bool) ([]backendKey, error) {
 	return out, nil
 }
 
+// epoch grows each time the keys are found.
+func (t *token) epoch() uint64 { return t.finds.Load() }
+
 // backendKey is the key as the rest of the worker sees it.
 func (k *tokenKey) backendKey() backendKey {
 	return backendKey{Label: k.label, ID: k.id, Public: k.pub, Backup: k.extractable}
@@ -326,7 +341,7 @@ func (t *token) info() backendInfo {
 // recover initialises the module again and finds the keys.
 func (t *token) recover(ctx context.Context) error {
 	t.life.RLock()
-	epoch := t.epoch
+	epoch := t.healed
 	t.life.RUnlock()
 	err := ctx.Err()
 	if err != nil {

@@ -3,6 +3,7 @@ package hsm
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"errors"
 	"log/slog"
@@ -55,7 +56,10 @@ func openTestToken(t testing.TB) *token {
 func alone(t testing.TB, tok *token) *tokenSet {
 	t.Helper()
 	s := newTokenSet(t.Context(), slog.New(slog.DiscardHandler))
-	s.members = []*member{{cfg: tok.cfg, log: s.log, backend: tok, state: StateActive}}
+	m := newMember(tok.cfg, s.log)
+	m.backend, m.state = tok, StateActive
+	s.members = []*member{m}
+	s.startLanes(m, tok)
 	s.objects.Lock()
 	defer s.objects.Unlock()
 	err := s.refresh(t.Context())
@@ -63,6 +67,35 @@ func alone(t testing.TB, tok *token) *tokenSet {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// waiting is a replier that waits.
+type waiting struct {
+	sig  []byte
+	err  error
+	done chan struct{}
+}
+
+func (w *waiting) reply(_ *signJob, sig []byte, err error) {
+	w.sig, w.err = sig, err
+	close(w.done)
+}
+
+// signIn signs a digest with SHA-256 through a set.
+func signIn(set *tokenSet, label string, sc scheme) ([]byte, error) {
+	r := set.lookup(label)
+	if r == nil {
+		return nil, ErrNotFound
+	}
+	d := sha256.Sum256([]byte("x"))
+	w := &waiting{done: make(chan struct{})}
+	job, err := newJob(w, r, signRequest{wait: time.Minute, scheme: sc, hash: "SHA-256", digest: d[:]})
+	if err != nil {
+		return nil, err
+	}
+	set.submit(job)
+	<-w.done
+	return w.sig, w.err
 }
 
 func signTest(tok *token) error {
@@ -138,8 +171,7 @@ func TestAKeyThatAnswersWithAnotherKeyIsNotReleased(t *testing.T) {
 	tok.found["k"].handle = tok.found["other"].handle
 	set := alone(t, tok)
 	tok.found["k"].handle = tok.found["other"].handle // alone listed the keys anew
-	d := sha256.Sum256([]byte("x"))
-	_, err := set.sign(t.Context(), "k", schemeECDSA, "SHA-256", 0, d[:])
+	_, err := signIn(set, "k", schemeECDSA)
 	if err != nil {
 		t.Errorf("the mix-up was not healed: %v", err)
 	}
@@ -284,5 +316,65 @@ func BenchmarkSignInProcess(b *testing.B) {
 			})
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "signatures/s")
 		})
+	}
+}
+
+// BenchmarkWorkerAndClientInOneProcess is for profiles: -cpuprofile sees both
+// sides of the socket.
+func BenchmarkWorkerAndClientInOneProcess(b *testing.B) {
+	_, err := os.Stat(DefaultModule)
+	if errors.Is(err, os.ErrNotExist) {
+		b.Skip("SoftHSM is not installed (apt install softhsm2): the benchmark needs a real token")
+	}
+	dir, err := os.MkdirTemp("", "hsm")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	cfg, soPIN, err := SoftToken{Dir: filepath.Join(dir, "token"), Label: "inside"}.prepare()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Setenv("SOFTHSM2_CONF", cfg.SoftHSMConf)
+	err = initToken(workerStart{Config: cfg, SOPINFile: soPIN})
+	if err != nil {
+		b.Fatal(err)
+	}
+	cfg.SocketPath = filepath.Join(dir, "s")
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- runWorker(ctx, cfg, slog.New(slog.DiscardHandler), func() error { return nil })
+	}()
+	c, err := Dial(ctx, cfg.SocketPath, ClientOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, err = c.Generate(ctx, "k", "EC-P256")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := c.Signer(ctx, "k")
+	if err != nil {
+		b.Fatal(err)
+	}
+	d := sha256.Sum256([]byte("x"))
+	b.SetParallelism(4)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			_, err := s.Sign(nil, d[:], crypto.SHA256)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "signatures/s")
+	err = c.Close()
+	cancel()
+	err = errors.Join(err, <-done)
+	if err != nil {
+		b.Error(err)
 	}
 }

@@ -120,6 +120,7 @@ func (t *token) loadKeys() error {
 		delete(keys, label)
 	}
 	t.found = keys
+	t.finds.Add(1)
 	return nil
 }
 
@@ -161,6 +162,10 @@ func (t *token) publicKey(h pkcs11.ObjectHandle) crypto.PublicKey {
 		key, err := ecPublicKey(ec[0], ec[1])
 		if err == nil {
 			return key
+		}
+		edwards, err := edPublicKey(ec[0], ec[1])
+		if err == nil {
+			return edwards
 		}
 		return nil
 	}
@@ -244,6 +249,15 @@ func generation(algorithm string) (*pkcs11.Mechanism, []*pkcs11.Attribute, error
 		}
 		return pkcs11.NewMechanism(pkcs11.CKM_EC_KEY_PAIR_GEN, nil), []*pkcs11.Attribute{
 			pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_EC),
+			pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, params)}, nil
+	}
+	if algorithm == algorithmEd25519 {
+		params, err := asn1.Marshal(oidEd25519())
+		if err != nil {
+			return nil, nil, fmt.Errorf("encode curve: %w", err)
+		}
+		return pkcs11.NewMechanism(ckmECEdwardsKeyPairGen, nil), []*pkcs11.Attribute{
+			pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, ckkECEdwards),
 			pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, params)}, nil
 	}
 	bits, ok := rsaBits(algorithm)
@@ -362,7 +376,7 @@ func (t *token) sign(ctx context.Context, label string, plan signPlan) ([]byte, 
 	return sig, nil
 }
 
-// signOnce is one C_SignInit and C_Sign.
+// signOnce is one C_SignInit and C_Sign, in one crossing to C.
 func (t *token) signOnce(key *tokenKey, plan signPlan) ([]byte, error) {
 	session, err := t.pool.take(t.mod, t.slot)
 	if err != nil {
@@ -371,21 +385,16 @@ func (t *token) signOnce(key *tokenKey, plan signPlan) ([]byte, error) {
 	spoilt := true
 	defer func() { t.pool.give(t.mod, session, spoilt) }()
 	mech, data := plan.mechanism()
-	err = t.mod.SignInit(session, []*pkcs11.Mechanism{mech}, key.handle)
-	if err != nil {
-		return nil, err
-	}
+	var pin []byte
 	if key.alwaysAuth {
-		pin, err := t.cfg.pin.pin()
+		text, err := t.cfg.pin.pin()
 		if err != nil {
 			return nil, err
 		}
-		err = t.mod.Login(session, pkcs11.CKU_CONTEXT_SPECIFIC, pin)
-		if err != nil {
-			return nil, err
-		}
+		pin = []byte(text)
+		defer clear(pin)
 	}
-	raw, err := t.mod.Sign(session, data)
+	raw, err := t.shim.sign(session, key.handle, mech, pin, data)
 	if err != nil {
 		return nil, err
 	}

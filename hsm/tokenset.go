@@ -37,6 +37,7 @@ type tokenSet struct {
 	ctx     context.Context // ends with close
 	stop    context.CancelFunc
 	repairs sync.WaitGroup
+	lanes   sync.WaitGroup
 
 	// pinRefused is closed once every token refused its PIN.
 	pinRefused chan struct{}
@@ -57,11 +58,12 @@ func openTokens(ctx context.Context, cfgs []tokenConfig, log *slog.Logger) (*tok
 	var first error
 	opened := 0
 	for _, cfg := range cfgs {
-		m := &member{cfg: cfg, log: log, open: openBackend, since: time.Now()}
+		m := newMember(cfg, log)
 		s.members = append(s.members, m)
 		b, err := openBackend(ctx, cfg, log)
 		if err == nil {
 			m.backend, m.state = b, StateActive
+			s.startLanes(m, b)
 			opened++
 			continue
 		}
@@ -102,6 +104,10 @@ func newTokenSet(ctx context.Context, log *slog.Logger) *tokenSet {
 func (s *tokenSet) close() error {
 	s.stop()
 	s.repairs.Wait()
+	for _, m := range s.members {
+		close(m.queue)
+	}
+	s.lanes.Wait()
 	var errs []error
 	for _, m := range s.members {
 		if m.backend != nil {
@@ -188,6 +194,13 @@ func (s *tokenSet) lookup(label string) *route {
 	return s.routes[label]
 }
 
+// lookupBytes is lookup without a copy of the label.
+func (s *tokenSet) lookupBytes(label []byte) *route {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.routes[string(label)]
+}
+
 // find gives a key by label, listing the objects again when it is unknown:
 // another program may have made it.
 func (s *tokenSet) find(ctx context.Context, label string) (*route, error) {
@@ -232,76 +245,6 @@ func (s *tokenSet) list(ctx context.Context) ([]*route, error) {
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].key.Label < out[j].key.Label })
 	return out, nil
-}
-
-// sign makes a signature with the active token that owes the least, and with
-// the next when that one is lost.
-func (s *tokenSet) sign(ctx context.Context, label string, sc scheme, hash string, salt int, digest []byte) ([]byte, error) {
-	r, err := s.find(ctx, label)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := planSignature(r.key.Public, sc, hash, salt, digest)
-	if err != nil {
-		return nil, err
-	}
-	last := fmt.Errorf("%w: no token that holds %q is active", ErrUnavailable, label)
-	for range len(r.holders) {
-		m, b := r.pick()
-		if m == nil {
-			return nil, last
-		}
-		sig, err := s.signWith(ctx, m, b, label, plan)
-		if err == nil {
-			return sig, nil
-		}
-		if !lost(err) && !errors.Is(err, ErrPIN) && !errors.Is(err, ErrKeyMismatch) {
-			return nil, err
-		}
-		s.failed(m, err)
-		last = fmt.Errorf("%w: token %q: %w", ErrUnavailable, m.cfg.name, err)
-		if ctx.Err() != nil {
-			return nil, last
-		}
-	}
-	return nil, last
-}
-
-// pick chooses the active holder that owes the least.
-func (r *route) pick() (*member, backend) {
-	var best *member
-	var with backend
-	for _, m := range r.holders {
-		b := m.active()
-		if b != nil && (best == nil || m.outstanding.Load() < best.outstanding.Load()) {
-			best, with = m, b
-		}
-	}
-	return best, with
-}
-
-// signWith makes and verifies one signature. One that does not verify is not
-// released; the token is asked for its keys again and gets one more attempt.
-func (s *tokenSet) signWith(ctx context.Context, m *member, b backend, label string, plan signPlan) ([]byte, error) {
-	m.outstanding.Add(1)
-	defer m.outstanding.Add(-1)
-	for range 2 {
-		sig, err := b.sign(ctx, label, plan)
-		if err != nil {
-			return nil, err
-		}
-		if plan.verify(sig) {
-			m.signatures.Add(1)
-			return sig, nil
-		}
-		m.refused.Add(1)
-		s.log.Error("a signature of the token does not verify and is not released", slog.String("token", m.cfg.name), slog.String("label", label))
-		_, err = b.keys(ctx, true)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return nil, fmt.Errorf("%w: %q in token %q", ErrKeyMismatch, label, m.cfg.name)
 }
 
 // failed takes a token out of service after an error that says that it is
@@ -390,6 +333,12 @@ func (s *tokenSet) repairOnce(m *member) error {
 	m.mu.Unlock()
 	if err != nil {
 		return err
+	}
+	m.mu.Lock()
+	b := m.backend
+	m.mu.Unlock()
+	if b != nil {
+		s.startLanes(m, b)
 	}
 	s.checkPINs()
 	s.reroute()

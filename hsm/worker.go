@@ -22,13 +22,18 @@ const (
 	// maxConns bounds the connections of one worker: each process of the
 	// program holds one.
 	maxConns = 64
-	// maxInFlight bounds the requests of one connection that are worked on.
+	// maxInFlight bounds the requests of one connection, except signatures, that
+	// are worked on.
 	maxInFlight = 128
 	// frameTime bounds how long the rest of a begun frame may take.
 	frameTime = 10 * time.Second
 	// callTime bounds one request; a module that takes longer hangs, and the
 	// worker ends so that it is started anew. RSA-4096 is made within it.
 	callTime = 60 * time.Second
+	// watchEvery is how often the calls into tokens are looked at.
+	watchEvery = time.Second
+	// probeTime is callTime for a probe, which makes a key of each algorithm.
+	probeTime = 5 * time.Minute
 	// lockTries and lockPause say how long a worker tries for its socket.
 	lockTries = 5
 	lockPause = 5 * time.Millisecond
@@ -58,8 +63,14 @@ func WorkerMain(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logg
 		err = initToken(start)
 		return errors.Join(err, report(out, err))
 	}
+	if err == nil && start.Bare != nil {
+		err = serveBare(start.Config, *start.Bare, lines, json.NewEncoder(out), log)
+	}
 	if err != nil {
 		return errors.Join(err, report(out, err))
+	}
+	if start.Bare != nil {
+		return nil
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, lines) // any end means the same
@@ -202,13 +213,21 @@ type workerServer struct {
 
 // wait ends with ctx, or when the worker must not go on.
 func (s *workerServer) wait(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-s.tokens.pinRefused:
-		return fmt.Errorf("%w while logging in again", ErrPIN)
-	case <-s.hung:
-		return errHung
+	watch := time.NewTicker(watchEvery)
+	defer watch.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.tokens.pinRefused:
+			return fmt.Errorf("%w while logging in again", ErrPIN)
+		case <-s.hung:
+			return errHung
+		case now := <-watch.C:
+			if s.tokens.oldest(now) > callTime {
+				return errHung
+			}
+		}
 	}
 }
 
@@ -257,64 +276,13 @@ func sameUser(conn net.Conn) bool {
 	return err == nil && allowed
 }
 
-// serve reads the requests of one connection and answers them as they finish.
-func (s *workerServer) serve(ctx context.Context, conn net.Conn) {
-	defer conn.Close()
-	if !sameUser(conn) {
-		s.log.Warn("a process of another user was refused at the key socket")
-		return
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	var work sync.WaitGroup
-	defer work.Wait()
-	var writing sync.Mutex
-	places := make(chan struct{}, maxInFlight)
-	in := bufio.NewReader(conn)
-	for {
-		var req request
-		err := s.next(ctx, conn, in, &req)
-		if err != nil {
-			if errors.Is(err, ErrBadRequest) {
-				s.log.Warn("a malformed request closed its connection to the key worker", slog.Any("error", err))
-			}
-			return
-		}
-		places <- struct{}{}
-		work.Go(func() {
-			defer func() { <-places }()
-			resp := s.guarded(ctx, req)
-			writing.Lock()
-			defer writing.Unlock()
-			conn.SetWriteDeadline(time.Now().Add(frameTime))
-			err := writeFrame(conn, resp, maxResponse)
-			if err != nil {
-				cancel()
-			}
-		})
-	}
-}
-
-// next reads one request: the first byte may take its time, the rest may not.
-func (s *workerServer) next(ctx context.Context, conn net.Conn, in *bufio.Reader, req *request) error {
-	_, err := in.Peek(1)
-	if err != nil {
-		return err
-	}
-	conn.SetReadDeadline(time.Now().Add(frameTime))
-	err = readFrame(in, req, maxRequest)
-	conn.SetReadDeadline(time.Time{})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
-}
-
 // guarded answers one request and raises the alarm when the module hangs.
 func (s *workerServer) guarded(ctx context.Context, req request) response {
-	alarm := time.AfterFunc(callTime, func() { s.hungOnce.Do(func() { close(s.hung) }) })
+	limit := callTime
+	if req.Op == opProbe {
+		limit = probeTime
+	}
+	alarm := time.AfterFunc(limit, func() { s.hungOnce.Do(func() { close(s.hung) }) })
 	defer alarm.Stop()
 	resp, err := s.answer(ctx, req)
 	if err != nil {
@@ -327,9 +295,6 @@ func (s *workerServer) guarded(ctx context.Context, req request) response {
 // answer does what a request asks for.
 func (s *workerServer) answer(ctx context.Context, req request) (response, error) {
 	switch req.Op {
-	case opSign:
-		sig, err := s.tokens.sign(ctx, req.Label, req.Scheme, req.Hash, req.Salt, req.Digest)
-		return response{Signature: sig}, err
 	case opPublic:
 		r, err := s.tokens.find(ctx, req.Label)
 		if err != nil {
