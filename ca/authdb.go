@@ -22,6 +22,7 @@ const hookWait = 15 * time.Second
 type authDB struct {
 	records records
 	issuer  string
+	service *signingService
 }
 
 var _ db.AuthDB = (*authDB)(nil)
@@ -62,17 +63,14 @@ func (d *authDB) GetCertificate(sn string) (*x509.Certificate, error) {
 }
 
 // StoreCertificateChain is the last look before a certificate leaves smallstep:
-// it must stand in the register as issued, byte for byte.
+// the signing service must have recorded it as issued, byte for byte.
 func (d *authDB) StoreCertificateChain(_ provisioner.Interface, chain ...*x509.Certificate) error {
 	if len(chain) == 0 {
 		return fmt.Errorf("%w: empty chain", ErrNotPrepared)
 	}
-	row, err := d.find(chain[0].SerialNumber.String())
-	if err != nil {
-		return err
-	}
-	if row.State != StateIssued || row.SHA256 != hexSum(chain[0].Raw) {
-		return fmt.Errorf("%w: %s is not recorded as issued", ErrNotPrepared, row.Serial)
+	serial := profile.FormatSerial(chain[0].SerialNumber)
+	if !d.service.recorded(serial, hexSum(chain[0].Raw)) {
+		return fmt.Errorf("%w: %s is not recorded as issued", ErrNotPrepared, serial)
 	}
 	return nil
 }

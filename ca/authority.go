@@ -133,7 +133,7 @@ func (a *authority) embed(service *signingService, r records) error {
 		step.WithX509RootCerts(a.anchor()),
 		step.WithX509IntermediateCerts(a.cert),
 		step.WithX509CAService(service),
-		step.WithDatabase(&authDB{records: r, issuer: a.name}),
+		step.WithDatabase(&authDB{records: r, issuer: a.name, service: service}),
 	)
 	if err != nil {
 		return fmt.Errorf("start authority %s: %w", a.name, err)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/digitorus/timestamp"
 	xocsp "golang.org/x/crypto/ocsp"
+
+	"github.com/antin-gov/antin/ca"
 )
 
 func pemBytes(t testing.TB, text []byte) []byte {
@@ -76,4 +78,23 @@ func BenchmarkTimeStamp(b *testing.B) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "stamps/s")
+}
+
+// BenchmarkIssueTogether issues to machines, many at a time: the whole way from
+// request to release, without the desk.
+func BenchmarkIssueTogether(b *testing.B) {
+	w := sqlite(b, systemClock)
+	request := csr(b, p256(b))
+	b.SetParallelism(64)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			_, err := w.service.IssueService(b.Context(), ca.ServiceForm{Profile: "device", Machine: "device-1", CSR: request, Actor: "system:bench"})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "issue/s")
 }

@@ -20,6 +20,7 @@ type signingService struct {
 
 	mu      sync.Mutex
 	waiting map[*x509.CertificateRequest]*pending // guarded by mu
+	made    map[string]string                     // digest by serial number; guarded by mu
 }
 
 // pending is an order on its way through smallstep's pipeline, and what became
@@ -33,7 +34,7 @@ type pending struct {
 }
 
 func newSigningService(e *engine) *signingService {
-	return &signingService{engine: e, waiting: make(map[*x509.CertificateRequest]*pending)}
+	return &signingService{engine: e, waiting: make(map[*x509.CertificateRequest]*pending), made: make(map[string]string)}
 }
 
 func (s *signingService) prepare(csr *x509.CertificateRequest, p *pending) {
@@ -49,6 +50,22 @@ func (s *signingService) redeem(csr *x509.CertificateRequest) *pending {
 	p := s.waiting[csr]
 	delete(s.waiting, csr)
 	return p
+}
+
+// remember keeps what was recorded as issued until smallstep lets it go.
+func (s *signingService) remember(c *Certificate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.made[c.Serial] = c.SHA256
+}
+
+// recorded says, once, whether the certificate was made here and recorded.
+func (s *signingService) recorded(serial, digest string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	made, known := s.made[serial]
+	delete(s.made, serial)
+	return known && made == digest
 }
 
 // CreateCertificate makes the prepared certificate. Serial number, issuer,
@@ -72,6 +89,7 @@ func (s *signingService) CreateCertificate(req *casapi.CreateCertificateRequest)
 		p.err = err
 		return nil, err
 	}
+	s.remember(p.result)
 	return &casapi.CreateCertificateResponse{Certificate: cert, CertificateChain: []*x509.Certificate{p.order.issuer.cert}}, nil
 }
 

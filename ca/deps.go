@@ -36,7 +36,9 @@ type Deps struct {
 	Directory  *directory.Directory
 	Authorizer auth.Authorizer
 	Logger     *slog.Logger
-	Config     Config
+	// Profiles are the kinds of certificates; nil means the product's.
+	Profiles *profile.Set
+	Config   Config
 }
 
 // Config is the authority's part of the configuration. The zero value of each

@@ -3,9 +3,11 @@
 // time-stamping), their status services and their register.
 //
 // A certificate comes to be in fixed steps, so that a crash leaves evidence and
-// never an unrecorded certificate: reserve the serial number, lint a copy
-// signed by a throw-away key, record the intent, sign in the token, record the
-// result, release. Each record stands in the database and in the ledger.
+// never an unrecorded certificate: draw a serial number, lint a copy signed by a
+// throw-away key, record the intent (which takes the serial number), sign in
+// the token, record the result, release. Each record stands in the database and
+// in the ledger; certificates under way together share their transactions and
+// batches.
 // Issuance to subscribers goes through smallstep's authority, one for each
 // issuing authority, embedded over this package's own signing service.
 //

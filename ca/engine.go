@@ -1,7 +1,6 @@
 package ca
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -15,7 +14,10 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/antin-gov/antin/ca/internal/sigalg"
 	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/internal/ledger"
@@ -64,37 +66,17 @@ type order struct {
 }
 
 // certify makes the certificate of an order, in the steps of the package
-// comment. What it returns is recorded.
+// comment. What it returns is recorded. The records of orders that are under
+// way together are made durable together, in the database and in the ledger.
 func (e *engine) certify(ctx context.Context, o order) (*Certificate, error) {
-	row, err := e.reserve(ctx, o)
+	row, copied, err := e.intend(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	serial, err := parseSerial(row.Serial)
-	if err != nil {
-		return nil, err
-	}
-	template := *o.template
-	template.SerialNumber = serial
-	copied, err := e.lint(ctx, &template, o)
-	if err != nil {
-		return nil, e.refuse(ctx, row.Serial, StateReserved, err)
-	}
-	err = e.intend(ctx, row, copied, o)
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &template, o.issuer.parent(), o.template.PublicKey, o.issuer.signer)
+	der, err := sign(copied, o.issuer.signer)
 	if err != nil {
 		// The intent stands: whether the token made a signature is not known.
 		return nil, fmt.Errorf("sign certificate %s: %w", row.Serial, err)
-	}
-	signed, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, fmt.Errorf("read signed certificate %s: %w", row.Serial, err)
-	}
-	if !bytes.Equal(signed.RawTBSCertificate, copied.RawTBSCertificate) {
-		return nil, fmt.Errorf("%w: what was signed as %s is not what was linted", ErrNotPrepared, row.Serial)
 	}
 	// From here on the certificate exists; its record must not depend on the
 	// caller's patience.
@@ -103,29 +85,75 @@ func (e *engine) certify(ctx context.Context, o order) (*Certificate, error) {
 	return e.release(ctx, row, der, o)
 }
 
-func (e *engine) reserve(ctx context.Context, o order) (*Certificate, error) {
+// sign makes the certificate of a lint copy: the very TBSCertificate that was
+// linted and recorded, signed by the issuer's key (RFC 5280 §4.1). The lint
+// copy was signed by a key of the same kind, so the algorithm stands in it.
+func sign(copied *x509.Certificate, signer crypto.Signer) ([]byte, error) {
+	algorithm, err := sigalg.For(signer.Public())
+	if err != nil {
+		return nil, err
+	}
+	signature, err := algorithm.Sign(signer, copied.RawTBSCertificate)
+	if err != nil {
+		return nil, err
+	}
+	// A token that signs wrongly must not pass unnoticed.
+	key := &x509.Certificate{PublicKey: signer.Public()}
+	err = key.CheckSignature(copied.SignatureAlgorithm, copied.RawTBSCertificate, signature)
+	if err != nil {
+		return nil, fmt.Errorf("the token's signature does not verify: %w", err)
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(copied.RawTBSCertificate)
+		algorithm.AddTo(b)
+		b.AddASN1BitString(signature)
+	})
+	return b.Bytes()
+}
+
+// intend draws a serial number, lints a copy with it, and records what is about
+// to be signed, in the database and the ledger; it returns the lint copy. The record in the database
+// takes the serial number, so no other certificate will have it.
+func (e *engine) intend(ctx context.Context, o order) (*Certificate, *x509.Certificate, error) {
 	for range maxSerialTries {
 		serial, err := e.serial()
 		if err != nil {
-			return nil, err
-		}
-		row := &Certificate{
-			Serial: profile.FormatSerial(serial), Issuer: o.issuer.name, Profile: o.profile.Name, State: StateReserved,
-			RequestID: o.requestID, AgencyID: o.agencyID, PersonID: o.personID, Machine: o.machine, KeyLabel: o.keyLabel,
-			Actor: o.actor, CreatedAt: e.clock.Now().UTC(),
+			return nil, nil, err
 		}
 		if serial.Sign() == 0 { // RFC 5280 §4.1.2.2: positive
 			continue
 		}
+		template := *o.template
+		template.SerialNumber = serial
+		row := &Certificate{
+			Serial: profile.FormatSerial(serial), Issuer: o.issuer.name, Profile: o.profile.Name, State: StateIntent,
+			RequestID: o.requestID, AgencyID: o.agencyID, PersonID: o.personID, Machine: o.machine, KeyLabel: o.keyLabel,
+			Actor: o.actor, CreatedAt: e.clock.Now().UTC(),
+		}
+		copied, err := e.lint(ctx, &template, o)
+		if err != nil {
+			return nil, nil, e.refuse(ctx, row, err)
+		}
+		row.Subject = copied.Subject.String()
+		row.SPKI, row.TBS = hexSum(copied.RawSubjectPublicKeyInfo), hexSum(copied.RawTBSCertificate)
+		notBefore, notAfter := copied.NotBefore.UTC(), copied.NotAfter.UTC()
+		row.NotBefore, row.NotAfter = &notBefore, &notAfter
 		taken, err := e.records.reserve(ctx, row)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if taken {
-			return row, nil
+		if !taken {
+			continue
 		}
+		receipt, err := e.append(ctx, "ca.certificate.intent", row, row.TBS, o)
+		if err != nil {
+			return nil, nil, e.takeBack(ctx, row.Serial, err)
+		}
+		row.IntentIndex = &receipt
+		return row, copied, nil
 	}
-	return nil, ErrSerial
+	return nil, nil, ErrSerial
 }
 
 func (e *engine) lint(ctx context.Context, template *x509.Certificate, o order) (*x509.Certificate, error) {
@@ -143,47 +171,32 @@ func (e *engine) lint(ctx context.Context, template *x509.Certificate, o order) 
 	return copied, nil
 }
 
-// refuse records that nothing was signed, and returns why.
-func (e *engine) refuse(ctx context.Context, serial string, from State, why error) error {
-	err := e.records.advance(context.WithoutCancel(ctx), serial, from, StateRefused, nil)
+// refuse records that the content was refused and nothing was signed, and
+// returns why.
+func (e *engine) refuse(ctx context.Context, row *Certificate, why error) error {
+	row.State = StateRefused
+	_, err := e.records.reserve(context.WithoutCancel(ctx), row)
+	if err != nil {
+		e.log.ErrorContext(ctx, "refusal not recorded", "serial", row.Serial, "error", err)
+	}
+	return fmt.Errorf("certificate %s: %w", row.Serial, why)
+}
+
+// takeBack records that an intent was not followed by a signature, and returns
+// why.
+func (e *engine) takeBack(ctx context.Context, serial string, why error) error {
+	err := e.records.advance(context.WithoutCancel(ctx), serial, StateIntent, StateRefused, nil)
 	if err != nil {
 		e.log.ErrorContext(ctx, "refusal not recorded", "serial", serial, "error", err)
 	}
 	return fmt.Errorf("certificate %s: %w", serial, why)
 }
 
-// intend records what is about to be signed, in the database and the ledger.
-func (e *engine) intend(ctx context.Context, row *Certificate, copied *x509.Certificate, o order) error {
-	row.Subject = copied.Subject.String()
-	row.SPKI = hexSum(copied.RawSubjectPublicKeyInfo)
-	row.TBS = hexSum(copied.RawTBSCertificate)
-	notBefore, notAfter := copied.NotBefore.UTC(), copied.NotAfter.UTC()
-	row.NotBefore, row.NotAfter, row.State = &notBefore, &notAfter, StateIntent
-	err := e.records.advance(ctx, row.Serial, StateReserved, StateIntent, func(q *bun.UpdateQuery) *bun.UpdateQuery {
-		return q.Set("subject = ?", row.Subject).Set("spki_sha256 = ?", row.SPKI).Set("tbs_sha256 = ?", row.TBS).
-			Set("not_before = ?", notBefore).Set("not_after = ?", notAfter)
-	})
-	if err != nil {
-		return err
-	}
-	receipt, err := e.append(ctx, "ca.certificate.intent", row, row.TBS, o)
-	if err != nil {
-		return e.refuse(ctx, row.Serial, StateIntent, err)
-	}
-	row.IntentIndex = &receipt
-	_, err = e.records.db.NewUpdate().Model((*Certificate)(nil)).Set("intent_index = ?", receipt).
-		Where("serial = ?", row.Serial).Where("state = ?", StateIntent).Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("record intent %s: %w", row.Serial, err)
-	}
-	return nil
-}
-
 // release records the signed certificate, in the database and the ledger.
 func (e *engine) release(ctx context.Context, row *Certificate, der []byte, o order) (*Certificate, error) {
 	row.DER, row.SHA256, row.State = der, hexSum(der), StateSigned
 	err := e.records.advance(ctx, row.Serial, StateIntent, StateSigned, func(q *bun.UpdateQuery) *bun.UpdateQuery {
-		return q.Set("der = ?", der).Set("sha256 = ?", row.SHA256)
+		return q.Set("der = ?", der).Set("sha256 = ?", row.SHA256).Set("intent_index = ?", row.IntentIndex)
 	})
 	if err != nil {
 		return nil, err

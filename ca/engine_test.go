@@ -38,7 +38,7 @@ func TestLintErrorRefusesBeforeAnythingIsSigned(t *testing.T) {
 		id := w.approved(t, ra.Form{Profile: "agency-seal", AgencyID: "ubnd"})
 		// A profile that a careless hand could write: RFC 5280 §4.2.1.3 allows
 		// keyCertSign to authorities only.
-		broken, err := profile.Parse([]byte(`profiles: {agency-seal: {issuer: official, kind: agency, usages: [digitalSignature, keyCertSign],
+		broken, err := profile.Parse("broken.yaml", []byte(`profiles: {agency-seal: {issuer: official, kind: agency, usages: [digitalSignature, keyCertSign],
 			purposes: [documentSigning], days: 365, policy: "1.2", keys: [EC-P256], subject: [{type: C, value: VN}, {type: CN, value: "{agency.name}"}]}}`))
 		check(t, err)
 		w.service.UseProfiles(broken)

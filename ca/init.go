@@ -141,11 +141,17 @@ func newEngine(deps Deps) (*engine, *profile.Set, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	profiles, err := profile.Builtin()
+	profiles := deps.Profiles
+	if profiles == nil {
+		profiles, err = profile.Builtin()
+	}
+	if err == nil {
+		err = profiles.Rehearse(linter, deps.Config.PolicyArc, deps.Clock.Now())
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return &engine{records: records{deps.DB}, ledger: deps.Ledger, clock: deps.Clock, linter: linter,
+	return &engine{records: records{deps.DB, store.NewGroup(deps.DB)}, ledger: deps.Ledger, clock: deps.Clock, linter: linter,
 		log: deps.Logger, serial: randomSerial}, profiles, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/ca/ra"
@@ -121,17 +122,7 @@ func (s *Service) abandon(ctx context.Context, row *Certificate, who string) err
 // issue builds the content by the profile and takes it through the issuing
 // authority.
 func (s *Service) issue(ctx context.Context, p *profile.Profile, csr *x509.CertificateRequest, f profile.Facts, o order) (*Certificate, error) {
-	issuer := s.hierarchy.active(p.Issuer)
-	if issuer == nil || issuer.step == nil {
-		return nil, fmt.Errorf("%w: issuer %q of profile %s", ErrNotFound, p.Issuer, p.Name)
-	}
-	template, err := s.template(p, issuer, f, csr.PublicKey)
-	if err != nil {
-		return nil, err
-	}
-	o.issuer, o.profile, o.template = issuer, p, template
-	o.agencyID, o.personID, o.machine = f.AgencyID, f.PersonID, f.MachineName
-	return issuer.issue(ctx, s.signing, csr, o)
+	return s.issueUntil(ctx, p, csr, f, time.Time{}, o)
 }
 
 func (s *Service) template(p *profile.Profile, issuer *authority, f profile.Facts, pub crypto.PublicKey) (*x509.Certificate, error) {

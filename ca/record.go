@@ -122,9 +122,11 @@ type unitRow struct {
 	Serial   string `bun:"serial"`
 }
 
-// records reads and writes the register of certificates.
+// records reads and writes the register of certificates. Its writes share
+// transactions with those of other callers.
 type records struct {
-	db *store.DB
+	db    *store.DB
+	group *store.Group
 }
 
 func (r records) get(ctx context.Context, serial string) (*Certificate, error) {
@@ -141,28 +143,24 @@ func (r records) get(ctx context.Context, serial string) (*Certificate, error) {
 
 // reserve takes the serial number of c: false when it was used before.
 func (r records) reserve(ctx context.Context, c *Certificate) (bool, error) {
-	result, err := r.db.NewInsert().Model(c).On("CONFLICT (serial) DO NOTHING").Exec(ctx)
-	if err != nil {
-		return false, fmt.Errorf("reserve serial: %w", err)
-	}
-	n, err := result.RowsAffected()
+	n, err := r.group.Exec(ctx, "reserve serial", func(tx bun.Tx) store.Executor {
+		return tx.NewInsert().Model(c).On("CONFLICT (serial) DO NOTHING")
+	})
 	return n == 1, err
 }
 
 // advance moves a certificate from one state to the next; ErrState when it is
 // in another one. set adds what the step learned.
 func (r records) advance(ctx context.Context, serial string, from, to State, set func(*bun.UpdateQuery) *bun.UpdateQuery) error {
-	q := r.db.NewUpdate().Model((*Certificate)(nil)).Set("state = ?", to).Where("serial = ?", serial).Where("state = ?", from)
-	if set != nil {
-		q = set(q)
-	}
-	result, err := q.Exec(ctx)
+	n, err := r.group.Exec(ctx, fmt.Sprintf("record certificate %s as %s", serial, to), func(tx bun.Tx) store.Executor {
+		q := tx.NewUpdate().Model((*Certificate)(nil)).Set("state = ?", to).Where("serial = ?", serial).Where("state = ?", from)
+		if set != nil {
+			q = set(q)
+		}
+		return q
+	})
 	if err != nil {
-		return fmt.Errorf("record certificate %s as %s: %w", serial, to, err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil {
-		return fmt.Errorf("record certificate %s as %s: %w", serial, to, err)
+		return err
 	}
 	if n != 1 {
 		return fmt.Errorf("%w: %s is not %s", ErrState, serial, from)

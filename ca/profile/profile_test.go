@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -11,6 +12,9 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -166,7 +170,7 @@ func TestTemplateRefusesFactsThatDoNotFit(t *testing.T) {
 
 func TestParseRefusesProfilesThatBreakARule(t *testing.T) {
 	const good = "profiles: {x: {issuer: service, kind: machine, usages: [digitalSignature], purposes: [clientAuth], days: 1, policy: '1', keys: [EC-P256], subject: [{type: CN, value: '{machine.name}'}]}}"
-	_, err := profile.Parse([]byte(good))
+	_, err := profile.Parse("test.yaml", []byte(good))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,10 +184,201 @@ func TestParseRefusesProfilesThatBreakARule(t *testing.T) {
 		{"a fact that is not closed", "{machine.name}", "{machine.name"},
 		{"a path length without authority", "days: 1,", "days: 1, path_length: 0,"},
 		{"no purpose", "[clientAuth]", "[]"},
+		{"over three years for a renewal", "days: 1,", "days: 1, renewal_days: 1097,"},
+		{"a notice over 200 characters", "days: 1,", "days: 1, notice: '" + strings.Repeat("ữ", 201) + "',"},
+		{"a statement that is no address", "days: 1,", "days: 1, cps: 'ftp://x',"},
+		{"an unknown protocol", "days: 1,", "days: 1, protocols: [scep],"},
+		{"hold for official duty", "issuer: service,", "issuer: official, hold: true,"},
+		{"a naming rule that is none", "type: CN,", "type: CN, pattern: '(',"},
+		{"more characters than the standard has", "type: CN,", "type: CN, max: 65,"},
+		{"a known word at the wrong place", "type: CN,", "type: CN, days: 3,"},
+		{"an alias", "usages: [digitalSignature]", "usages: &a [digitalSignature]"},
+		{"a qualified type that is none", "days: 1,", "days: 1, qc: {types: [seal]},"},
 	} {
-		_, err := profile.Parse([]byte(strings.Replace(good, c.old, c.new, 1)))
+		_, err := profile.Parse("test.yaml", []byte(strings.Replace(good, c.old, c.new, 1)))
 		if !errors.Is(err, profile.ErrInvalid) {
 			t.Errorf("%s: got %v", c.name, err)
+		}
+	}
+}
+
+func TestErrorsOfProfilesNameFileAndLine(t *testing.T) {
+	const text = `profiles:
+  device:
+    issuer: service
+    kind: machine
+    usages: [digitalSignature]
+    purposes: [clientAuth]
+    days: 1
+    policy: "1"
+    keys: [EC-P256]
+    subject:
+      - {type: CN, value: "{machine.name}"}
+`
+	for _, c := range []struct {
+		name, old, new string
+		line           int
+	}{
+		{"an unknown key", "    days: 1\n", "    days: 1\n    colour: red\n", 8},
+		{"an unknown key inside a list", "{type: CN,", "{type: CN, colour: red,", 11},
+		{"a value out of bounds", "days: 1", "days: 9999", 7},
+		{"a profile twice", "  device:\n", "  device: {}\n  device:\n", 3},
+		{"a kind of key that is none", "EC-P256", "EC-P192", 9},
+		{"a word where a number is expected", "days: 1", "days: many", 3},
+	} {
+		_, err := profile.Parse("own.yaml", []byte(strings.Replace(text, c.old, c.new, 1)))
+		var place *profile.PlaceError
+		if !errors.As(err, &place) || !errors.Is(err, profile.ErrInvalid) || place.File != "own.yaml" || place.Line != c.line {
+			t.Errorf("%s: %v, want line %d", c.name, err, c.line)
+		}
+	}
+}
+
+func TestOwnProfilesAreLaidOverTheBuiltInOnes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), profile.OwnFile)
+	set, err := profile.Load(path)
+	if err != nil || len(set.All()) == 0 {
+		t.Fatal(err)
+	}
+	before := len(set.All())
+	err = os.WriteFile(path, []byte(`profiles:
+  device:
+    title: "Thiết bị"
+    issuer: service
+    kind: machine
+    usages: [digitalSignature]
+    purposes: [clientAuth]
+    days: 30
+    renewal_days: 10
+    policy: "1.4"
+    cps: "http://pki.example.vn/cps"
+    notice: "Chỉ dùng trong mạng nội bộ"
+    keys: [EC-P256]
+    subject:
+      - {type: CN, value: "{machine.name}", pattern: "dev-[0-9]+", min: 5, max: 12}
+    names: {dns: true, dns_pattern: ".*[.]example[.]vn"}
+  internal-person:
+    title: "Cán bộ, đăng nhập nội bộ"
+    issuer: service
+    kind: person
+    usages: [digitalSignature]
+    purposes: [clientAuth]
+    days: 365
+    policy: "1.9"
+    keys: [EC-P256]
+    hold: true
+    subject:
+      - {type: CN, value: "{person.name}"}
+    names: {email: true, upn: "{person.id}@noibo.example.vn"}
+    qc: {compliance: true, types: [esign], legislation: [VN], retention_years: 10, pds: [{url: "https://pki.example.vn/pds.pdf", language: en}]}
+`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err = profile.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set.All()) != before+1 {
+		t.Errorf("%d profiles, want %d", len(set.All()), before+1)
+	}
+	linter, err := profile.NewLinter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = set.Rehearse(linter, "1.3.6.1.4.1.32473.704", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	device, err := set.Get("device")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := profile.Facts{MachineName: "dev-7", DNSNames: []string{"a.example.vn"}}
+	at := place(time.Now())
+	tpl, err := device.Template(f, ecKey(t, elliptic.P256()).Public(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := lintCopy(t, tpl)
+	if device.Renewal() != 10*24*time.Hour || len(c.Policies) != 1 {
+		t.Errorf("renewal of %s, policies %v", device.Renewal(), c.Policies)
+	}
+	text := opensslText(t, c.Raw)
+	for _, want := range []string{"CPS: http://pki.example.vn/cps", "User Notice", "Chỉ dùng trong mạng nội bộ"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("openssl does not see %q in\n%s", want, text)
+		}
+	}
+	for _, bad := range []profile.Facts{{MachineName: "dev-x"}, {MachineName: "dev-12345678901"}, {MachineName: "dev-7", DNSNames: []string{"a.example.com"}}} {
+		_, err = device.Template(bad, ecKey(t, elliptic.P256()).Public(), at)
+		if !errors.Is(err, profile.ErrFacts) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+	person, err := set.Get("internal-person")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f = profile.Facts{PersonID: "p-1", PersonName: "Nguyễn Văn A", Email: "a@example.vn"}
+	tpl, err = person.Template(f, ecKey(t, elliptic.P256()).Public(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = lintCopy(t, tpl)
+	_, err = linter.Check(c.Raw)
+	text = opensslText(t, c.Raw)
+	for _, want := range []string{"p-1@noibo.example.vn", "email:a@example.vn", "qcStatements"} {
+		if err != nil || !strings.Contains(text, want) {
+			t.Errorf("%v; openssl does not see %q in\n%s", err, want, text)
+		}
+	}
+}
+
+// opensslText is how openssl shows a certificate.
+func opensslText(t *testing.T, der []byte) string {
+	t.Helper()
+	cmd := exec.Command("openssl", "x509", "-inform", "DER", "-noout", "-text", "-nameopt", "utf8")
+	cmd.Stdin = bytes.NewReader(der)
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("openssl is not installed")
+	}
+	if err != nil {
+		t.Fatalf("openssl: %v: %s", err, out)
+	}
+	return string(out)
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("profiles: {x: {issuer: service, kind: machine, usages: [digitalSignature], purposes: [clientAuth], days: 1, policy: '1', keys: [EC-P256], subject: [{type: CN, value: '{machine.name}'}]}}"))
+	f.Add([]byte("profiles: &a {x: *a}"))
+	f.Add([]byte("- {}\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		set, err := profile.Parse("fuzz.yaml", text)
+		if err != nil {
+			return
+		}
+		for _, p := range set.All() {
+			// what was taken must be fit for use: content or a refusal, no panic
+			_, _ = p.Template(profile.Facts{MachineName: "m", PersonName: "p"}, nil, profile.Place{PolicyArc: "1.2.3", NotBefore: time.Unix(0, 0)})
+		}
+	})
+}
+
+func TestAProfileThatIsShownCanBeReadAgain(t *testing.T) {
+	set, err := profile.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range set.All() {
+		text, err := p.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = profile.Parse("shown.yaml", text)
+		if err != nil {
+			t.Errorf("%s: %v", p.Name, err)
 		}
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/antin-gov/antin/internal/trust"
@@ -63,6 +65,8 @@ func (f *Facts) get(name string) (string, bool) {
 		return f.PositionTitle, true
 	case "machine.name":
 		return f.MachineName, true
+	case "email":
+		return f.Email, true
 	default:
 		return "", false
 	}
@@ -129,6 +133,13 @@ func (p *Profile) Template(f Facts, pub crypto.PublicKey, at Place) (*x509.Certi
 	if err != nil {
 		return nil, err
 	}
+	if p.QC != nil {
+		statements, err := p.QC.extension()
+		if err != nil {
+			return nil, err
+		}
+		t.ExtraExtensions = append(t.ExtraExtensions, statements)
+	}
 	if at.OCSP != "" && !p.OCSPNoCheck {
 		t.OCSPServer = []string{at.OCSP}
 	}
@@ -148,25 +159,23 @@ func (p *Profile) subject(f Facts) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		missing := ""
-		value, err := fill(a.Value, func(fact string) (string, bool) {
-			v, known := f.get(fact)
-			if strings.TrimSpace(v) == "" {
-				missing = fact
-			}
-			return norm.NFC.String(v), known
-		})
+		value, err := filled(a.Value, f)
 		if err != nil {
 			return nil, err
 		}
+		if a.Max > 0 {
+			limit = a.Max
+		}
 		n := utf8.RuneCountInString(value)
 		switch {
-		case missing != "":
-			return nil, fmt.Errorf("%w: %s is missing", ErrFacts, missing)
 		case n > limit:
 			return nil, fmt.Errorf("%w: %s has %d characters, the limit is %d (RFC 5280 appendix A.1)", ErrFacts, a.Type, n, limit)
+		case n < a.Min:
+			return nil, fmt.Errorf("%w: %s has %d characters, want at least %d", ErrFacts, a.Type, n, a.Min)
 		case !utf8.ValidString(value) || strings.TrimSpace(value) != value || strings.ContainsFunc(value, unprintable):
 			return nil, fmt.Errorf("%w: %s holds characters that cannot be shown", ErrFacts, a.Type)
+		case a.pattern != nil && !a.pattern.MatchString(value):
+			return nil, fmt.Errorf("%w: %s %q is not named as profile %s has it (%s)", ErrFacts, a.Type, value, p.Name, a.Pattern)
 		}
 		name = append(name, pkix.RelativeDistinguishedNameSET{{Type: oid, Value: value}})
 	}
@@ -175,6 +184,25 @@ func (p *Profile) subject(f Facts) ([]byte, error) {
 		return nil, fmt.Errorf("encode subject: %w", err)
 	}
 	return der, nil
+}
+
+// filled is a text with the facts in their places, none of them missing.
+func filled(text string, f Facts) (string, error) {
+	missing := ""
+	value, err := fill(text, func(fact string) (string, bool) {
+		v, known := f.get(fact)
+		if strings.TrimSpace(v) == "" {
+			missing = fact
+		}
+		return norm.NFC.String(v), known
+	})
+	if err != nil {
+		return "", err
+	}
+	if missing != "" {
+		return "", fmt.Errorf("%w: %s is missing", ErrFacts, missing)
+	}
+	return value, nil
 }
 
 func unprintable(r rune) bool { return r != ' ' && !unicode.IsGraphic(r) }
@@ -200,19 +228,63 @@ func (p *Profile) addPurposes(t *x509.Certificate) error {
 
 func (p *Profile) addPolicy(t *x509.Certificate, arc string) error {
 	text := "2.5.29.32.0" // anyPolicy for authorities: RFC 5280 §4.2.1.4
-	if p.Kind == KindAuthority {
-		if p.Issuer == IssuerSelf {
-			return nil
-		}
-	} else {
+	switch {
+	case p.Policy != "":
 		text = arc + "." + p.Policy
+	case p.Issuer == IssuerSelf:
+		return nil
 	}
 	oid, err := x509.ParseOID(text)
 	if err != nil {
 		return fmt.Errorf("%w: policy %s", ErrInvalid, text)
 	}
-	t.Policies = []x509.OID{oid}
+	if p.CPS == "" && p.Notice == "" {
+		t.Policies = []x509.OID{oid}
+		return nil
+	}
+	// crypto/x509 writes no qualifiers.
+	value, err := policyExtension(oid, p.CPS, p.Notice)
+	if err != nil {
+		return err
+	}
+	t.ExtraExtensions = append(t.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 32}, Value: value})
 	return nil
+}
+
+// policyExtension writes CertificatePolicies with one policy and its
+// qualifiers (RFC 5280 §4.2.1.4).
+func policyExtension(policy x509.OID, cps, notice string) ([]byte, error) {
+	oid, err := policy.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("encode policy: %w", err)
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1(cbasn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes(oid) })
+			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+				if cps != "" {
+					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+						b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 1})
+						b.AddASN1(cbasn1.IA5String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(cps)) })
+					})
+				}
+				if notice != "" {
+					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+						b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 2})
+						b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+							b.AddASN1(cbasn1.UTF8String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(notice)) })
+						})
+					})
+				}
+			})
+		})
+	})
+	value, err := b.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("encode policy: %w", err)
+	}
+	return value, nil
 }
 
 // dnsName is a host name (RFC 1123 §2.1), wildcard excluded.
@@ -231,6 +303,9 @@ func (p *Profile) addNames(t *x509.Certificate, f Facts) error {
 		if len(n) > 253 || !dnsName.MatchString(n) {
 			return fmt.Errorf("%w: %q is no host name", ErrFacts, n)
 		}
+		if p.Names.dns != nil && !p.Names.dns.MatchString(n) {
+			return fmt.Errorf("%w: %q is not named as profile %s has it (%s)", ErrFacts, n, p.Name, p.Names.DNSPattern)
+		}
 	}
 	t.DNSNames, t.IPAddresses = f.DNSNames, f.IPs
 	if p.Names.Agency && f.AgencyID != "" {
@@ -241,8 +316,57 @@ func (p *Profile) addNames(t *x509.Certificate, f Facts) error {
 		if err != nil || a.Address != f.Email {
 			return fmt.Errorf("%w: the e-mail address is not one", ErrFacts)
 		}
+		if p.Names.email != nil && !p.Names.email.MatchString(f.Email) {
+			return fmt.Errorf("%w: the e-mail address is not as profile %s has it (%s)", ErrFacts, p.Name, p.Names.EmailPattern)
+		}
 		t.EmailAddresses = []string{f.Email}
 	}
+	if p.Names.UPN == "" {
+		return nil
+	}
+	upn, err := filled(p.Names.UPN, f)
+	if err != nil {
+		return err
+	}
+	return addOtherName(t, upn)
+}
+
+// addOtherName writes the alternative names by hand, because crypto/x509 knows
+// no otherName: a user principal name (1.3.6.1.4.1.311.20.2.3) first, then the
+// others of the template.
+func addOtherName(t *x509.Certificate, upn string) error {
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(cbasn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
+			b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3})
+			b.AddASN1(cbasn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
+				b.AddASN1(cbasn1.UTF8String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(upn)) })
+			})
+		})
+		text := func(tag uint8, s string) {
+			b.AddASN1(cbasn1.Tag(tag).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes([]byte(s)) })
+		}
+		for _, e := range t.EmailAddresses {
+			text(1, e)
+		}
+		for _, n := range t.DNSNames {
+			text(2, n)
+		}
+		for _, u := range t.URIs {
+			text(6, u.String())
+		}
+		for _, ip := range t.IPAddresses {
+			if four := ip.To4(); four != nil {
+				ip = four
+			}
+			text(7, string(ip))
+		}
+	})
+	value, err := b.Bytes()
+	if err != nil {
+		return fmt.Errorf("encode alternative names: %w", err)
+	}
+	t.ExtraExtensions = append(t.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: value})
 	return nil
 }
 

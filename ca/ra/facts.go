@@ -8,6 +8,12 @@ import (
 	"github.com/antin-gov/antin/ca/profile"
 )
 
+// Facts tells what the directory says today of the holder that the form names:
+// what a certificate of the profile would say.
+func (d *Desk) Facts(ctx context.Context, p *profile.Profile, f Form) (profile.Facts, error) {
+	return d.facts(ctx, p, f)
+}
+
 // facts reads from the directory what the profile needs of the holder.
 func (d *Desk) facts(ctx context.Context, p *profile.Profile, f Form) (profile.Facts, error) {
 	now := d.cfg.Clock.Now()

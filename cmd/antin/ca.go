@@ -40,6 +40,8 @@ func (e *env) caCommand() *cobra.Command {
 		e.caCRL(),
 		e.caExport(),
 		e.caAudit(),
+		e.caReorg(),
+		e.caProfile(),
 	)
 	return cmd
 }

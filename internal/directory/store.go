@@ -40,4 +40,4 @@ CREATE TABLE agency_network (
 	site TEXT NOT NULL DEFAULT '',
 	cidr TEXT NOT NULL
 );
-`}}
+`}, changeSchema}

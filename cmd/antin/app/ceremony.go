@@ -13,7 +13,11 @@ import (
 // CeremonyRoom is the room of a ceremony on this system: its token, ledger and
 // database. A script that names another token is refused.
 func (s *System) CeremonyRoom(ctx context.Context, script *ceremony.Script, parts room.Parts) (ceremony.Room, error) {
-	certificates, err := room.NewCertificates(s.caDeps().Config.PolicyArc)
+	deps, err := s.caDeps()
+	if err != nil {
+		return ceremony.Room{}, err
+	}
+	certificates, err := room.NewCertificates(deps.Config.PolicyArc)
 	if err != nil {
 		return ceremony.Room{}, err
 	}

@@ -110,7 +110,10 @@ func (s *System) initAuthorities(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	deps := s.caDeps()
+	deps, err := s.caDeps()
+	if err != nil {
+		return err
+	}
 	return ca.Init(ctx, deps, deps.Config)
 }
 

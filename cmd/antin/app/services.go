@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/directory"
 	"github.com/antin-gov/antin/internal/trust"
@@ -38,7 +39,15 @@ func (s *System) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.CA, err = ca.New(ctx, s.caDeps())
+	deps, err := s.caDeps()
+	if err != nil {
+		return err
+	}
+	s.CA, err = ca.New(ctx, deps)
+	if err != nil {
+		return err
+	}
+	err = s.openReorg()
 	if err != nil {
 		return err
 	}
@@ -68,11 +77,15 @@ func (s *System) openPolicy() error {
 	return err
 }
 
-func (s *System) caDeps() ca.Deps {
+func (s *System) caDeps() (ca.Deps, error) {
+	profiles, err := profile.Load(s.Path(profile.OwnFile))
+	if err != nil {
+		return ca.Deps{}, err
+	}
 	return ca.Deps{
 		DB: s.DB, Keys: s.Keys, Ledger: s.Ledger, Clock: s.Clock, Directory: s.Directory, Authorizer: s.Policy, Logger: s.Logger,
-		Config: ca.Config{BaseURL: s.Config.PKI.URL},
-	}
+		Profiles: profiles, Config: ca.Config{BaseURL: s.Config.PKI.URL},
+	}, nil
 }
 
 // Limits of our own requests to the public endpoints.

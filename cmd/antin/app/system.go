@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/ca/reorg"
 	"github.com/antin-gov/antin/hsm"
 	"github.com/antin-gov/antin/hsm/ceremony"
 	"github.com/antin-gov/antin/hsm/device"
@@ -95,6 +96,7 @@ type System struct {
 	Accounts  *auth.Accounts
 	Policy    *policy.Service
 	CA        *ca.Service
+	Reorg     *reorg.Service
 	Signer    *signer.Service
 	Incidents *incident.Service
 	Drills    *drill.Service
@@ -107,7 +109,7 @@ type System struct {
 
 // Schema is the whole schema in the order of its dependencies.
 func Schema() []store.Migration {
-	return slices.Concat(directory.Schema, auth.Schema, hsm.Schema, ceremony.Schema(), device.Schema(), ca.Schema(), signer.Schema, policy.Schema, incident.Schema, drill.Schema)
+	return slices.Concat(directory.Schema, auth.Schema, hsm.Schema, ceremony.Schema(), device.Schema(), ca.Schema(), reorg.Schema(), signer.Schema, policy.Schema, incident.Schema, drill.Schema)
 }
 
 // Open opens the system of the data folder, whether or not another process

@@ -79,6 +79,7 @@ func TestSystemOverPostgreSQL(t *testing.T) {
 	p.up(t)
 	t.Run("everything answers over TLS by our own authority", p.testReady)
 	t.Run("the demonstration succeeds", p.tourOnce)
+	t.Run("agencies are merged and dissolved", p.testReorganisation)
 	_, err := os.Stat(filepath.Join(p.dir, "antin.db"))
 	if err == nil {
 		t.Error("a SQLite file was made beside PostgreSQL")

@@ -17,6 +17,11 @@ grants := {
 	"ca.certificate.read": everyone,
 	"ca.certificate.revoke": {"ca-officer"},
 	"ca.service.issue": {"ca-officer"},
+	"ca.reorg.submit": {"registrar", "ca-officer"},
+	"ca.reorg.approve": {"ca-officer"},
+	"ca.reorg.reject": {"ca-officer"},
+	"ca.reorg.run": {"ca-officer"},
+	"ca.reorg.read": {"registrar", "ca-officer", "leader", "auditor"},
 	"hsm.ceremony.run": {"ca-officer"},
 	"hsm.ceremony.read": {"ca-officer", "auditor"},
 	"hsm.backup.create": {"ca-officer"},
@@ -62,7 +67,13 @@ everyone := "everyone"
 # two_persons are the actions that somebody other than the maker of the
 # resource must do. A resource whose maker is not told cannot be shown to have
 # another maker, so it is refused as well.
-two_persons := {"ca.request.approve", "hsm.device.confirm", "drill.approve", "policy.agreement.accept"}
+two_persons := {
+	"ca.request.approve",
+	"ca.reorg.approve",
+	"hsm.device.confirm",
+	"drill.approve",
+	"policy.agreement.accept",
+}
 
 # own_agency are the actions on resources of the subject's own agency alone.
 own_agency := {"sign.document", "sign.seal"}
