@@ -70,7 +70,7 @@ type Order struct {
 	// LegalBasis names the decision, such as "NQ 12/2026/NQ-HĐND".
 	LegalBasis string `yaml:"legal_basis" json:"legal_basis"`
 	// Effective is when it takes force; the time of submission when left out.
-	Effective time.Time `yaml:"effective" json:"effective"`
+	Effective time.Time `yaml:"effective,omitempty" json:"effective"`
 	Steps     []Step    `yaml:"steps" json:"steps"`
 }
 
@@ -293,6 +293,20 @@ func checkPeople(people []Person) error {
 		seen[p.ID] = true
 	}
 	return nil
+}
+
+// local is the province's time zone: Viet Nam has one and no summer time.
+func local() *time.Location { return time.FixedZone("+07", 7*60*60) }
+
+// timeOf reads a day or a time of the province, or an exact time (RFC 3339).
+func timeOf(text string) (time.Time, error) {
+	for _, form := range []string{time.DateOnly, "2006-01-02T15:04", time.RFC3339} {
+		at, err := time.ParseInLocation(form, text, local())
+		if err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%w: %q is not a day such as 2027-01-01", ErrOrder, text)
 }
 
 func leavingCauses() []ca.Cause {

@@ -22,6 +22,12 @@ func (s *Service) Run(ctx context.Context, id string, progress func(done, total 
 	if err != nil {
 		return nil, err
 	}
+	return s.carry(ctx, j, progress)
+}
+
+// carry executes a job that was taken.
+func (s *Service) carry(ctx context.Context, j *Job, progress func(done, total int, item Item)) (*Job, error) {
+	id := j.ID
 	left, err := s.runItems(ctx, j, progress)
 	after := context.WithoutCancel(ctx)
 	state := StateDone

@@ -273,6 +273,13 @@ func (s *Site) visitor(r *http.Request) Visitor {
 }
 
 func (s *Site) navFor(v Visitor, path string) []navGroup {
+	// Of entries that stand below one another the nearest is the current one.
+	current := ""
+	for _, item := range s.nav {
+		if (path == item.Path || under(path, item.Path)) && len(item.Path) > len(current) {
+			current = item.Path
+		}
+	}
 	var groups []navGroup
 	for _, name := range []string{"documents", "security", "data", "trust"} {
 		g := navGroup{Key: "nav." + name}
@@ -280,7 +287,7 @@ func (s *Site) navFor(v Visitor, path string) []navGroup {
 			signedIn := v.Subject.AccountID != ""
 			shown := item.Public || signedIn && (len(item.Roles) == 0 || v.Subject.Has(auth.RoleAdmin) || slices.ContainsFunc(item.Roles, v.Subject.Has))
 			if item.Group == name && shown {
-				g.Items = append(g.Items, navLink{Path: item.Path, Key: item.Key, Current: path == item.Path || under(path, item.Path)})
+				g.Items = append(g.Items, navLink{Path: item.Path, Key: item.Key, Current: item.Path == current})
 			}
 		}
 		if len(g.Items) > 0 {

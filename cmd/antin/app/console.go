@@ -18,7 +18,7 @@ import (
 
 // startConsole puts the rooms' pages into one shell and serves them over TLS.
 func (s *server) startConsole(ctx context.Context) error {
-	handler, err := s.console()
+	handler, err := s.console(ctx)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (s *server) startConsole(ctx context.Context) error {
 	return err
 }
 
-func (s *server) console() (http.Handler, error) {
+func (s *server) console(ctx context.Context) (http.Handler, error) {
 	passkeys, err := auth.NewPasskeys(s.DB, s.Accounts, s.Config.Console.Host, s.origins())
 	if err != nil {
 		return nil, err
@@ -55,6 +55,7 @@ func (s *server) console() (http.Handler, error) {
 
 		func() error { return drill.RegisterPages(site, s.Drills, drill.PageDeps{Directory: s.Directory}) },
 		func() error { return ca.RegisterPages(site, s.CA) },
+		func() error { return s.reorgPages(ctx, site) },
 		func() error { return policy.RegisterPages(site, s.Policy) },
 		func() error { return ledgerpages.Register(site, s.Ledger, s.Path(LedgerDir)) },
 	} {

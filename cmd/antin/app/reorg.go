@@ -6,6 +6,7 @@ import (
 	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/ca/reorg"
 	"github.com/antin-gov/antin/hsm"
+	"github.com/antin-gov/antin/internal/web"
 )
 
 // openReorg wires re-organisations to the authority, the directory, the
@@ -31,4 +32,18 @@ func (s *System) bindChanged(ctx context.Context, c *ca.Certificate) error {
 		return err
 	}
 	return s.Register.Bind(ctx, hsm.Entry{Name: c.KeyLabel, Label: c.KeyLabel, Chain: string(chain), PersonID: c.PersonID, AgencyID: c.AgencyID})
+}
+
+// reorgPages adds the pages; what they execute ends before the system does.
+func (s *server) reorgPages(ctx context.Context, site *web.Site) error {
+	pages, err := reorg.RegisterPages(ctx, site, s.Reorg)
+	if err != nil {
+		return err
+	}
+	s.run(ctx, "re-organisations", func(ctx context.Context) error {
+		<-ctx.Done()
+		pages.Wait()
+		return nil
+	})
+	return nil
 }
