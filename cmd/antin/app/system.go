@@ -109,7 +109,19 @@ type System struct {
 
 // Schema is the whole schema in the order of its dependencies.
 func Schema() []store.Migration {
-	return slices.Concat(directory.Schema, auth.Schema, hsm.Schema, ceremony.Schema(), device.Schema(), ca.Schema(), reorg.Schema(), signer.Schema, policy.Schema, incident.Schema, drill.Schema)
+	return slices.Concat(
+		directory.Schema,
+		auth.Schema,
+		hsm.Schema,
+		ceremony.Schema(),
+		device.Schema(),
+		ca.Schema(),
+		reorg.Schema(),
+		signer.Schema,
+		policy.Schema,
+		incident.Schema,
+		drill.Schema,
+	)
 }
 
 // Open opens the system of the data folder, whether or not another process
