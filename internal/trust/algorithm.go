@@ -29,6 +29,8 @@ func signatureAlgorithm(der []byte) x509.SignatureAlgorithm {
 		{with(ecdsa, 2), x509.ECDSAWithSHA256}, {with(ecdsa, 3), x509.ECDSAWithSHA384},
 		{with(ecdsa, 4), x509.ECDSAWithSHA512},
 		{asn1.ObjectIdentifier{1, 3, 101, 112}, x509.PureEd25519},
+		{asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 3}, x509.DSAWithSHA1},
+		{asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 3, 2}, x509.DSAWithSHA256},
 	}
 	for _, k := range known {
 		if k.oid.Equal(oid) {
@@ -63,12 +65,4 @@ func pssAlgorithm(params cryptobyte.String) x509.SignatureAlgorithm {
 		return x509.SHA512WithRSAPSS
 	}
 	return x509.UnknownSignatureAlgorithm
-}
-
-func weakAlgorithm(algorithm x509.SignatureAlgorithm) bool {
-	switch algorithm {
-	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
-		return true
-	}
-	return false
 }

@@ -149,7 +149,7 @@ func (r *collection) issuer(ctx context.Context, cert *x509.Certificate) (*x509.
 			failure = &FetchError{Serial: SerialText(cert), URL: address, Err: fmt.Errorf("%w: %w", ErrIssuerMissing, err)}
 			continue
 		}
-		issuer, err := x509.ParseCertificate(derOf(data, "CERTIFICATE"))
+		issuer, err := ParseCertificate(derOf(data, "CERTIFICATE"))
 		if err == nil {
 			err = issued(cert, issuer)
 		}

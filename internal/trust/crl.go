@@ -2,9 +2,14 @@ package trust
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
+	"math/big"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -15,184 +20,211 @@ import (
 // stays under it.
 const maxCRL = 64 << 20
 
-// ErrCRLMalformed is returned for what is not the DER of a full CRL that can
-// be used here.
+// ErrCRLMalformed is returned for what is not the DER of a CRL.
 var ErrCRLMalformed = errors.New("CRL malformed")
 
-// CRL is a parsed full certificate revocation list. Nothing is verified yet.
+// CRL is a parsed certificate revocation list (RFC 5280 §5): full, delta,
+// indirect or partitioned. Nothing is verified yet, and the entries are read
+// only when the first certificate is looked up. It is safe for concurrent use.
 type CRL struct {
-	List *x509.RevocationList
+	Raw        []byte
+	RawIssuer  []byte
+	ThisUpdate time.Time
+	NextUpdate time.Time // zero when not given
+	// Number is the cRLNumber, nil when not given; BaseNumber that of the
+	// list a delta builds upon, nil for a complete list.
+	Number, BaseNumber *big.Int
 
-	// unusable says why the list cannot speak for a single certificate:
-	// delta, indirect, only some reasons, a critical extension not known.
-	unusable          RevocationWhy
-	onlyUsers, onlyCA bool
-	points            []string // URIs of the issuing distribution point
-	hasPoint          bool
-	keepsExpired      time.Time // expiredCertsOnCRL
+	issuer    distinguished
+	keyID     []byte // authorityKeyIdentifier
+	critical  asn1.ObjectIdentifier
+	tbs       []byte
+	algorithm x509.SignatureAlgorithm
+	signature []byte
+	entries   cryptobyte.String
+	versioned bool
+	// scope is the issuing distribution point, pointDER its encoding.
+	scope    issuingPoint
+	pointDER []byte
+	// keepsExpired is expiredCertsOnCRL.
+	keepsExpired time.Time
+
+	indexed  sync.Once
+	index    *entryIndex
+	indexErr error
+
+	mu       sync.Mutex
+	verified map[[sha256.Size]byte]bool // by public key
 }
 
-// ParseCRL reads a CRL (RFC 5280 §5) and its issuing distribution point.
+// issuingPoint is IssuingDistributionPoint (RFC 5280 §5.2.5).
+type issuingPoint struct {
+	names                             []generalName
+	relative                          string
+	hasName                           bool
+	onlyUsers, onlyCA, onlyAttributes bool
+	indirect                          bool
+	reasons                           reasonMask
+}
+
+func crlMalformed(where string) error { return fmt.Errorf("%w: %s", ErrCRLMalformed, where) }
+
+// ParseCRL reads a CRL. The DER is kept and must not change afterwards.
 func ParseCRL(der []byte) (*CRL, error) {
 	if len(der) > maxCRL {
-		return nil, fmt.Errorf("%w: larger than %d bytes", ErrCRLMalformed, maxCRL)
+		return nil, crlMalformed(fmt.Sprintf("larger than %d bytes", maxCRL))
 	}
-	list, err := x509.ParseRevocationList(der)
+	c := &CRL{Raw: der, scope: issuingPoint{reasons: allReasons}, verified: make(map[[sha256.Size]byte]bool)}
+	in := cryptobyte.String(der)
+	var outer, tbs, algorithm cryptobyte.String
+	ok := in.ReadASN1(&outer, casn1.SEQUENCE) && in.Empty() && outer.ReadASN1Element(&tbs, casn1.SEQUENCE) &&
+		outer.ReadASN1Element(&algorithm, casn1.SEQUENCE) && outer.ReadASN1BitStringAsBytes(&c.signature) && outer.Empty()
+	if !ok {
+		return nil, crlMalformed("CertificateList")
+	}
+	c.tbs, c.algorithm = tbs, signatureAlgorithm(algorithm)
+	err := c.readList(tbs, algorithm)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCRLMalformed, err)
-	}
-	c := &CRL{List: list}
-	for _, ext := range list.Extensions {
-		switch {
-		case ext.Id.Equal(oidIssuingDistPoint):
-			err = c.readDistributionPoint(ext.Value)
-			if err != nil {
-				return nil, err
-			}
-		case ext.Id.Equal(oidDeltaCRLIndicator):
-			c.unusable = WhyScope
-		case ext.Id.Equal(oidExpiredCertsOnCRL):
-			in := cryptobyte.String(ext.Value)
-			if !in.ReadASN1GeneralizedTime(&c.keepsExpired) || !in.Empty() {
-				return nil, fmt.Errorf("%w: expiredCertsOnCRL", ErrCRLMalformed)
-			}
-		case ext.Id.Equal(oidCRLNumber), ext.Id.Equal(oidAuthorityKeyID):
-		case ext.Critical:
-			c.unusable = WhyCritical
-		}
+		return nil, err
 	}
 	return c, nil
 }
 
-// readDistributionPoint reads IssuingDistributionPoint (RFC 5280 §5.2.5).
-func (c *CRL) readDistributionPoint(der []byte) error {
-	wrong := fmt.Errorf("%w: issuingDistributionPoint", ErrCRLMalformed)
-	in := cryptobyte.String(der)
-	var idp, point cryptobyte.String
-	if !in.ReadASN1(&idp, casn1.SEQUENCE) || !in.Empty() || !idp.ReadOptionalASN1(&point, &c.hasPoint, ctx(0)) {
-		return wrong
+func (c *CRL) readList(in, algorithm cryptobyte.String) error {
+	var tbs, inner, issuer, extensions cryptobyte.String
+	var present bool
+	if !in.ReadASN1(&tbs, casn1.SEQUENCE) {
+		return crlMalformed("tbsCertList")
 	}
-	if c.hasPoint {
-		var names cryptobyte.String
-		if !point.ReadASN1(&names, ctx(0)) {
-			// nameRelativeToCRLIssuer: not known here.
-			c.unusable = WhyScope
+	if tbs.PeekASN1Tag(casn1.INTEGER) {
+		var version int
+		if !tbs.ReadASN1Integer(&version) || version != 1 {
+			return crlMalformed("version")
 		}
-		for !names.Empty() {
-			var name cryptobyte.String
-			var tag casn1.Tag
-			if !names.ReadAnyASN1(&name, &tag) {
-				return wrong
-			}
-			if tag == casn1.Tag(6).ContextSpecific() {
-				c.points = append(c.points, string(name))
-			}
-		}
+		c.versioned = true
 	}
-	for !idp.Empty() {
-		var value cryptobyte.String
-		var tag casn1.Tag
-		if !idp.ReadAnyASN1(&value, &tag) {
-			return wrong
-		}
-		switch tag {
-		case casn1.Tag(1).ContextSpecific():
-			c.onlyUsers = isTrue(value)
-		case casn1.Tag(2).ContextSpecific():
-			c.onlyCA = isTrue(value)
-		case casn1.Tag(3).ContextSpecific():
-			// A list of some reasons cannot say "good".
-			c.unusable = WhyScope
-		case casn1.Tag(4).ContextSpecific(), casn1.Tag(5).ContextSpecific():
-			if isTrue(value) {
-				c.unusable = WhyScope
-			}
-		default:
-			return wrong
-		}
+	if !tbs.ReadASN1Element(&inner, casn1.SEQUENCE) || !bytes.Equal(inner, algorithm) {
+		return crlMalformed("signature algorithm")
+	}
+	if !tbs.ReadASN1Element(&issuer, casn1.SEQUENCE) || !readTime(&tbs, &c.ThisUpdate) {
+		return crlMalformed("issuer or thisUpdate")
+	}
+	c.RawIssuer = issuer
+	var err error
+	c.issuer, err = readName(issuer)
+	if err != nil || len(c.issuer) == 0 {
+		return crlMalformed("issuer")
+	}
+	if (tbs.PeekASN1Tag(casn1.UTCTime) || tbs.PeekASN1Tag(casn1.GeneralizedTime)) && !readTime(&tbs, &c.NextUpdate) {
+		return crlMalformed("nextUpdate")
+	}
+	if !tbs.ReadOptionalASN1(&c.entries, &present, casn1.SEQUENCE) {
+		return crlMalformed("revokedCertificates")
+	}
+	if !tbs.ReadOptionalASN1(&extensions, &present, ctx(0)) || !tbs.Empty() || present && !c.versioned {
+		return crlMalformed("crlExtensions")
+	}
+	if !present {
+		return nil
+	}
+	err = readExtensions(extensions, c.readExtension)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCRLMalformed, err)
 	}
 	return nil
 }
 
-func isTrue(value []byte) bool { return len(value) == 1 && value[0] != 0 }
-
-// judgeCRL says what one CRL says about the certificate.
-func (req RevocationRequest) judgeCRL(der []byte) finding {
-	unknown := func(why RevocationWhy) finding { return finding{why: why, reason: -1} }
-	c, err := ParseCRL(der)
-	if err != nil {
-		return unknown(WhyMalformed)
-	}
-	if !bytes.Equal(c.List.RawIssuer, req.Issuer.RawSubject) {
-		return unknown(WhyNotOurs)
-	}
-	if c.unusable != WhyNone {
-		return unknown(c.unusable)
-	}
-	if !c.covers(req.Certificate) {
-		return unknown(WhyScope)
-	}
-	if weakAlgorithm(c.List.SignatureAlgorithm) && !req.AllowSHA1 {
-		return unknown(WhyWeak)
-	}
-	if req.Issuer.KeyUsage != 0 && req.Issuer.KeyUsage&x509.KeyUsageCRLSign == 0 {
-		return unknown(WhyResponder)
-	}
-	err = req.Issuer.CheckSignature(c.List.SignatureAlgorithm, c.List.RawTBSRevocationList, c.List.Signature)
-	if err != nil {
-		return unknown(WhySignature)
-	}
-	entry, why := c.find(req.Certificate)
-	if why != WhyNone {
-		return unknown(why)
-	}
-	if entry != nil {
-		if c.List.ThisUpdate.After(req.Now.Add(clockSkew)) {
-			return unknown(WhyTime)
+func (c *CRL) readExtension(oid asn1.ObjectIdentifier, critical bool, value cryptobyte.String) error {
+	switch {
+	case oid.Equal(oidCRLNumber):
+		c.Number = new(big.Int)
+		return readNumber(value, c.Number)
+	case oid.Equal(oidDeltaCRLIndicator):
+		c.BaseNumber = new(big.Int)
+		return readNumber(value, c.BaseNumber)
+	case oid.Equal(oidAuthorityKeyID):
+		var err error
+		c.keyID, err = readAuthorityKey(value)
+		return err
+	case oid.Equal(oidIssuingDistPoint):
+		c.pointDER = value
+		return c.scope.read(value)
+	case oid.Equal(oidExpiredCertsOnCRL):
+		if !value.ReadASN1GeneralizedTime(&c.keepsExpired) || !value.Empty() {
+			return errDER
 		}
-		return finding{status: RevocationRevoked, revokedAt: entry.RevocationTime, reason: entry.ReasonCode, thisUpdate: c.List.ThisUpdate}
+	case oid.Equal(oidFreshestCRL):
+	case critical:
+		c.critical = oid
 	}
-	keepsExpired := !c.keepsExpired.IsZero() && !c.keepsExpired.After(req.Certificate.NotAfter)
-	// nextUpdate is mandatory (RFC 5280 §5.1.2.5).
-	if c.List.NextUpdate.IsZero() || !req.fresh(c.List.ThisUpdate, c.List.NextUpdate, keepsExpired) {
-		return unknown(WhyTime)
-	}
-	return finding{status: RevocationGood, reason: -1, thisUpdate: c.List.ThisUpdate}
+	return nil
 }
 
-// covers checks the scope of the list against the certificate (RFC 5280
-// §6.3.3 b).
-func (c *CRL) covers(cert *x509.Certificate) bool {
-	if c.onlyUsers && cert.IsCA || c.onlyCA && !cert.IsCA {
-		return false
+func readNumber(value cryptobyte.String, out *big.Int) error {
+	if !value.ReadASN1Integer(out) || !value.Empty() || out.Sign() < 0 || out.BitLen() > 160 {
+		return errDER
 	}
-	if !c.hasPoint {
-		return true
-	}
-	for _, here := range c.points {
-		for _, wanted := range cert.CRLDistributionPoints {
-			if here == wanted {
-				return true
-			}
-		}
-	}
-	return false
+	return nil
 }
 
-// find returns the entry of the certificate. A critical entry extension that
-// is not understood makes the list unusable for it (RFC 5280 §5.3).
-func (c *CRL) find(cert *x509.Certificate) (*x509.RevocationListEntry, RevocationWhy) {
-	for n := range c.List.RevokedCertificateEntries {
-		entry := &c.List.RevokedCertificateEntries[n]
-		for _, ext := range entry.Extensions {
-			known := ext.Id.Equal(oidReasonCode) || ext.Id.Equal(oidInvalidityDate)
-			if ext.Critical && !known {
-				return nil, WhyCritical
-			}
-		}
-		if entry.SerialNumber.Cmp(cert.SerialNumber) == 0 {
-			return entry, WhyNone
+func (p *issuingPoint) read(value cryptobyte.String) error {
+	var idp, name cryptobyte.String
+	if !value.ReadASN1(&idp, casn1.SEQUENCE) || !value.Empty() || !idp.ReadOptionalASN1(&name, &p.hasName, ctx(0)) {
+		return errDER
+	}
+	var err error
+	if p.hasName {
+		p.names, p.relative, err = readPointName(name)
+		if err != nil {
+			return err
 		}
 	}
-	return nil, WhyNone
+	for n, flag := range []*bool{1: &p.onlyUsers, 2: &p.onlyCA, 3: nil, 4: &p.indirect, 5: &p.onlyAttributes} {
+		tag := casn1.Tag(n).ContextSpecific()
+		switch {
+		case n == 0 || !idp.PeekASN1Tag(tag):
+		case n == 3:
+			p.reasons, err = readReasons(&idp, tag)
+			if err != nil {
+				return err
+			}
+		default:
+			var octet cryptobyte.String
+			if !idp.ReadASN1(&octet, tag) || len(octet) != 1 {
+				return errDER
+			}
+			*flag = octet[0] != 0
+		}
+	}
+	if !idp.Empty() {
+		return errDER
+	}
+	return nil
+}
+
+// verifyBy verifies the list's signature by a key and remembers success, so
+// that many certificates can be looked up in one list.
+func (c *CRL) verifyBy(key crypto.PublicKey, spki []byte) error {
+	print := sha256.Sum256(spki)
+	c.mu.Lock()
+	known := c.verified[print]
+	c.mu.Unlock()
+	// A key with inherited parameters is not told by its encoding alone.
+	if known && !lacksOwnParameters(spki) {
+		return nil
+	}
+	err := verifySignature(key, c.algorithm, c.tbs, c.signature)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.verified[print] = true
+	c.mu.Unlock()
+	return nil
+}
+
+// lacksOwnParameters tells the encoding of a DSA key that inherits.
+func lacksOwnParameters(spki []byte) bool {
+	key, _, err := readPublicKey(spki)
+	return err == nil && lacksParameters(key)
 }

@@ -3,6 +3,7 @@ package trust
 import (
 	"bytes"
 	"crypto/x509"
+	"slices"
 )
 
 // Evidence is what speaks for or against certificates: further certificates,
@@ -12,6 +13,9 @@ type Evidence struct {
 	Certificates []*x509.Certificate
 	OCSPs        [][]byte
 	CRLs         [][]byte
+	// Lists are revocation lists that are parsed already: a large one is then
+	// read, indexed and verified once for many certificates.
+	Lists []*CRL
 }
 
 // Add appends what other holds and e does not hold yet.
@@ -24,6 +28,11 @@ func (e *Evidence) Add(other Evidence) {
 	}
 	for _, der := range other.CRLs {
 		e.AddCRL(der)
+	}
+	for _, list := range other.Lists {
+		if !slices.Contains(e.Lists, list) {
+			e.Lists = append(e.Lists, list)
+		}
 	}
 }
 
@@ -43,7 +52,7 @@ func (e *Evidence) AddCRL(der []byte) { e.CRLs = addDER(e.CRLs, der) }
 
 // Empty tells whether there is nothing at all.
 func (e Evidence) Empty() bool {
-	return len(e.Certificates) == 0 && len(e.OCSPs) == 0 && len(e.CRLs) == 0
+	return len(e.Certificates) == 0 && len(e.OCSPs) == 0 && len(e.CRLs) == 0 && len(e.Lists) == 0
 }
 
 func addDER(list [][]byte, der []byte) [][]byte {

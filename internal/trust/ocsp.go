@@ -143,7 +143,7 @@ func (r *OCSPResponse) readBasic(in cryptobyte.String) error {
 		if len(r.Certificates) == maxOCSPCertificates || !certs.ReadASN1Element(&element, casn1.SEQUENCE) {
 			return ocspMalformed("certs")
 		}
-		cert, err := x509.ParseCertificate(element)
+		cert, err := ParseCertificate(element)
 		if err != nil {
 			// One that cannot be read cannot be the responder's.
 			continue
@@ -333,7 +333,6 @@ func (s *SingleResponse) readStatus(body *cryptobyte.String) error {
 
 // readExtensions reads Extensions (RFC 5280 §4.1) and refuses doubles.
 func readExtensions(in cryptobyte.String, visit func(oid asn1.ObjectIdentifier, critical bool, value cryptobyte.String) error) error {
-	const maxExtensions = 32
 	var list cryptobyte.String
 	if !in.ReadASN1(&list, casn1.SEQUENCE) || !in.Empty() {
 		return ocspMalformed("extensions")

@@ -96,7 +96,7 @@ func (req RevocationRequest) judgeSingle(single SingleResponse) finding {
 // the issuer itself, or by a responder whose certificate the same issuer made
 // with id-kp-OCSPSigning. It returns the delegated responder, or nil.
 func (req RevocationRequest) verifyResponder(r *OCSPResponse) (*x509.Certificate, RevocationWhy) {
-	if r.algorithm == x509.UnknownSignatureAlgorithm || (weakAlgorithm(r.algorithm) && !req.AllowSHA1) {
+	if r.algorithm == x509.UnknownSignatureAlgorithm || (req.strength().checkAlgorithm(r.algorithm) != nil) {
 		return nil, WhyWeak
 	}
 	why := WhyResponder
@@ -130,13 +130,13 @@ func (req RevocationRequest) verifyResponder(r *OCSPResponse) (*x509.Certificate
 // mayRespond checks the delegation, and that the responder's certificate was
 // valid and not revoked when it answered.
 func (req RevocationRequest) mayRespond(cert *x509.Certificate, r *OCSPResponse) bool {
-	if CheckPurpose(cert, PurposeOCSP) != nil || CheckKeyStrength(cert) != nil {
+	if CheckPurpose(cert, PurposeOCSP) != nil || req.strength().checkKey(cert.PublicKey) != nil {
 		return false
 	}
 	if !bytes.Equal(cert.RawIssuer, req.Issuer.RawSubject) {
 		return false
 	}
-	if weakAlgorithm(cert.SignatureAlgorithm) && !req.AllowSHA1 {
+	if req.strength().checkAlgorithm(cert.SignatureAlgorithm) != nil {
 		return false
 	}
 	if req.Issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) != nil {
@@ -152,8 +152,8 @@ func (req RevocationRequest) mayRespond(cert *x509.Certificate, r *OCSPResponse)
 	// come from itself. No news is taken for good news, as RFC 6960 leaves
 	// it to local policy.
 	status := CheckRevocation(RevocationRequest{
-		Certificate: cert, Issuer: req.Issuer, At: r.ProducedAt, Now: req.Now, AllowSHA1: req.AllowSHA1,
-		Evidence: Evidence{CRLs: req.Evidence.CRLs},
+		Certificate: cert, Issuer: req.Issuer, At: r.ProducedAt, Now: req.Now, AllowSHA1: req.AllowSHA1, Strength: req.Strength,
+		lists: req.lists,
 	})
 	return status.Status != RevocationRevoked
 }

@@ -2,7 +2,6 @@ package trust
 
 import (
 	"context"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -11,13 +10,8 @@ import (
 	"time"
 )
 
-const (
-	// maxPathCertificates bounds what is handed to the path builder: a
-	// hostile document may carry thousands of look-alike certificates.
-	maxPathCertificates = 256
-	// minRSABits is the least RSA modulus of TT 15/2025/TT-BKHCN.
-	minRSABits = 2048
-)
+// minRSABits is the least RSA modulus of TT 15/2025/TT-BKHCN.
+const minRSABits = 2048
 
 // Purpose is what a certificate is to be believed for.
 type Purpose int
@@ -35,7 +29,23 @@ const (
 	// PurposeOCSP is for a delegated responder: id-kp-OCSPSigning (RFC 6960
 	// §4.2.2.2).
 	PurposeOCSP
+	// PurposeServer and PurposeClient are the two sides of TLS: serverAuth
+	// and clientAuth in extendedKeyUsage, where that is present, of the leaf
+	// and of every authority above it.
+	PurposeServer
+	PurposeClient
 )
+
+// usage is the extendedKeyUsage that authorities, too, must cover.
+func (p Purpose) usage() string {
+	switch p {
+	case PurposeServer:
+		return usageServerAuth
+	case PurposeClient:
+		return usageClientAuth
+	}
+	return ""
+}
 
 // PathReason says why no path was accepted.
 type PathReason string
@@ -49,9 +59,15 @@ const (
 	PathKeyUsage     PathReason = "key_usage"          // not for this purpose
 	PathCritical     PathReason = "critical_extension" // a critical extension nobody here understands
 	PathWeak         PathReason = "weak_algorithm"     // SHA-1, MD5 or a short key in the path
+	PathPolicy       PathReason = "policy"             // no acceptable certificate policy
+	PathMalformed    PathReason = "malformed"          // the certificate cannot be read
+	PathName         PathReason = "name"               // not for the host that was asked for
+	PathRevoked      PathReason = "revoked"            // a certificate is revoked
+	PathNoStatus     PathReason = "no_status"          // revocation not known, and that is not enough
+	PathRefused      PathReason = "refused"            // by the caller's own rule
 	PathTooMany      PathReason = "too_many"           // limits of the builder
 	PathInterrupted  PathReason = "interrupted"        // the context ended
-	PathUndetermined PathReason = "undetermined"       // anything else crypto/x509 refuses
+	PathUndetermined PathReason = "undetermined"       // anything else
 )
 
 // PathError tells why a path was refused, and for which certificate when that
@@ -60,7 +76,7 @@ type PathError struct {
 	Reason      PathReason
 	Certificate *x509.Certificate
 	// Otherwise is set with PathExpired and PathNotYetValid when the same
-	// path would stand at a time inside the leaf's validity: trust is then a
+	// path would stand at the edge of the leaf's validity: trust is then a
 	// question of time, not of the issuer.
 	Otherwise *Path
 	Err       error
@@ -87,11 +103,22 @@ type Request struct {
 	Purpose       Purpose
 	Intermediates []*x509.Certificate
 	Evidence      Evidence
+	// Policies are the policy inputs; zero takes any.
+	Policies Policies
+	// Strength is the rule on algorithms; zero is the strict one.
+	Strength Strength
+	// Accept is asked about every path that stands otherwise, and may refuse
+	// it, say for a revoked certificate in it: the next path is then tried.
+	// It must not keep the path. Nil accepts.
+	Accept func(ctx context.Context, path *Path) error
 }
 
 // Path is an accepted certification path, leaf first, anchor last.
 type Path struct {
 	Certificates []*x509.Certificate
+	// Policies are the certificate policies the path stands under, dotted, in
+	// the words of the anchor's domain; empty when it stands under none.
+	Policies []string
 }
 
 // Leaf returns the first certificate.
@@ -109,8 +136,9 @@ func (p *Path) Issuer(i int) *x509.Certificate {
 }
 
 // ValidatePath builds and validates a path from leaf to an anchor of the store
-// at req.At (RFC 5280 §6.1). The error is a *PathError. Revocation is judged
-// apart, by CheckRevocation.
+// at req.At (RFC 5280 §6.1, RFC 9618). Of several paths the first that stands
+// is returned. The error is a *PathError. Revocation is judged apart, by
+// CheckRevocation, or path by path in req.Accept.
 func (s *Store) ValidatePath(ctx context.Context, leaf *x509.Certificate, req Request) (*Path, error) {
 	if ctx.Err() != nil {
 		return nil, &PathError{Reason: PathInterrupted, Err: ctx.Err()}
@@ -118,140 +146,50 @@ func (s *Store) ValidatePath(ctx context.Context, leaf *x509.Certificate, req Re
 	if req.At.IsZero() {
 		return nil, &PathError{Reason: PathUndetermined, Err: errors.New("no time given")}
 	}
-	err := CheckPurpose(leaf, req.Purpose)
+	v, err := newView(leaf)
+	if err != nil {
+		return nil, &PathError{Reason: PathMalformed, Certificate: leaf, Err: err}
+	}
+	err = CheckPurpose(leaf, req.Purpose)
 	if err != nil {
 		return nil, err
 	}
-	err = s.checkValidity(ctx, leaf, req)
-	if err != nil {
-		return nil, err
+	run, failure := s.newSearch(ctx, leaf, req)
+	if failure != nil {
+		return nil, failure
 	}
-	return s.build(leaf, req)
+	failure = run.checkTime(v)
+	if failure != nil {
+		return nil, s.explainTime(ctx, v, req, failure)
+	}
+	path, failure := run.run(v)
+	if failure != nil {
+		return nil, failure
+	}
+	return path, nil
 }
 
-// checkValidity looks at the leaf's own validity before a path is built, so
-// that time is told apart from trust.
-func (s *Store) checkValidity(ctx context.Context, leaf *x509.Certificate, req Request) error {
-	failure := &PathError{Certificate: leaf}
-	switch {
-	case req.At.Before(leaf.NotBefore):
-		failure.Reason = PathNotYetValid
-	case req.At.After(leaf.NotAfter):
-		failure.Reason = PathExpired
-	default:
-		return nil
+// explainTime tells time apart from trust: a leaf outside its validity is
+// refused for that only when it had a path inside.
+func (s *Store) explainTime(ctx context.Context, v *view, req Request, failure *PathError) error {
+	req.At = v.cert.NotAfter
+	if failure.Reason == PathNotYetValid {
+		req.At = v.cert.NotBefore
 	}
-	inside := req
-	inside.At = leaf.NotAfter
-	if ctx.Err() == nil {
-		path, err := s.build(leaf, inside)
-		if err != nil {
-			// Not even then: the trust fails first.
-			return err
-		}
-		failure.Otherwise = path
+	run, other := s.newSearch(ctx, v.cert, req)
+	if other != nil {
+		return other
 	}
+	path, other := run.run(v)
+	if other != nil && (other.Reason == PathExpired || other.Reason == PathNotYetValid) {
+		return failure
+	}
+	if other != nil {
+		// Not even then: the trust fails first.
+		return other
+	}
+	failure.Otherwise = path
 	return failure
-}
-
-func (s *Store) build(leaf *x509.Certificate, req Request) (*Path, error) {
-	pool := x509.NewCertPool()
-	count := 0
-	for _, list := range [][]*x509.Certificate{s.intermediates, req.Intermediates, req.Evidence.Certificates} {
-		for _, cert := range list {
-			// Only authorities can stand in the middle of a path; the
-			// cheap test keeps a flood of leaves out of the search.
-			if cert.Equal(leaf) || !cert.IsCA {
-				continue
-			}
-			pool.AddCert(cert)
-			count++
-		}
-	}
-	if count > maxPathCertificates+len(s.intermediates) {
-		return nil, &PathError{Reason: PathTooMany, Err: fmt.Errorf("%d candidate certificates", count)}
-	}
-	chains, err := leaf.Verify(x509.VerifyOptions{
-		Roots:         s.pool,
-		Intermediates: pool,
-		CurrentTime:   req.At,
-		// The zero value would ask for serverAuth, which no signer has.
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-	})
-	if err != nil {
-		return nil, pathError(leaf, err)
-	}
-	best := chains[0]
-	for _, chain := range chains[1:] {
-		if len(chain) < len(best) {
-			best = chain
-		}
-	}
-	for _, cert := range best {
-		err = CheckKeyStrength(cert)
-		if err != nil {
-			return nil, &PathError{Reason: PathWeak, Certificate: cert, Err: err}
-		}
-	}
-	return &Path{Certificates: best}, nil
-}
-
-// CheckKeyStrength refuses keys that are too short to be believed.
-func CheckKeyStrength(cert *x509.Certificate) error {
-	key, ok := cert.PublicKey.(*rsa.PublicKey)
-	if ok && key.N.BitLen() < minRSABits {
-		return fmt.Errorf("RSA key of %d bits, at least %d are asked for", key.N.BitLen(), minRSABits)
-	}
-	return nil
-}
-
-func pathError(leaf *x509.Certificate, err error) *PathError {
-	failure := &PathError{Reason: PathUndetermined, Certificate: leaf, Err: err}
-	var invalid x509.CertificateInvalidError
-	var unknown x509.UnknownAuthorityError
-	var critical x509.UnhandledCriticalExtension
-	var insecure x509.InsecureAlgorithmError
-	var constraint x509.ConstraintViolationError
-	switch {
-	case errors.As(err, &invalid):
-		failure.Certificate = invalid.Cert
-		switch invalid.Reason {
-		case x509.Expired:
-			failure.Reason = PathExpired
-		case x509.IncompatibleUsage:
-			failure.Reason = PathKeyUsage
-		default:
-			failure.Reason = PathConstraint
-		}
-	case errors.As(err, &unknown):
-		failure.Reason = PathNoAnchor
-		if unknown.Cert != nil {
-			failure.Certificate = unknown.Cert
-		}
-		if weakSignature(unknown.Cert) {
-			failure.Reason = PathWeak
-		}
-	case errors.As(err, &critical):
-		failure.Reason = PathCritical
-	case errors.As(err, &insecure):
-		failure.Reason = PathWeak
-	case errors.As(err, &constraint):
-		failure.Reason = PathConstraint
-	}
-	return failure
-}
-
-// weakSignature is needed because crypto/x509 folds a SHA-1 signature on a
-// certificate into "unknown authority" and keeps the cause to itself.
-func weakSignature(cert *x509.Certificate) bool {
-	if cert == nil || SelfIssued(cert) {
-		return false
-	}
-	switch cert.SignatureAlgorithm {
-	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
-		return true
-	}
-	return false
 }
 
 // CheckPurpose says whether a certificate's own extensions allow a purpose. The
@@ -282,8 +220,31 @@ func CheckPurpose(cert *x509.Certificate, purpose Purpose) error {
 			}
 		}
 		return refuse("extendedKeyUsage lacks OCSPSigning")
+	case PurposeServer:
+		const serving = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment | x509.KeyUsageKeyAgreement
+		if cert.KeyUsage != 0 && cert.KeyUsage&serving == 0 {
+			return refuse("keyUsage does not fit a TLS server")
+		}
+		return checkTLSUsage(cert, x509.ExtKeyUsageServerAuth)
+	case PurposeClient:
+		if cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+			return refuse("keyUsage does not fit a TLS client")
+		}
+		return checkTLSUsage(cert, x509.ExtKeyUsageClientAuth)
 	}
 	return refuse("unknown purpose")
+}
+
+func checkTLSUsage(cert *x509.Certificate, usage x509.ExtKeyUsage) error {
+	if len(cert.ExtKeyUsage) == 0 && len(cert.UnknownExtKeyUsage) == 0 {
+		return nil
+	}
+	for _, have := range cert.ExtKeyUsage {
+		if have == usage || have == x509.ExtKeyUsageAny {
+			return nil
+		}
+	}
+	return &PathError{Reason: PathKeyUsage, Certificate: cert, Err: errors.New("extendedKeyUsage does not cover this side of TLS")}
 }
 
 func criticalExtension(cert *x509.Certificate, oid asn1.ObjectIdentifier) bool {

@@ -1,8 +1,11 @@
 package trust
 
 import (
+	"context"
+	"crypto"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -74,6 +77,26 @@ type RevocationRequest struct {
 	MaxAge time.Duration
 	// AllowSHA1 takes evidence signed with SHA-1.
 	AllowSHA1 bool
+	// Strength is the rule on algorithms; zero is the strict one.
+	Strength Strength
+	// Anchor is where the path of a list's own signer must end, as the
+	// certificate's path does (RFC 5280 §6.3.3 f); nil means any anchor of
+	// the store asked.
+	Anchor *x509.Certificate
+
+	lists []*CRL // of Evidence, parsed
+	depth int    // of signers that have signers
+	tries *int   // signatures of lists tried by other keys
+	// issuerKey is the issuer's key with inherited parameters; nil: its own.
+	issuerKey crypto.PublicKey
+	// under are the certificates being judged above this one.
+	under []*x509.Certificate
+}
+
+func (req RevocationRequest) strength() Strength {
+	s := req.Strength
+	s.AllowSHA1 = s.AllowSHA1 || req.AllowSHA1
+	return s
 }
 
 // Revocation is the answer.
@@ -117,13 +140,63 @@ type finding struct {
 
 // CheckRevocation judges a certificate over the evidence: revoked when any
 // verified evidence says that it was revoked at or before req.At; good when
-// verified evidence that is fresh for req.At says so; unknown otherwise.
+// verified evidence that is fresh for req.At says so; unknown otherwise. Lists
+// are taken from the issuer's own key alone; Store.CheckRevocation takes other
+// signers as well.
 func CheckRevocation(req RevocationRequest) Revocation {
+	return check(context.Background(), nil, req)
+}
+
+// CheckRevocation is the function of the same name, and believes separate and
+// indirect signers of lists that have a path to an anchor of the store.
+func (s *Store) CheckRevocation(ctx context.Context, req RevocationRequest) Revocation {
+	return check(ctx, s, req)
+}
+
+// CheckPath judges every certificate of a path but the anchor, leaf first. Only
+// At, Now, Evidence, MaxAge, AllowSHA1 and Strength of req are read.
+func (s *Store) CheckPath(ctx context.Context, path *Path, req RevocationRequest) []Revocation {
+	req.lists, req.Evidence.CRLs = req.parseLists()
+	req.Anchor = path.Anchor()
+	list := make([]Revocation, len(path.Certificates)-1)
+	req.issuerKey = path.Anchor().PublicKey
+	for n := len(list) - 1; n >= 0; n-- {
+		req.Certificate, req.Issuer = path.Certificates[n], path.Issuer(n)
+		list[n] = check(ctx, s, req)
+		req.issuerKey = inherit(req.Certificate.PublicKey, req.issuerKey)
+	}
+	return list
+}
+
+// parseLists returns the parsed lists and what cannot be parsed.
+func (req RevocationRequest) parseLists() (lists []*CRL, rest [][]byte) {
+	lists = append(slices.Clip(req.lists), req.Evidence.Lists...)
+	for _, der := range req.Evidence.CRLs {
+		if len(lists)+len(rest) >= maxEvidence {
+			break
+		}
+		c, err := ParseCRL(der)
+		if err != nil {
+			rest = append(rest, der)
+			continue
+		}
+		lists = append(lists, c)
+	}
+	return lists, rest
+}
+
+func check(ctx context.Context, store *Store, req RevocationRequest) Revocation {
 	if req.Now.IsZero() || req.Now.Before(req.At) {
 		req.Now = req.At
 	}
 	if req.MaxAge == 0 {
 		req.MaxAge = defaultMaxAge
+	}
+	var malformed [][]byte
+	req.lists, malformed = req.parseLists()
+	req.Evidence.Lists, req.Evidence.CRLs = nil, nil
+	if req.tries == nil {
+		req.tries = new(int)
 	}
 	best := Revocation{Status: RevocationUnknown, Why: WhyNoEvidence, Reason: -1}
 	consider := func(der []byte, ocsp bool, f finding) {
@@ -145,18 +218,40 @@ func CheckRevocation(req RevocationRequest) Revocation {
 		}
 		consider(der, true, req.judgeOCSP(der))
 	}
-	for n, der := range req.Evidence.CRLs {
-		if n == maxEvidence {
-			break
-		}
-		consider(der, false, req.judgeCRL(der))
+	for _, der := range malformed {
+		consider(der, false, finding{why: WhyMalformed, reason: -1})
 	}
+	if len(req.lists) == 0 {
+		return best
+	}
+	cert, err := newView(req.Certificate)
+	if err != nil {
+		return best
+	}
+	issuer, err := newView(req.Issuer)
+	if err != nil {
+		return best
+	}
+	if req.issuerKey != nil {
+		issuer.key = req.issuerKey
+	}
+	work := &crlWork{req: req, cert: cert, issuer: issuer, lists: req.lists}
+	if store != nil {
+		work.signers = func(c *CRL) *view { return store.listSigner(ctx, req, c) }
+	}
+	work.judgeCRLs(func(c *CRL, f finding) { consider(c.Raw, false, f) })
 	return best
 }
 
 // betterThan orders answers: revoked over good over unknown, then the newer,
-// then the more telling reason.
+// then the more telling reason. A hold may end (RFC 5280 §5.3.1): against it
+// the newer evidence counts.
 func betterThan(a, b Revocation) bool {
+	held := a.Status == RevocationRevoked && a.Reason == reasonHold && b.Status == RevocationGood ||
+		b.Status == RevocationRevoked && b.Reason == reasonHold && a.Status == RevocationGood
+	if held && !a.ThisUpdate.Equal(b.ThisUpdate) {
+		return a.ThisUpdate.After(b.ThisUpdate)
+	}
 	if a.Status != b.Status {
 		rank := map[RevocationStatus]int{RevocationRevoked: 2, RevocationGood: 1, RevocationUnknown: 0}
 		return rank[a.Status] > rank[b.Status]

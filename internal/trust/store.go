@@ -34,6 +34,8 @@ type Store struct {
 	anchors       []*x509.Certificate
 	intermediates []*x509.Certificate
 	pool          *x509.CertPool
+
+	anchorsBySubject, knownBySubject map[string][]*view
 }
 
 // NewStore makes a store of anchors and known intermediates.
@@ -44,11 +46,20 @@ func NewStore(anchors, intermediates []*x509.Certificate) (*Store, error) {
 	if len(anchors)+len(intermediates) > maxStoreCertificates {
 		return nil, fmt.Errorf("trust store: more than %d certificates", maxStoreCertificates)
 	}
-	s := &Store{pool: x509.NewCertPool()}
+	s := &Store{
+		pool:             x509.NewCertPool(),
+		anchorsBySubject: make(map[string][]*view), knownBySubject: make(map[string][]*view),
+	}
 	for _, cert := range anchors {
 		if cert == nil {
 			return nil, errors.New("trust store: nil certificate")
 		}
+		v, err := newView(cert)
+		if err != nil {
+			return nil, fmt.Errorf("trust store: certificate %s: %w", SerialText(cert), err)
+		}
+		v.anchor = true
+		s.anchorsBySubject[v.subject.key()] = append(s.anchorsBySubject[v.subject.key()], v)
 		s.anchors = append(s.anchors, cert)
 		s.pool.AddCert(cert)
 	}
@@ -57,6 +68,13 @@ func NewStore(anchors, intermediates []*x509.Certificate) (*Store, error) {
 			return nil, errors.New("trust store: nil certificate")
 		}
 		s.intermediates = append(s.intermediates, cert)
+		v, err := newView(cert)
+		if err != nil {
+			return nil, fmt.Errorf("trust store: certificate %s: %w", SerialText(cert), err)
+		}
+		if v.authority {
+			s.knownBySubject[v.subject.key()] = append(s.knownBySubject[v.subject.key()], v)
+		}
 	}
 	return s, nil
 }
@@ -126,7 +144,7 @@ func ParsePEM(data []byte) ([]*x509.Certificate, error) {
 		if block.Type != "CERTIFICATE" {
 			return nil, fmt.Errorf("PEM block %q where a certificate is expected", block.Type)
 		}
-		cert, err := x509.ParseCertificate(block.Bytes)
+		cert, err := ParseCertificate(block.Bytes)
 		if err != nil {
 			return nil, fmt.Errorf("certificate %d: %w", len(certs)+1, err)
 		}
@@ -147,6 +165,10 @@ func (s *Store) Anchors() []*x509.Certificate {
 func (s *Store) Intermediates() []*x509.Certificate {
 	return append([]*x509.Certificate(nil), s.intermediates...)
 }
+
+// Pool returns the anchors as crypto/tls names them to a client when it asks
+// for its certificate. It is for that hint only, not for verification.
+func (s *Store) Pool() *x509.CertPool { return s.pool.Clone() }
 
 // IsAnchor tells whether the certificate is one of the anchors.
 func (s *Store) IsAnchor(cert *x509.Certificate) bool {

@@ -179,7 +179,7 @@ func TestScopeOfACRLIsRespected(t *testing.T) {
 		{"only users covers a user", idp(0x81, 1, 0xff), trust.RevocationGood, ""},
 		{"only authorities does not", idp(0x82, 1, 0xff), trust.RevocationUnknown, trust.WhyScope},
 		{"some reasons cannot say good", idp(0x83, 2, 7, 0x80), trust.RevocationUnknown, trust.WhyScope},
-		{"an indirect list is not used", idp(0x84, 1, 0xff), trust.RevocationUnknown, trust.WhyScope},
+		{"an indirect list speaks for its own issuer too", idp(0x84, 1, 0xff), trust.RevocationGood, ""},
 		{"an attribute list is not used", idp(0x85, 1, 0xff), trust.RevocationUnknown, trust.WhyScope},
 		{"another distribution point is not ours", idp(0xa0, 5, 0xa0, 3, 0x86, 1, 'x'), trust.RevocationUnknown, trust.WhyScope},
 		{"a delta is not a full list", []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 27}, Critical: true, Value: []byte{2, 1, 1}}}, trust.RevocationUnknown, trust.WhyScope},
@@ -242,7 +242,7 @@ func FuzzParseCRL(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, der []byte) {
 		c, err := trust.ParseCRL(der)
-		if err == nil && c.List == nil {
+		if err == nil && c.RawIssuer == nil {
 			t.Fatal("no list and no error")
 		}
 	})
