@@ -55,11 +55,11 @@ func NewStore(anchors, intermediates []*x509.Certificate) (*Store, error) {
 			return nil, errors.New("trust store: nil certificate")
 		}
 		v, err := newView(cert)
-		if err != nil {
-			return nil, fmt.Errorf("trust store: certificate %s: %w", SerialText(cert), err)
+		if err == nil {
+			// One that cannot be read anchors nothing but itself.
+			v.anchor = true
+			s.anchorsBySubject[v.subject.key()] = append(s.anchorsBySubject[v.subject.key()], v)
 		}
-		v.anchor = true
-		s.anchorsBySubject[v.subject.key()] = append(s.anchorsBySubject[v.subject.key()], v)
 		s.anchors = append(s.anchors, cert)
 		s.pool.AddCert(cert)
 	}
@@ -69,10 +69,7 @@ func NewStore(anchors, intermediates []*x509.Certificate) (*Store, error) {
 		}
 		s.intermediates = append(s.intermediates, cert)
 		v, err := newView(cert)
-		if err != nil {
-			return nil, fmt.Errorf("trust store: certificate %s: %w", SerialText(cert), err)
-		}
-		if v.authority {
+		if err == nil && v.authority {
 			s.knownBySubject[v.subject.key()] = append(s.knownBySubject[v.subject.key()], v)
 		}
 	}

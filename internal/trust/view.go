@@ -73,10 +73,8 @@ func newView(cert *x509.Certificate) (*view, error) {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}
 	if v.key == nil {
-		v.key, _, err = readPublicKey(cert.RawSubjectPublicKeyInfo)
-		if err != nil {
-			return nil, err
-		}
+		// A key that is not known stays nil; Strength refuses it.
+		v.key, _, _ = readPublicKey(cert.RawSubjectPublicKeyInfo)
 	}
 	if len(cert.Extensions) > maxExtensions {
 		return nil, fmt.Errorf("%w: %d of them", errExtension, len(cert.Extensions))

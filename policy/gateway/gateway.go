@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/policy/engine"
 	"github.com/antin-gov/antin/policy/record"
 )
@@ -77,9 +78,10 @@ type Config struct {
 	Upstreams map[string]Upstream
 	// Certificate gives the gateway's own certificate.
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	// ClientCAs holds the issuer of service certificates, and it alone: a pool
-	// with the root would let people's certificates in.
-	ClientCAs *x509.CertPool
+	// Clients verifies client certificates. Its store holds the issuer of
+	// service certificates, and it alone: one with the root would let people's
+	// certificates in.
+	Clients *trust.Peers
 	// CheckClient says whether the client certificate still stands (not
 	// revoked); it is asked at every request, because a connection outlives a
 	// revocation. Nil: not checked.
@@ -106,7 +108,7 @@ func New(c Config) (*Gateway, error) {
 	switch {
 	case c.Sharing == nil, c.Clock == nil, c.Logger == nil:
 		return nil, fmt.Errorf("%w: sharing, clock and logger are needed", ErrConfig)
-	case c.Certificate == nil || c.ClientCAs == nil:
+	case c.Certificate == nil || c.Clients == nil || c.Clients.Store == nil:
 		return nil, fmt.Errorf("%w: a certificate and the issuer of client certificates are needed", ErrConfig)
 	}
 	g := &Gateway{Config: c, upstreams: map[string]Upstream{}, slots: make(chan struct{}, maxInFlight)}

@@ -31,6 +31,7 @@ import (
 	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/internal/store"
 	"github.com/antin-gov/antin/internal/store/storetest"
+	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/policy"
 	"github.com/antin-gov/antin/policy/gateway"
 	"github.com/antin-gov/antin/policy/record"
@@ -112,7 +113,7 @@ func (h *house) start(tb testing.TB) string {
 		Sharing: h.sharing, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
 		Upstreams:   map[string]gateway.Upstream{"enterprises": {URL: target, Items: "items", Counts: []string{"total", "limit", "offset"}}},
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &own, nil },
-		ClientCAs:   h.ca.pool(),
+		Clients:     &trust.Peers{Store: h.ca.store(tb), Clock: h.clock},
 		CheckClient: func(context.Context, *x509.Certificate) error {
 			if h.revoked.Load() {
 				return errors.New("revoked")

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/policy"
 	"github.com/antin-gov/antin/policy/engine"
 	"github.com/antin-gov/antin/policy/record"
@@ -91,10 +92,10 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, request *request
 
 // decide asks the policy on behalf of the agency of the client certificate.
 func (g *Gateway) decide(r *http.Request, request *request) (*record.Access, *engine.Decision, error) {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
-		return nil, nil, fmt.Errorf("%w: the connection has no verified client certificate", ErrNoAgency)
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return nil, nil, fmt.Errorf("%w: the connection has no client certificate", ErrNoAgency)
 	}
-	cert := r.TLS.VerifiedChains[0][0]
+	cert := r.TLS.PeerCertificates[0]
 	agency, err := AgencyFrom(cert)
 	if err != nil {
 		return nil, nil, err
@@ -109,12 +110,12 @@ func (g *Gateway) decide(r *http.Request, request *request) (*record.Access, *en
 	if err != nil {
 		return nil, nil, err
 	}
-	standing := now.After(cert.NotBefore) && now.Before(cert.NotAfter)
-	if standing && g.CheckClient != nil {
+	// Verified when the connection was made, and again: it may have lasted.
+	_, err = g.Clients.Verify(r.Context(), r.TLS.PeerCertificates, trust.PurposeClient, "")
+	if err == nil && g.CheckClient != nil {
 		err = g.CheckClient(r.Context(), cert)
-		standing = err == nil
 	}
-	if !standing {
+	if err != nil {
 		g.Logger.WarnContext(r.Context(), "client certificate no longer stands", slog.String("agency", agency), slog.Any("error", err))
 		decision = certificateGone(decision.Revision)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/policy/gateway"
 )
 
@@ -42,6 +43,15 @@ func newAuthority(tb testing.TB, name string) *authority {
 		tb.Fatal(err)
 	}
 	return &authority{cert: cert, key: key, next: 1}
+}
+
+func (a *authority) store(tb testing.TB) *trust.Store {
+	tb.Helper()
+	store, err := trust.NewStore([]*x509.Certificate{a.cert}, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return store
 }
 
 func (a *authority) pool() *x509.CertPool {

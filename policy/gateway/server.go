@@ -13,11 +13,11 @@ import (
 // TLSConfig requires a client certificate of the service CA that names an
 // agency: without one there is no TLS session.
 func (g *Gateway) TLSConfig() *tls.Config {
-	return &tls.Config{
+	return g.Clients.Server(&tls.Config{
 		MinVersion: tls.VersionTLS12, GetCertificate: g.Certificate,
 		// A certificate that is given is verified; that one is given is asked
 		// below, where a connection without one can be recorded.
-		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: g.ClientCAs,
+		ClientAuth: tls.VerifyClientCertIfGiven,
 		// A resumed session would not look at the certificate again.
 		SessionTicketsDisabled: true,
 		Time:                   g.Clock.Now,
@@ -32,7 +32,7 @@ func (g *Gateway) TLSConfig() *tls.Config {
 			}
 			return err
 		},
-	}
+	})
 }
 
 // Serve serves the listener, which carries plain TCP, until ctx ends; requests

@@ -93,7 +93,11 @@ func OpenHub(cfg HubConfig) (*Hub, error) {
 		nats.MaxReconnects(-1), nats.ReconnectWait(time.Second),
 	}
 	if cfg.CAFile != "" {
-		options = append(options, nats.RootCAs(cfg.CAFile))
+		config, err := hubTLS(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("connect to hub: %w", err)
+		}
+		options = append(options, nats.Secure(config))
 	}
 	if cfg.CertFile != "" || cfg.KeyFile != "" {
 		options = append(options, nats.ClientCert(cfg.CertFile, cfg.KeyFile))

@@ -18,8 +18,11 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/ca/ra"
 	"github.com/antin-gov/antin/hsm"
+	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/internal/trust"
 )
 
 // renewMachine is how long before its end a machine's certificate is renewed.
@@ -110,18 +113,35 @@ func (s *System) chainPEM(leaf *x509.Certificate) ([]byte, error) {
 	return text, nil
 }
 
-// machineCAs is the pool that clients of our TLS servers are checked against:
-// the issuer of machines alone, so that an official's certificate opens none.
-func (s *System) machineCAs() (*x509.CertPool, error) {
-	issuers := s.CA.IssuersOf(ca.ServiceName)
-	if len(issuers) == 0 {
-		return nil, fmt.Errorf("no certificate of the authority %s", ca.ServiceName)
+// machines verifies the clients of our TLS servers: below the issuer of
+// machines alone, so that an official's certificate opens nothing. Revocation
+// is asked of the register of certificates (checkMachine), which knows it
+// before any list does: by the bus when a connection is made, by the gateway at
+// every request, where a refusal can be recorded.
+func (s *System) machines() (*trust.Peers, error) {
+	store, err := trust.NewStore(s.CA.IssuersOf(ca.ServiceName), nil)
+	if err != nil {
+		return nil, fmt.Errorf("certificates of the authority %s: %w", ca.ServiceName, err)
 	}
-	pool := x509.NewCertPool()
-	for _, cert := range issuers {
-		pool.AddCert(cert)
+	return &trust.Peers{Store: store, Clock: s.Clock}, nil
+}
+
+// errRevoked means that a machine's certificate no longer stands.
+var errRevoked = errors.New("certificate revoked or unknown")
+
+// checkMachine asks the register of certificates whether a machine's
+// certificate stands; it is our own, so no OCSP is needed. A register that does
+// not answer lets nobody in.
+func (s *System) checkMachine(ctx context.Context, cert *x509.Certificate) error {
+	ctx = auth.WithSubject(ctx, auth.Subject{AccountID: "system:gateway"})
+	row, err := s.CA.Get(ctx, profile.FormatSerial(cert.SerialNumber))
+	if err != nil {
+		return err
 	}
-	return pool, nil
+	if row.State != ca.StateIssued || row.RevokedAt != nil {
+		return errRevoked
+	}
+	return nil
 }
 
 // replace writes a file whole or not at all, also through a loss of power.

@@ -3,9 +3,7 @@ package app
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,12 +14,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/antin-gov/antin/ca"
-	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/incident/ingest"
-	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/bus"
 	"github.com/antin-gov/antin/internal/ledger"
+	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/policy/gateway"
 	"github.com/antin-gov/antin/policy/registry"
 )
@@ -196,13 +192,14 @@ func (s *server) startBus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pool, err := s.machineCAs()
+	clients, err := s.machines()
 	if err != nil {
 		return err
 	}
-	nats, err := bus.Start(ctx, bus.Options{StoreDir: s.Path(dirBus), Listen: s.Config.Bus.Listen, Logger: s.Logger, TLS: &tls.Config{
-		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
-	}})
+	clients.Revocation.Check = func(ctx context.Context, path *trust.Path) error { return s.checkMachine(ctx, path.Leaf()) }
+	nats, err := bus.Start(ctx, bus.Options{StoreDir: s.Path(dirBus), Listen: s.Config.Bus.Listen, Logger: s.Logger, TLS: clients.Server(&tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*pair},
+	})})
 	if err != nil {
 		return err
 	}
@@ -230,7 +227,7 @@ func (s *server) startGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pool, err := s.machineCAs()
+	clients, err := s.machines()
 	if err != nil {
 		return err
 	}
@@ -242,7 +239,7 @@ func (s *server) startGateway(ctx context.Context) error {
 		}
 	}
 	g, err := gateway.New(gateway.Config{
-		Sharing: s.Policy, Clock: s.Clock, Logger: s.Logger, Upstreams: upstreams, ClientCAs: pool,
+		Sharing: s.Policy, Clock: s.Clock, Logger: s.Logger, Upstreams: upstreams, Clients: clients,
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair, nil },
 		CheckClient: s.checkMachine, Refused: s.refusedSessions,
 	})
@@ -274,23 +271,6 @@ func (s *server) startRegister(ctx context.Context) (map[string]gateway.Upstream
 		}
 	}
 	return map[string]gateway.Upstream{"enterprises": {URL: u, Items: "items", Counts: []string{"total", "limit", "offset"}}}, nil
-}
-
-// errRevoked means that a machine's certificate no longer stands.
-var errRevoked = errors.New("certificate revoked or unknown")
-
-// checkMachine asks the register of certificates whether a machine's
-// certificate stands; it is our own, so no OCSP is needed.
-func (s *server) checkMachine(ctx context.Context, cert *x509.Certificate) error {
-	ctx = auth.WithSubject(ctx, auth.Subject{AccountID: "system:gateway"})
-	row, err := s.CA.Get(ctx, profile.FormatSerial(cert.SerialNumber))
-	if err != nil {
-		return err
-	}
-	if row.State != ca.StateIssued || row.RevokedAt != nil {
-		return errRevoked
-	}
-	return nil
 }
 
 // refusedSessions records connections to the gateway that got no TLS session.

@@ -3,7 +3,6 @@ package tour
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/antin-gov/antin/cmd/antin/app"
 	"github.com/antin-gov/antin/internal/ledger"
+	"github.com/antin-gov/antin/internal/trust"
 )
 
 // maxAnswer limits what is read of the gateway's answer.
@@ -81,13 +81,19 @@ func (t *Tour) gateway(ctx context.Context) error {
 }
 
 func (t *Tour) ask(ctx context.Context, client *app.Machine, query string) (status int, body []byte, decision string, err error) {
-	pool := x509.NewCertPool()
 	pem, err := os.ReadFile(t.s.AnchorsFile())
 	if err != nil {
 		return 0, nil, "", err
 	}
-	pool.AppendCertsFromPEM(pem)
-	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	anchors, err := trust.ParsePEM(pem)
+	if err != nil {
+		return 0, nil, "", err
+	}
+	store, err := trust.NewStore(anchors, nil)
+	if err != nil {
+		return 0, nil, "", err
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if client != nil {
 		pair, err := t.s.Certify(ctx, *client)
 		if err != nil {
@@ -95,7 +101,13 @@ func (t *Tour) ask(ctx context.Context, client *app.Machine, query string) (stat
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
-	transport := &http.Transport{TLSClientConfig: config}
+	// The gateway's certificate must not be revoked: its authority is up.
+	peers := &trust.Peers{Store: store, Clock: t.s.Clock, Revocation: trust.PeerRevocation{
+		Evidence: func(ctx context.Context, path *trust.Path) (trust.Evidence, error) {
+			return t.s.Collector().Collect(ctx, path.Certificates)
+		},
+	}}
+	transport := &http.Transport{DialTLSContext: peers.DialTLS(config)}
 	defer transport.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+t.s.Config.Gateway.Listen+"/data/enterprises?"+query, nil)
 	if err != nil {
