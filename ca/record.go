@@ -23,6 +23,9 @@ const (
 	StateSigned    State = "signed"    // signed, ledger entry outstanding
 	StateIssued    State = "issued"    // recorded and released
 	StateAbandoned State = "abandoned" // an intent given up after a crash
+	// StateReplayed is a certificate that the ledger knows as issued and whose
+	// bytes an older copy of the database does not have.
+	StateReplayed State = "replayed"
 )
 
 // Certificate is a row of the register of certificates.
@@ -56,6 +59,9 @@ type Certificate struct {
 	RevocationNote   string     `bun:"revocation_note" json:"-"`
 	RevokedBy        string     `bun:"revoked_by" json:"revoked_by,omitempty"`
 	RevokeIndex      *int64     `bun:"revoke_index" json:"revoke_index,omitempty"`
+	// CRLPartition is the partition of the issuer's lists that the certificate
+	// names; 0 when it names the complete list.
+	CRLPartition int64 `bun:"crl_partition" json:"crl_partition,omitempty"`
 }
 
 // X509 is the certificate itself.

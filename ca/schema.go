@@ -11,6 +11,7 @@ func Schema() []store.Migration {
 	return slices.Concat(
 		registerSchema(),
 		authoritySchema(),
+		statusSchema(),
 	)
 }
 

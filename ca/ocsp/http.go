@@ -1,7 +1,6 @@
 package ocsp
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -81,17 +81,16 @@ func readGet(req *http.Request) ([]byte, error) {
 func (r *Responder) write(w http.ResponseWriter, req *http.Request, a Answer) {
 	h := w.Header()
 	h.Set("Content-Type", responseType)
-	h.Set("Content-Length", fmt.Sprint(len(a.DER)))
 	if a.Cacheable && req.Method != http.MethodPost && r.cfg.MaxAge > 0 {
-		// RFC 5019 §6.2
-		sum := sha256.Sum256(a.DER)
-		h.Set("Cache-Control", fmt.Sprintf("max-age=%d, public, no-transform, must-revalidate", int(r.cfg.MaxAge.Seconds())))
-		h.Set("Last-Modified", a.ThisUpdate.Format(http.TimeFormat))
-		h.Set("Expires", a.ThisUpdate.Add(r.cfg.MaxAge).Format(http.TimeFormat))
-		h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
+		tag := r.cache(h, a)
+		if req.Header.Get("If-None-Match") == tag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
 	} else {
 		h.Set("Cache-Control", "no-store")
 	}
+	h.Set("Content-Length", strconv.Itoa(len(a.DER)))
 	w.WriteHeader(http.StatusOK)
 	if req.Method == http.MethodHead {
 		return
@@ -100,4 +99,21 @@ func (r *Responder) write(w http.ResponseWriter, req *http.Request, a Answer) {
 	if err != nil {
 		r.cfg.Logger.DebugContext(req.Context(), "OCSP client went away", "error", err)
 	}
+}
+
+// tagSize is how much of a signature tells answers apart.
+const tagSize = 16
+
+// cache writes the headers of RFC 5019 §6.2 and returns the entity tag. The age
+// is short although the answer is valid for longer: a revocation must show.
+func (r *Responder) cache(h http.Header, a Answer) string {
+	now := r.cfg.Clock.Now().UTC()
+	age := max(0, min(r.cfg.MaxAge, a.NextUpdate.Sub(now)))
+	// an ECDSA signature begins with its lengths: its end differs
+	tag := `"` + hex.EncodeToString(a.Tag[max(0, len(a.Tag)-tagSize):]) + `"`
+	h.Set("Cache-Control", "max-age="+strconv.Itoa(int(age.Seconds()))+", public, no-transform, must-revalidate")
+	h.Set("Last-Modified", a.ThisUpdate.Format(http.TimeFormat))
+	h.Set("Expires", now.Add(age).Format(http.TimeFormat))
+	h.Set("ETag", tag)
+	return tag
 }

@@ -11,12 +11,15 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"io"
 	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,22 +40,112 @@ func check(t testing.TB, err error) {
 }
 
 // register is a source of states in memory.
-type register map[string]ocsp.Status
+type register struct {
+	mu      sync.Mutex
+	states  map[string]ocsp.Certificate // by ISSUER/SERIAL
+	changes map[string][]string         // serials by issuer, in order
+	down    bool
+	asked   int // questions for one certificate
+}
 
 var errDown = errors.New("database down")
 
-func (r register) Status(_ context.Context, issuer string, serial *big.Int) (ocsp.Status, error) {
-	if issuer == "down" {
-		return ocsp.Status{}, errDown
+func (r *register) set(issuer string, serial int64, s ocsp.Status, expires time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key, _ := ocsp.SerialOf(big.NewInt(serial))
+	name := issuer + "/" + big.NewInt(serial).String()
+	_, there := r.states[name]
+	r.states[name] = ocsp.Certificate{Serial: key, Status: s, Expires: expires}
+	if there {
+		r.changes[issuer] = append(r.changes[issuer], name)
 	}
-	return r[issuer+"/"+serial.String()], nil
+}
+
+func (r *register) Revisions(context.Context) (map[string]int64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.down {
+		return nil, errDown
+	}
+	return map[string]int64{"a": int64(len(r.changes["a"])), "b": int64(len(r.changes["b"]))}, nil
+}
+
+func (r *register) Changes(_ context.Context, issuer string, since int64) ([]ocsp.Certificate, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []ocsp.Certificate
+	for _, name := range r.changes[issuer][since:] {
+		list = append(list, r.states[name])
+	}
+	return list, nil
+}
+
+func (r *register) Find(_ context.Context, issuer string, serial *big.Int) (ocsp.Certificate, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked++
+	if issuer == "down" || r.down {
+		return ocsp.Certificate{}, errDown
+	}
+	return r.states[issuer+"/"+serial.String()], nil
+}
+
+func (r *register) Each(_ context.Context, issuer string, after time.Time, take func([]ocsp.Certificate) error) error {
+	r.mu.Lock()
+	var list []ocsp.Certificate
+	for name, c := range r.states {
+		if strings.HasPrefix(name, issuer+"/") && c.Expires.After(after) {
+			list = append(list, c)
+		}
+	}
+	r.mu.Unlock()
+	return take(list)
+}
+
+// key is a signer that counts and can be taken away.
+type key struct {
+	crypto.Signer
+	mu    sync.Mutex
+	count int
+	gone  bool
+	hold  chan struct{} // closed to let signatures go on; nil for none
+}
+
+var errToken = errors.New("token gone")
+
+func (k *key) Sign(r io.Reader, d []byte, o crypto.SignerOpts) ([]byte, error) {
+	k.mu.Lock()
+	k.count++
+	gone, hold := k.gone, k.hold
+	k.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
+	if gone {
+		return nil, errToken
+	}
+	return k.Signer.Sign(r, d, o)
+}
+
+func (k *key) signatures() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.count
+}
+
+func (k *key) take(gone bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.gone = gone
 }
 
 // fixture is two authorities with one responder key.
 type fixture struct {
 	responder *ocsp.Responder
 	config    ocsp.Config
-	key       crypto.Signer
+	source    *register
+	key, live *key
 	now       *clock.Fake
 	a, b      *x509.Certificate
 	revoked   time.Time
@@ -80,24 +173,34 @@ func (f *fixture) issuer(t testing.TB, name string) ocsp.Issuer {
 	tpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign, NotBefore: f.now.Now().Add(-time.Hour), NotAfter: f.now.Now().Add(24 * time.Hour)}
 	cert := certificate(t, tpl, tpl, key.Public(), key)
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name + " OCSP"},
+	leaf := func(pub crypto.PublicKey) *x509.Certificate {
+		return certificate(t, f.leaf(name), cert, pub, key)
+	}
+	return ocsp.Issuer{Name: name, Certificate: cert, Ahead: ocsp.Key{Certificate: leaf(f.key.Public()), Signer: f.key},
+		Live: ocsp.Key{Certificate: leaf(f.live.Public()), Signer: f.live}}
+}
+
+func (f *fixture) leaf(name string) *x509.Certificate {
+	return &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name + " OCSP"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}, KeyUsage: x509.KeyUsageDigitalSignature,
 		NotBefore: f.now.Now().Add(-time.Hour), NotAfter: f.now.Now().Add(12 * time.Hour),
 		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}, Value: asn1.NullBytes}}}
-	return ocsp.Issuer{Name: name, Certificate: cert, Responder: certificate(t, leaf, cert, f.key.Public(), key)}
 }
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{key: signer(t), now: clock.NewFake(time.Now().Truncate(time.Second))}
+	f := &fixture{key: &key{Signer: signer(t)}, live: &key{Signer: signer(t)}, now: clock.NewFake(time.Now().Truncate(time.Second))}
 	f.revoked = f.now.Now().Add(-time.Minute)
 	a, b, down := f.issuer(t, "a"), f.issuer(t, "b"), f.issuer(t, "down")
 	f.a, f.b = a.Certificate, b.Certificate
-	f.config = ocsp.Config{Issuers: []ocsp.Issuer{a, b, down}, Signer: f.key, Clock: f.now, Logger: slog.New(slog.DiscardHandler),
-		Validity: time.Hour, MaxAge: time.Minute, Source: register{
-			"a/10": {State: ocsp.Good}, "a/11": {State: ocsp.Revoked, RevokedAt: f.revoked, Reason: 1},
-			"a/12": {State: ocsp.Revoked, RevokedAt: f.revoked}, "b/10": {State: ocsp.Good},
-		}}
+	f.source = &register{states: map[string]ocsp.Certificate{}, changes: map[string][]string{}}
+	year := f.now.Now().AddDate(1, 0, 0)
+	f.source.set("a", 10, ocsp.Status{State: ocsp.Good}, year)
+	f.source.set("a", 11, ocsp.Status{State: ocsp.Revoked, RevokedAt: f.revoked, Reason: 1}, year)
+	f.source.set("a", 12, ocsp.Status{State: ocsp.Revoked, RevokedAt: f.revoked}, year)
+	f.source.set("b", 10, ocsp.Status{State: ocsp.Good}, year)
+	f.config = ocsp.Config{Issuers: []ocsp.Issuer{a, b, down}, Clock: f.now, Logger: slog.New(slog.DiscardHandler),
+		Validity: time.Hour, MaxAge: time.Minute, Source: f.source}
 	r, err := ocsp.New(f.config)
 	check(t, err)
 	f.responder = r
@@ -232,7 +335,7 @@ func TestRequestsThatCannotBeAnsweredGetTheirCode(t *testing.T) {
 		{"data after the request", append(bytes.Clone(good), 0), ocsp.MalformedRequest},
 		{"another authority's certificate", request(t, []ask{{foreign, 10, crypto.SHA1}}), ocsp.Unauthorized},
 		{"another authority's beside ours", request(t, []ask{{foreign, 10, crypto.SHA1}, {f.a, 10, crypto.SHA1}}), ocsp.Successful},
-		{"a database that is down", request(t, []ask{{f.config.Issuers[2].Certificate, 10, crypto.SHA1}}), ocsp.InternalError},
+		{"a database that is down", request(t, []ask{{f.config.Issuers[2].Certificate, 10, crypto.SHA1}}), ocsp.TryLater},
 	} {
 		answer := f.responder.Respond(t.Context(), c.der)
 		if answer.Code != c.want {
@@ -253,11 +356,12 @@ func TestNewRefusesCertificatesUnfitToAnswer(t *testing.T) {
 	f := newFixture(t)
 	other := newFixture(t)
 	for name, change := range map[string]func(*ocsp.Config){
-		"another key":                    func(c *ocsp.Config) { c.Signer = other.key },
+		"another key":                    func(c *ocsp.Config) { c.Issuers[0].Ahead.Signer = other.key },
+		"another live key":               func(c *ocsp.Config) { c.Issuers[0].Live.Signer = other.key },
 		"another issuer":                 func(c *ocsp.Config) { c.Issuers[0].Certificate = other.a },
-		"a certificate for another work": func(c *ocsp.Config) { c.Issuers[0].Responder = c.Issuers[0].Certificate },
+		"a certificate for another work": func(c *ocsp.Config) { c.Issuers[0].Ahead.Certificate = c.Issuers[0].Certificate },
 		"no issuer":                      func(c *ocsp.Config) { c.Issuers = nil },
-		"no certificate":                 func(c *ocsp.Config) { c.Issuers[0].Responder = nil },
+		"no certificate":                 func(c *ocsp.Config) { c.Issuers[0].Ahead.Certificate = nil },
 		"a responder not yet valid":      func(c *ocsp.Config) { c.Clock = clock.NewFake(f.now.Now().Add(-2 * time.Hour)) },
 		"an age above the validity":      func(c *ocsp.Config) { c.MaxAge = 2 * c.Validity },
 	} {

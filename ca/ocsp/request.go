@@ -49,6 +49,9 @@ type CertID struct {
 	NameHash, KeyHash []byte
 	Serial            *big.Int
 	raw               []byte // echoed in the answer
+	// plain says that the digest has NULL parameters, as RFC 5019 §2.1.1 and
+	// nearly all clients write it: such an answer can be made in advance.
+	plain bool
 }
 
 // Request is a status request.
@@ -125,6 +128,7 @@ func readSingle(list *cryptobyte.String) (CertID, error) {
 		!body.ReadASN1Element(&number, cbasn1.INTEGER) || !body.Empty() {
 		return CertID{}, fmt.Errorf("%w: CertID", ErrMalformed)
 	}
+	id.plain = !algorithm.Empty()
 	if !algorithm.Empty() && (!algorithm.SkipASN1(cbasn1.NULL) || !algorithm.Empty()) {
 		return CertID{}, fmt.Errorf("%w: parameters of the CertID's hash", ErrMalformed)
 	}

@@ -57,7 +57,6 @@ type basic struct {
 	singles              []single
 	nonce                []byte
 	certificates         [][]byte
-	signer               crypto.Signer
 	algorithm            sigalg.Algorithm
 }
 
@@ -67,19 +66,37 @@ func errorResponse(code Code) []byte {
 	return []byte{0x30, 0x03, 0x0a, 0x01, byte(code)}
 }
 
-// der signs and writes the whole OCSPResponse.
-func (r *basic) der() ([]byte, error) {
-	var data cryptobyte.Builder
+// tbs writes what is signed.
+func (r *basic) tbs() ([]byte, error) {
+	data := cryptobyte.NewBuilder(make([]byte, 0, 256))
 	data.AddASN1(cbasn1.SEQUENCE, r.responseData)
 	tbs, err := data.Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("write ResponseData: %w", err)
 	}
-	signature, err := r.algorithm.Sign(r.signer, tbs)
+	return tbs, nil
+}
+
+// sign writes and signs the whole OCSPResponse.
+func (r *basic) sign(signer crypto.Signer) ([]byte, error) {
+	tbs, err := r.tbs()
+	if err != nil {
+		return nil, err
+	}
+	signature, err := r.algorithm.Sign(signer, tbs)
 	if err != nil {
 		return nil, fmt.Errorf("sign OCSP answer: %w", err)
 	}
-	var b cryptobyte.Builder
+	return r.der(tbs, signature)
+}
+
+// der writes the whole OCSPResponse over a signature that was made.
+func (r *basic) der(tbs, signature []byte) ([]byte, error) {
+	size := len(tbs) + len(signature) + 128
+	for _, c := range r.certificates {
+		size += len(c)
+	}
+	b := cryptobyte.NewBuilder(make([]byte, 0, size))
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1Enum(int64(Successful))
 		b.AddASN1(tag(0), func(b *cryptobyte.Builder) {

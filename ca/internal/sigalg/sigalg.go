@@ -38,6 +38,8 @@ func For(pub crypto.PublicKey) (Algorithm, error) {
 			return Algorithm{crypto.SHA256, asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}, false}, nil
 		case elliptic.P384():
 			return Algorithm{crypto.SHA384, asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}, false}, nil
+		case elliptic.P521():
+			return Algorithm{crypto.SHA512, asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 4}, false}, nil
 		}
 	case *rsa.PublicKey:
 		return Algorithm{crypto.SHA256, asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, true}, nil
