@@ -32,6 +32,7 @@ const (
 	kindRoot   = "root"
 	kindIssuer = "issuer"
 	kindOCSP   = "ocsp"
+	kindLive   = "ocsp-live"
 	kindTSA    = "tsa"
 )
 

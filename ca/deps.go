@@ -4,15 +4,15 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
-	"encoding/asn1"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/antin-gov/antin/ca/profile"
+	"github.com/antin-gov/antin/ca/tsa"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/internal/directory"
@@ -39,6 +39,15 @@ type Deps struct {
 	// Profiles are the kinds of certificates; nil means the product's.
 	Profiles *profile.Set
 	Config   Config
+	// Time says whether the clock can be trusted for time-stamps; nil means the
+	// watch over the machine's clock that Config describes.
+	Time tsa.TimeSource
+	// History reads the ledger's entries for the comparison with the register;
+	// nil leaves that out.
+	History LedgerReader
+	// HTTP gives the client that asks the public addresses in audits; nil has the
+	// handler asked in this process.
+	HTTP func() *http.Client
 }
 
 // Config is the authority's part of the configuration. The zero value of each
@@ -67,6 +76,8 @@ type Config struct {
 	OCSPMaxAge time.Duration `yaml:"ocsp_max_age"`
 	// Root says where the root's key is. Default RootHere.
 	Root RootPlace `yaml:"root"`
+	// StatusConfig says how status is told.
+	StatusConfig `yaml:",inline"`
 }
 
 // RootPlace says where the key of the first root is.
@@ -80,9 +91,6 @@ const (
 )
 
 const defaultPolicyArc = "1.3.6.1.4.1.32473.704"
-
-// tsaPolicySuffix is the time-stamp policy below the policy arc.
-const tsaPolicySuffix = ".2.1"
 
 func (c Config) withDefaults() Config {
 	if c.BaseURL == "" {
@@ -113,6 +121,7 @@ func (c Config) withDefaults() Config {
 	if c.Root == "" {
 		c.Root = RootHere
 	}
+	c.StatusConfig = c.StatusConfig.withDefaults(c.CRLValidity)
 	return c
 }
 
@@ -134,20 +143,7 @@ func (c Config) check() error {
 	if err != nil {
 		return fmt.Errorf("%w: policy arc %q", ErrConfig, c.PolicyArc)
 	}
-	return nil
-}
-
-// tsaPolicy is the policy of time-stamps.
-func (c Config) tsaPolicy() (asn1.ObjectIdentifier, error) {
-	var oid asn1.ObjectIdentifier
-	for _, part := range strings.Split(c.PolicyArc+tsaPolicySuffix, ".") {
-		n, err := strconv.Atoi(part)
-		if err != nil {
-			return nil, fmt.Errorf("%w: policy arc %q", ErrConfig, c.PolicyArc)
-		}
-		oid = append(oid, n)
-	}
-	return oid, nil
+	return c.checkStatus()
 }
 
 // place says where a certificate of the issuer points to, and from when on it
@@ -156,11 +152,12 @@ func (c Config) place(issuer *authority, notBefore time.Time) profile.Place {
 	if notBefore.Before(issuer.cert.NotBefore) {
 		notBefore = issuer.cert.NotBefore
 	}
-	p := profile.Place{IssuerURL: c.BaseURL + "/aia/" + issuer.name + ".cer", CRL: c.BaseURL + "/crl/" + issuer.name + ".crl",
+	p := profile.Place{IssuerURL: c.BaseURL + "/aia/" + issuer.name + ".cer",
 		PolicyArc: c.PolicyArc, NotBefore: notBefore, NotAfterLimit: issuer.limit()}
 	if issuer.custody == CustodyToken {
 		p.OCSP = c.BaseURL + "/ocsp"
 	}
+	c.placeLists(&p, issuer)
 	return p
 }
 

@@ -129,7 +129,7 @@ func (e *engine) intend(ctx context.Context, o order) (*Certificate, *x509.Certi
 		row := &Certificate{
 			Serial: profile.FormatSerial(serial), Issuer: o.issuer.name, Profile: o.profile.Name, State: StateIntent,
 			RequestID: o.requestID, AgencyID: o.agencyID, PersonID: o.personID, Machine: o.machine, KeyLabel: o.keyLabel,
-			Actor: o.actor, CreatedAt: e.clock.Now().UTC(),
+			Actor: o.actor, CreatedAt: e.clock.Now().UTC(), CRLPartition: partitionOf(o.template),
 		}
 		copied, err := e.lint(ctx, &template, o)
 		if err != nil {

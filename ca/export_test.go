@@ -26,7 +26,7 @@ func (s *Service) SignUnprepared(template *x509.Certificate, csr *x509.Certifica
 
 // PutList stores a list.
 func (s *Service) PutList(ctx context.Context, l *crl.List) error {
-	return statusStore{s.engine.records}.Put(ctx, l)
+	return listStore{s.engine.records}.Put(ctx, "", []*crl.List{l}, l.Scope)
 }
 
 // RandomSerial is the real source of serial numbers.

@@ -69,7 +69,11 @@ func unitIdentities(cfg Config, a *authority) []identity {
 	// One key answers for all authorities; each certifies it for itself
 	// (RFC 6960 §4.2.2.2).
 	list := []identity{{kind: kindOCSP, name: a.name, issuer: a.name, label: "ca-ocsp", algorithm: "EC-P256",
-		profile: "ocsp", commonName: cfg.Name + " OCSP " + a.name}}
+		profile: "ocsp", commonName: cfg.Name + " OCSP " + a.name},
+		// Answers to nonces are signed by a key of their own, so that a flood of
+		// them does not hold up the others.
+		{kind: kindLive, name: a.name, issuer: a.name, label: "ca-ocsp-live", algorithm: "EC-P256",
+			profile: "ocsp", commonName: cfg.Name + " OCSP live " + a.name}}
 	if a.line == TSAName && a.state == AuthorityActive {
 		unit := unitName(a)
 		list = append(list, identity{kind: kindTSA, name: unit, issuer: a.name, label: "ca-tsa-" + unit, algorithm: "EC-P256",

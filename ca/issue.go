@@ -21,6 +21,8 @@ import (
 const (
 	ActionIssueService = "ca.service.issue"
 	ActionRevoke       = "ca.certificate.revoke"
+	ActionHold         = "ca.certificate.hold"
+	ActionRelease      = "ca.certificate.release"
 	ActionRead         = "ca.certificate.read"
 	ResourceKind       = "ca.certificate"
 )
@@ -86,7 +88,7 @@ func (s *Service) issueRequest(ctx context.Context, r *ra.Request) (*Certificate
 func (s *Service) leftOver(ctx context.Context, r *ra.Request) (*Certificate, error) {
 	var rows []Certificate
 	err := s.deps.DB.NewSelect().Model(&rows).Where("request_id = ?", r.ID).
-		Where("state IN (?, ?, ?, ?)", StateReserved, StateIntent, StateSigned, StateIssued).OrderExpr("created_at").Scan(ctx)
+		Where("state IN (?, ?, ?, ?, ?)", StateReserved, StateIntent, StateSigned, StateIssued, StateReplayed).OrderExpr("created_at").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look for an earlier issue of %s: %w", r.ID, err)
 	}
@@ -94,7 +96,7 @@ func (s *Service) leftOver(ctx context.Context, r *ra.Request) (*Certificate, er
 	for i := range rows {
 		row := &rows[i]
 		switch row.State {
-		case StateIssued:
+		case StateIssued, StateReplayed:
 			found = row
 		case StateSigned:
 			o := order{requestID: r.ID, agencyID: row.AgencyID, actor: r.IssuedBy}

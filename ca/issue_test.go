@@ -326,7 +326,7 @@ func TestInitIsDoneOnce(t *testing.T) {
 		again, err := ca.New(t.Context(), w.deps)
 		check(t, err)
 		after := again.Export()
-		if len(before) != 9 || len(after) != 9 || w.size(t) != entries {
+		if len(before) != 13 || len(after) != 13 || w.size(t) != entries {
 			t.Errorf("%d files, then %d; %d entries, then %d", len(before), len(after), entries, w.size(t))
 		}
 		for name, text := range before {

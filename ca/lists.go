@@ -158,17 +158,21 @@ func (s listStore) Changes(ctx context.Context, sc crl.Scope, since int64) ([]cr
 
 // Latest reads the newest list of a kind.
 func (s listStore) Latest(ctx context.Context, sc crl.Scope, delta bool) (*crl.List, error) {
-	return s.one(s.records.db.NewSelect().Where("delta = ?", flag(delta)).Where("der IS NOT NULL").OrderExpr("number DESC"), ctx, sc)
+	return s.one(ctx, sc, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("delta = ?", flag(delta)).Where("der IS NOT NULL").OrderExpr("number DESC")
+	})
 }
 
 // Oldest reads what is recorded of the oldest complete list in force.
 func (s listStore) Oldest(ctx context.Context, sc crl.Scope, at time.Time) (*crl.List, error) {
-	return s.one(s.records.db.NewSelect().ExcludeColumn("der").Where("delta = 0").Where("next_update > ?", at.UTC()).OrderExpr("number"), ctx, sc)
+	return s.one(ctx, sc, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.ExcludeColumn("der").Where("delta = 0").Where("next_update > ?", at.UTC()).OrderExpr("number")
+	})
 }
 
-func (s listStore) one(q *bun.SelectQuery, ctx context.Context, sc crl.Scope) (*crl.List, error) {
+func (s listStore) one(ctx context.Context, sc crl.Scope, choose func(*bun.SelectQuery) *bun.SelectQuery) (*crl.List, error) {
 	var row listRow
-	err := q.Model(&row).Where("issuer = ?", sc.Issuer).Where("part = ?", sc.Partition).Limit(1).Scan(ctx)
+	err := choose(s.records.db.NewSelect().Model(&row)).Where("issuer = ?", sc.Issuer).Where("part = ?", sc.Partition).Limit(1).Scan(ctx)
 	if store.IsNotFound(err) {
 		return nil, crl.ErrNone
 	}

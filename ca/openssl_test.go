@@ -96,7 +96,7 @@ func TestOpenSSLSeesARevocationAtOnce(t *testing.T) {
 		}
 		report, err := w.service.Audit(t.Context())
 		check(t, err)
-		if len(report.Findings) != 0 || report.Lists != 4 {
+		if len(report.Findings) != 0 || report.Lists != 8 {
 			t.Errorf("audit: %+v", report)
 		}
 	})

@@ -14,7 +14,7 @@ import (
 )
 
 // Handler serves /aia/NAME.cer, /crl/NAME.crl, /ocsp and /tsa, in clear.
-func (s *Service) Handler() http.Handler { return s.handler }
+func (s *Service) Handler() http.Handler { return s.public.handler }
 
 func (s *Service) aia(_ context.Context, name string) (pkihttp.File, error) {
 	a := s.authorities[name]
@@ -32,24 +32,23 @@ func (s *Service) list(ctx context.Context, name string) (pkihttp.File, error) {
 	if err != nil {
 		return pkihttp.File{}, err
 	}
-	return pkihttp.File{DER: l.DER, Modified: l.ThisUpdate}, nil
+	return pkihttp.File{DER: l.DER, Modified: l.ThisUpdate, Until: l.NextUpdate}, nil
 }
 
-// CRL returns the list in force of an authority. That of an authority whose key
-// is elsewhere is the one that was brought last.
+// CRL returns the list of that name in force: NAME of an authority for its
+// complete list, NAME-pN for that of a partition, either with -delta. That of
+// an authority whose key is elsewhere is the one that was brought last.
 func (s *Service) CRL(ctx context.Context, name string) (*crl.List, error) {
-	a := s.authorities[name]
-	if a == nil {
-		return nil, fmt.Errorf("%w: authority %q", ErrNotFound, name)
-	}
-	if a.signs() {
-		return s.crls.Current(ctx, name)
-	}
-	l, err := statusStore{s.engine.records}.Latest(ctx, name)
-	if errors.Is(err, crl.ErrNone) {
-		return nil, fmt.Errorf("%w: no list of authority %q has been brought", ErrNotFound, name)
+	l, err := s.public.crls.Current(ctx, name)
+	if errors.Is(err, crl.ErrNone) || errors.Is(err, crl.ErrAway) {
+		return nil, fmt.Errorf("%w: list %q: %w", ErrNotFound, name, err)
 	}
 	return l, err
+}
+
+// ImportCRL takes the list that an authority signed elsewhere.
+func (s *Service) ImportCRL(ctx context.Context, name string, der []byte) (*crl.List, error) {
+	return s.public.crls.Import(ctx, name, der)
 }
 
 // Root is the trust anchor above the officials' authority that issues today.
@@ -141,7 +140,7 @@ func (s *Service) Export() map[string][]byte {
 			}
 		}
 	}
-	for _, u := range s.units {
+	for _, u := range s.public.unitList() {
 		add(u.kind, u.name, u.cert)
 	}
 	return files

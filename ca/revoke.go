@@ -8,7 +8,6 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/antin-gov/antin/internal/auth"
-	"github.com/antin-gov/antin/internal/ledger"
 )
 
 const (
@@ -18,81 +17,25 @@ const (
 	listLimit = 500
 )
 
-// Revoke ends a certificate for good; there is no suspension (NĐ 68/2024).
-// The ledger knows first, then the database: from then on status answers say
-// revoked, and the list is made anew before Revoke returns.
+// Revoke ends a certificate for good, also one on hold. The ledger knows first,
+// then the register: from then on status answers say revoked, and the lists are
+// made anew before Revoke returns.
 func (s *Service) Revoke(ctx context.Context, serial string, cause Cause, note string) (*Certificate, error) {
-	who := auth.SubjectFrom(ctx)
-	if who.AccountID == "" {
+	if auth.SubjectFrom(ctx).AccountID == "" {
 		return nil, ErrActor
 	}
 	_, err := ParseCause(string(cause))
 	if err != nil {
 		return nil, err
 	}
-	if utf8.RuneCountInString(note) > maxNote {
-		return nil, fmt.Errorf("%w: note over %d characters", ErrCause, maxNote)
-	}
-	row, err := s.engine.records.get(ctx, serial)
-	if err != nil {
-		return nil, err
-	}
-	err = s.deps.Authorizer.Authorize(ctx, who, ActionRevoke, row.resource())
-	if err != nil {
-		return nil, fmt.Errorf("revoke %s: %w", serial, err)
-	}
-	switch {
-	case row.RevokedAt != nil:
-		return nil, fmt.Errorf("%w: %s", ErrRevoked, serial)
-	case row.State != StateIssued && row.State != StateSigned:
-		return nil, fmt.Errorf("%w: %s is %s", ErrState, serial, row.State)
-	}
-	reason := cause.Reason(s.isAuthority(serial))
-	index, err := appendEntry(ctx, s.deps.Ledger, ledger.Entry{Time: s.deps.Clock.Now().UTC(), Kind: ActionRevoke,
-		Actor: who.AccountID, Agency: row.AgencyID, Object: serial, Digest: row.SHA256,
-		Detail: map[string]string{"issuer": row.Issuer, "cause": string(cause), "reason": fmt.Sprint(reason)}})
-	if err != nil {
-		return nil, err
-	}
-	err = s.recordRevocation(ctx, row, cause, reason, note, who.AccountID, index)
-	if err != nil {
-		return nil, err
-	}
-	if !s.authorities[row.Issuer].signs() {
-		s.deps.Logger.WarnContext(ctx, "the list of the issuer is made elsewhere: take the revocation there", "issuer", row.Issuer)
-		return s.engine.records.get(context.WithoutCancel(ctx), serial)
-	}
-	_, err = s.crls.Publish(context.WithoutCancel(ctx), row.Issuer)
-	if err != nil {
-		// The revocation stands and status answers tell it; the list is made at
-		// the next request or by Run.
-		s.deps.Logger.ErrorContext(ctx, "CRL not made at revocation", "issuer", row.Issuer, "error", err)
-	}
-	return s.engine.records.get(context.WithoutCancel(ctx), serial)
+	return s.act(ctx, serial, &Change{Act: ActRevoke, Cause: cause, Note: note}, ActionRevoke)
 }
 
-func (s *Service) recordRevocation(ctx context.Context, row *Certificate, cause Cause, reason int, note, who string, index int64) error {
-	now := s.deps.Clock.Now().UTC()
-	return s.deps.DB.InTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		result, err := tx.NewUpdate().Model((*Certificate)(nil)).Set("revoked_at = ?", now).Set("revocation_cause = ?", cause).
-			Set("revocation_reason = ?", reason).Set("revocation_note = ?", note).Set("revoked_by = ?", who).
-			Set("revoke_index = ?", index).Where("serial = ?", row.Serial).Where("revoked_at IS NULL").Exec(ctx)
-		if err != nil {
-			return fmt.Errorf("record revocation of %s: %w", row.Serial, err)
-		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return fmt.Errorf("record revocation of %s: %w", row.Serial, err)
-		}
-		if n != 1 {
-			return fmt.Errorf("%w: %s", ErrRevoked, row.Serial)
-		}
-		_, err = tx.NewUpdate().Model((*authorityRow)(nil)).Set("revision = revision + 1").Where("name = ?", row.Issuer).Exec(ctx)
-		if err != nil {
-			return fmt.Errorf("count revocation of %s: %w", row.Serial, err)
-		}
-		return nil
-	})
+func checkNote(note string) error {
+	if utf8.RuneCountInString(note) > maxNote {
+		return fmt.Errorf("%w: note over %d characters", ErrCause, maxNote)
+	}
+	return nil
 }
 
 func (s *Service) isAuthority(serial string) bool {

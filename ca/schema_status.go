@@ -56,6 +56,10 @@ CREATE TABLE ca_lease (
 	owner TEXT NOT NULL,
 	until BIGINT NOT NULL
 );
+CREATE TABLE ca_timestamp_order (
+	policy TEXT PRIMARY KEY,
+	last BIGINT NOT NULL
+);
 CREATE TABLE ca_ledger_mark (
 	name TEXT PRIMARY KEY,
 	size BIGINT NOT NULL,

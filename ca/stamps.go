@@ -42,22 +42,46 @@ type journal struct {
 
 // Reserve records the intent to stamp. A clock that stands behind an earlier
 // stamp was set back: nothing is stamped until it has caught up.
-func (j *journal) Reserve(ctx context.Context, s tsa.Stamp) error {
+func (j *journal) Reserve(ctx context.Context, s tsa.Stamp) (time.Time, error) {
 	var last stampRow
 	err := j.records.db.NewSelect().Model(&last).Column("gen_time").OrderExpr("gen_time DESC").Limit(1).Scan(ctx)
 	if err != nil && !store.IsNotFound(err) {
-		return fmt.Errorf("read last stamp: %w", err)
+		return time.Time{}, fmt.Errorf("read last stamp: %w", err)
 	}
 	if err == nil && s.GenTime.Before(last.GenTime.Add(-clockTolerance)) {
-		return fmt.Errorf("%w: it is behind an earlier stamp", tsa.ErrClock)
+		return time.Time{}, fmt.Errorf("%w: it is behind an earlier stamp", tsa.ErrClock)
+	}
+	if s.Ordered {
+		s.GenTime, err = j.next(ctx, s)
+		if err != nil {
+			return time.Time{}, err
+		}
 	}
 	row := &stampRow{Serial: profile.FormatSerial(s.Serial), GenTime: s.GenTime, Hash: s.Hash.String(),
 		Imprint: hex.EncodeToString(s.Imprint), Policy: s.Policy}
 	_, err = j.records.db.NewInsert().Model(row).Exec(ctx)
 	if err != nil {
-		return fmt.Errorf("reserve stamp: %w", err)
+		return time.Time{}, fmt.Errorf("reserve stamp: %w", err)
 	}
-	return nil
+	return s.GenTime, nil
+}
+
+// next moves the time of an ordered stamp behind every earlier one of its
+// policy, in whichever process that was made: a millisecond each. Ahead of the
+// clock by more than its accuracy nothing is stamped.
+func (j *journal) next(ctx context.Context, s tsa.Stamp) (time.Time, error) {
+	var ms int64
+	err := j.records.db.NewRaw(`INSERT INTO ca_timestamp_order (policy, last) VALUES (?, ?) ON CONFLICT (policy) DO UPDATE
+		SET last = CASE WHEN ca_timestamp_order.last >= EXCLUDED.last THEN ca_timestamp_order.last + 1 ELSE EXCLUDED.last END RETURNING last`,
+		s.Policy, s.GenTime.UnixMilli()).Scan(ctx, &ms)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("order stamp: %w", err)
+	}
+	at := time.UnixMilli(ms).UTC()
+	if at.Sub(s.GenTime) > clockTolerance {
+		return time.Time{}, fmt.Errorf("%w: more ordered stamps than milliseconds", tsa.ErrClock)
+	}
+	return at, nil
 }
 
 // Complete records the token in the ledger and the database.

@@ -35,6 +35,18 @@ const (
 	Revoked
 )
 
+// String names the state as RFC 6960 does.
+func (s State) String() string {
+	switch s {
+	case Good:
+		return "good"
+	case Revoked:
+		return "revoked"
+	default:
+		return "unknown"
+	}
+}
+
 // Status is the state of one certificate.
 type Status struct {
 	State     State

@@ -40,6 +40,8 @@ const maxBody = 256 << 10
 type File struct {
 	DER      []byte
 	Modified time.Time
+	// Until is when the file is out of date; zero for never.
+	Until time.Time
 }
 
 // ErrNotFound is what a finder returns for a name it does not know.
@@ -53,7 +55,8 @@ type Config struct {
 	Logger      *slog.Logger
 }
 
-// Handler serves /aia/NAME.cer, /crl/NAME.crl, /ocsp and /tsa.
+// Handler serves /aia/NAME.cer, /crl/NAME.crl, /ocsp and /tsa (also
+// /tsa/POLICY).
 type Handler struct {
 	cfg      Config
 	inFlight chan struct{}
@@ -92,7 +95,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/ocsp", strings.HasPrefix(path, "/ocsp/"):
 		h.cfg.OCSP.ServeHTTP(w, r)
-	case path == "/tsa":
+	case path == "/tsa", strings.HasPrefix(path, "/tsa/"):
 		h.cfg.TSA.ServeHTTP(w, r)
 	case strings.HasPrefix(path, "/aia/"):
 		h.file(w, r, h.cfg.Certificate, "/aia/", ".cer", "application/pkix-cert", maxAgeCertificate) // RFC 2585 §4
@@ -128,6 +131,10 @@ func (h *Handler) file(w http.ResponseWriter, r *http.Request, find func(context
 	}
 	sum := sha256.Sum256(f.DER)
 	w.Header().Set("Content-Type", kind)
+	if !f.Until.IsZero() {
+		age = max(0, min(age, time.Until(f.Until)))
+		w.Header().Set("Expires", time.Now().Add(age).UTC().Format(http.TimeFormat))
+	}
 	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(age.Seconds())))
 	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
 	http.ServeContent(w, r, "", f.Modified, bytes.NewReader(f.DER))

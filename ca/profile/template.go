@@ -21,6 +21,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/antin-gov/antin/ca/crl"
 	"github.com/antin-gov/antin/internal/trust"
 )
 
@@ -78,6 +79,9 @@ type Place struct {
 	// OCSP, IssuerURL and CRL are the addresses in AIA and CRLDP; empty ones
 	// are left out (a root has none).
 	OCSP, IssuerURL, CRL string
+	// FreshestCRL is the address of the delta list (RFC 5280 §4.2.1.15); empty
+	// for none.
+	FreshestCRL string
 	// PolicyArc is the object identifier below which policies stand.
 	PolicyArc string
 	NotBefore time.Time
@@ -149,7 +153,7 @@ func (p *Profile) Template(f Facts, pub crypto.PublicKey, at Place) (*x509.Certi
 	if at.CRL != "" && !p.OCSPNoCheck {
 		t.CRLDistributionPoints = []string{at.CRL}
 	}
-	return t, nil
+	return t, p.addFreshest(t, at.FreshestCRL)
 }
 
 func (p *Profile) subject(f Facts) ([]byte, error) {
@@ -367,6 +371,19 @@ func addOtherName(t *x509.Certificate, upn string) error {
 		return fmt.Errorf("encode alternative names: %w", err)
 	}
 	t.ExtraExtensions = append(t.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: value})
+	return nil
+}
+
+// addFreshest names the delta list, beside the complete one.
+func (p *Profile) addFreshest(t *x509.Certificate, address string) error {
+	if address == "" || len(t.CRLDistributionPoints) == 0 {
+		return nil
+	}
+	value, err := crl.Freshest(address)
+	if err != nil {
+		return fmt.Errorf("encode freshestCRL: %w", err)
+	}
+	t.ExtraExtensions = append(t.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 46}, Value: value})
 	return nil
 }
 

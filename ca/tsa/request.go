@@ -1,15 +1,18 @@
 // Package tsa is a time-stamping authority: RFC 3161 with the profile of
-// EN 319 422 (SHA-2 imprints, signing-certificate-v2 by RFC 5816, accuracy of
-// one second). The tokens are written here as CMS (RFC 5652).
+// EN 319 422 (SHA-2 imprints, signing-certificate-v2 by RFC 5816), under
+// several policies that differ in digests, accuracy and ordering. The tokens
+// are written here as CMS (RFC 5652). It refuses to stamp while its clock is
+// not trusted (ClockWatch).
 //
-// It does not do extensions of requests, ordering, and other transports than
-// HTTP (RFC 3161 §3.4).
+// It does not do extensions of requests and other transports than HTTP
+// (RFC 3161 §3.4).
 package tsa
 
 import (
 	"bytes"
 	"crypto"
 	_ "crypto/sha256"
+	_ "crypto/sha3"
 	_ "crypto/sha512"
 	"encoding/asn1"
 	"fmt"
@@ -38,6 +41,7 @@ const (
 	TimeNotAvailable    FailureInfo = 14
 	UnacceptedPolicy    FailureInfo = 15
 	UnacceptedExtension FailureInfo = 16
+	AddInfoNotAvailable FailureInfo = 17
 	SystemFailure       FailureInfo = 25
 )
 
@@ -100,7 +104,7 @@ func ParseRequest(der []byte) (*Request, error) {
 	}
 	r.Hash = hashOf(oid)
 	if r.Hash == 0 {
-		return nil, fail(BadAlg, "digest other than SHA-256, SHA-384 and SHA-512")
+		return nil, fail(BadAlg, "digest other than those of SHA-2 and SHA-3")
 	}
 	if len(digest) != r.Hash.Size() {
 		return nil, fail(BadDataFormat, "length of the digest")
@@ -145,6 +149,12 @@ func hashOf(oid asn1.ObjectIdentifier) crypto.Hash {
 		return crypto.SHA384
 	case "2.16.840.1.101.3.4.2.3":
 		return crypto.SHA512
+	case "2.16.840.1.101.3.4.2.8":
+		return crypto.SHA3_256
+	case "2.16.840.1.101.3.4.2.9":
+		return crypto.SHA3_384
+	case "2.16.840.1.101.3.4.2.10":
+		return crypto.SHA3_512
 	default:
 		return 0
 	}

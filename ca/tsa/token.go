@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -16,10 +17,6 @@ import (
 
 	"github.com/antin-gov/antin/ca/internal/sigalg"
 )
-
-// accuracySeconds is what the authority claims (EN 319 422 §5.2.2: one second
-// or better).
-const accuracySeconds = 1
 
 // Object identifiers of RFC 5652, RFC 3161 and RFC 5035.
 func oidSignedData() asn1.ObjectIdentifier {
@@ -44,6 +41,12 @@ func hashOID(h crypto.Hash) asn1.ObjectIdentifier {
 		return asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 2}
 	case crypto.SHA512:
 		return asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}
+	case crypto.SHA3_256:
+		return asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 8}
+	case crypto.SHA3_384:
+		return asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 9}
+	case crypto.SHA3_512:
+		return asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 10}
 	default:
 		return asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
 	}
@@ -53,11 +56,13 @@ func tag(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific().Constructe
 
 // info is a TSTInfo to be (RFC 3161 §2.4.2).
 type info struct {
-	policy  asn1.ObjectIdentifier
-	imprint []byte
-	serial  *big.Int
-	genTime time.Time
-	nonce   *big.Int
+	policy   asn1.ObjectIdentifier
+	imprint  []byte
+	serial   *big.Int
+	genTime  time.Time
+	accuracy time.Duration
+	ordering bool
+	nonce    *big.Int
 }
 
 func (i *info) der() ([]byte, error) {
@@ -67,14 +72,40 @@ func (i *info) der() ([]byte, error) {
 		b.AddASN1ObjectIdentifier(i.policy)
 		b.AddBytes(i.imprint)
 		b.AddASN1BigInt(i.serial)
-		b.AddASN1GeneralizedTime(i.genTime)
-		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1Int64(accuracySeconds) })
-		// ordering is DEFAULT FALSE and therefore left out.
+		b.AddASN1(cbasn1.GeneralizedTime, func(b *cryptobyte.Builder) { b.AddBytes(generalizedTime(i.genTime)) })
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { addAccuracy(b, i.accuracy) })
+		if i.ordering { // DEFAULT FALSE
+			b.AddASN1Boolean(true)
+		}
 		if i.nonce != nil {
 			b.AddASN1BigInt(i.nonce)
 		}
 	})
 	return b.Bytes()
+}
+
+// generalizedTime writes a time with its fraction, which DER ends at the last
+// digit that is not zero (RFC 3161 §2.4.2).
+func generalizedTime(t time.Time) []byte {
+	t = t.UTC()
+	text := t.Format("20060102150405")
+	if t.Nanosecond() != 0 {
+		text += strings.TrimRight(t.Format(".000000000"), "0")
+	}
+	return []byte(text + "Z")
+}
+
+// addAccuracy writes the parts of Accuracy: seconds, millis [0], micros [1].
+func addAccuracy(b *cryptobyte.Builder, d time.Duration) {
+	if s := int64(d / time.Second); s > 0 {
+		b.AddASN1Int64(s)
+	}
+	if ms := int64(d % time.Second / time.Millisecond); ms > 0 {
+		b.AddASN1Int64WithTag(ms, cbasn1.Tag(0).ContextSpecific())
+	}
+	if us := int64(d % time.Millisecond / time.Microsecond); us > 0 {
+		b.AddASN1Int64WithTag(us, cbasn1.Tag(1).ContextSpecific())
+	}
 }
 
 // unit is the time-stamping unit: its key and its chain, own certificate first.

@@ -43,16 +43,23 @@ type journal struct {
 	complete map[string][sha256.Size]byte
 	reserve  error // what Reserve answers
 	finish   error // what Complete answers
+	last     time.Time
 }
 
-func (j *journal) Reserve(_ context.Context, s tsa.Stamp) error {
+func (j *journal) Reserve(_ context.Context, s tsa.Stamp) (time.Time, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.reserve != nil {
-		return j.reserve
+		return time.Time{}, j.reserve
+	}
+	if s.Ordered {
+		if !s.GenTime.After(j.last) {
+			s.GenTime = j.last.Add(time.Millisecond)
+		}
+		j.last = s.GenTime
 	}
 	j.reserved[s.Serial.String()] = s
-	return nil
+	return s.GenTime, nil
 }
 
 func (j *journal) Complete(_ context.Context, s tsa.Stamp, token [sha256.Size]byte) error {
@@ -63,6 +70,17 @@ func (j *journal) Complete(_ context.Context, s tsa.Stamp, token [sha256.Size]by
 	}
 	j.complete[s.Serial.String()] = token
 	return nil
+}
+
+func policies() []tsa.Policy {
+	sha2 := []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}
+	below := func(n int) asn1.ObjectIdentifier { return append(policy()[:len(policy())-1:len(policy())-1], n) }
+	return []tsa.Policy{
+		{Name: "general", OID: policy(), Hashes: sha2, Accuracy: time.Second},
+		{Name: "archive", OID: below(2), Hashes: []crypto.Hash{crypto.SHA3_256, crypto.SHA3_384, crypto.SHA3_512}, Accuracy: 250*time.Millisecond + 5*time.Microsecond},
+		{Name: "ordered", OID: below(3), Hashes: sha2, Accuracy: time.Second, Ordering: true},
+		{Name: "compact", OID: below(4), Hashes: sha2, Accuracy: time.Second, NoCertificates: true},
+	}
 }
 
 func policy() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473, 704, 2, 1} }
@@ -95,7 +113,7 @@ func newFixture(t testing.TB, key crypto.Signer) *fixture {
 	check(t, err)
 	leaf, err = x509.ParseCertificate(der)
 	check(t, err)
-	f.config = tsa.Config{Chain: []*x509.Certificate{leaf, issuer}, Signer: key, Policy: policy(), Journal: f.journal, Clock: f.now,
+	f.config = tsa.Config{Unit: tsa.Unit{Chain: []*x509.Certificate{leaf, issuer}, Signer: key}, Policies: policies(), Journal: f.journal, Clock: f.now,
 		Logger: slog.New(slog.DiscardHandler)}
 	f.authority, err = tsa.New(f.config)
 	check(t, err)
@@ -174,6 +192,8 @@ func TestEachRefusalHasItsReason(t *testing.T) {
 			r.Extensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: []byte{5, 0}}}
 		}), tsa.UnacceptedExtension},
 		{"a nonce of 80 bytes", request(t, func(r *req) { r.Nonce = new(big.Int).Lsh(big.NewInt(1), 640) }), tsa.BadDataFormat},
+		{"a digest that the policy does not accept", request(t, func(r *req) { r.Policy = policies()[1].OID }), tsa.BadAlg},
+		{"certificates of a policy without", request(t, func(r *req) { r.Policy = policies()[3].OID; r.CertReq = true }), tsa.AddInfoNotAvailable},
 		{"nothing", nil, tsa.BadDataFormat},
 		{"text", []byte("GET / HTTP/1.1"), tsa.BadDataFormat},
 	} {
@@ -232,10 +252,14 @@ func TestNoTokenLeavesWithoutItsRecord(t *testing.T) {
 func TestNewRefusesACertificateUnfitToStamp(t *testing.T) {
 	f := newFixture(t, ecKey(t, elliptic.P256()))
 	for name, change := range map[string]func(*tsa.Config){
-		"another key":             func(c *tsa.Config) { c.Signer = ecKey(t, elliptic.P256()) },
-		"an authority's":          func(c *tsa.Config) { c.Chain = c.Chain[1:] },
-		"a chain that breaks":     func(c *tsa.Config) { c.Chain = []*x509.Certificate{c.Chain[0], c.Chain[0]} },
+		"another key":             func(c *tsa.Config) { c.Unit.Signer = ecKey(t, elliptic.P256()) },
+		"an authority's":          func(c *tsa.Config) { c.Unit.Chain = c.Unit.Chain[1:] },
+		"a chain that breaks":     func(c *tsa.Config) { c.Unit.Chain = []*x509.Certificate{c.Unit.Chain[0], c.Unit.Chain[0]} },
 		"no journal":              func(c *tsa.Config) { c.Journal = nil },
+		"no policy":               func(c *tsa.Config) { c.Policies = nil },
+		"a policy twice":          func(c *tsa.Config) { c.Policies = append(policies(), policies()[0]) },
+		"an accuracy of minutes":  func(c *tsa.Config) { c.Policies = policies(); c.Policies[0].Accuracy = time.Minute },
+		"a policy with SHA-1":     func(c *tsa.Config) { c.Policies = policies(); c.Policies[0].Hashes = []crypto.Hash{crypto.SHA1} },
 		"a certificate too early": func(c *tsa.Config) { c.Clock = clock.NewFake(f.now.Now().Add(-2 * time.Hour)) },
 	} {
 		cfg := f.config

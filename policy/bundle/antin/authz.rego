@@ -16,6 +16,8 @@ grants := {
 	"ca.certificate.issue": {"ca-officer"},
 	"ca.certificate.read": everyone,
 	"ca.certificate.revoke": {"ca-officer"},
+	"ca.certificate.hold": {"ca-officer"},
+	"ca.certificate.release": {"ca-officer"},
 	"ca.service.issue": {"ca-officer"},
 	"ca.reorg.submit": {"registrar", "ca-officer"},
 	"ca.reorg.approve": {"ca-officer"},
