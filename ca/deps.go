@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/ca/profile"
+	"github.com/antin-gov/antin/ca/ra"
 	"github.com/antin-gov/antin/ca/tsa"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/internal/directory"
 	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/internal/store"
+	"github.com/antin-gov/antin/internal/workdays"
 )
 
 // Keys is what the authority needs of the token. Signer of a label that is not
@@ -38,7 +40,6 @@ type Deps struct {
 	Logger     *slog.Logger
 	// Profiles are the kinds of certificates; nil means the product's.
 	Profiles *profile.Set
-	Config   Config
 	// Time says whether the clock can be trusted for time-stamps; nil means the
 	// watch over the machine's clock that Config describes.
 	Time tsa.TimeSource
@@ -48,6 +49,11 @@ type Deps struct {
 	// HTTP gives the client that asks the public addresses in audits; nil has the
 	// handler asked in this process.
 	HTTP func() *http.Client
+	// Workdays is the calendar of working days; the built-in one when nil.
+	Workdays *workdays.Calendar
+	// Terms are the working days of registration.
+	Terms  ra.Terms
+	Config Config
 }
 
 // Config is the authority's part of the configuration. The zero value of each

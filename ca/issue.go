@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -27,6 +26,10 @@ const (
 	ResourceKind       = "ca.certificate"
 )
 
+// Desk is the registration authority: requests, their documents and their
+// clocks. What is approved there is carried out by Issue.
+func (s *Service) Desk() *ra.Desk { return s.desk }
+
 // Request registers a request for a certificate; see ra.Form.
 func (s *Service) Request(ctx context.Context, f ra.Form) (*ra.Request, error) {
 	return s.desk.Request(ctx, f)
@@ -47,39 +50,18 @@ func (s *Service) GetRequest(ctx context.Context, id string) (*ra.Request, error
 	return s.desk.Get(ctx, id)
 }
 
-// Requests lists the requests in a state; all when it is empty.
+// Requests lists the newest requests in a state; all when it is empty. For
+// more than one page see Desk.
 func (s *Service) Requests(ctx context.Context, state ra.State) ([]ra.Request, error) {
-	return s.desk.List(ctx, state)
-}
-
-// Issue certifies an approved request.
-func (s *Service) Issue(ctx context.Context, requestID string) (*Certificate, error) {
-	r, err := s.desk.Take(ctx, requestID)
+	f := ra.Filter{Limit: listLimit}
+	if state != "" {
+		f.States = []ra.State{state}
+	}
+	page, err := s.desk.List(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	row, err := s.issueRequest(ctx, r)
-	after := context.WithoutCancel(ctx)
-	if err != nil {
-		return nil, errors.Join(err, s.desk.Release(after, r))
-	}
-	return row, s.desk.Done(after, r, row.Serial)
-}
-
-func (s *Service) issueRequest(ctx context.Context, r *ra.Request) (*Certificate, error) {
-	left, err := s.leftOver(ctx, r)
-	if err != nil || left != nil {
-		return left, err
-	}
-	p, err := s.profiles.Get(r.Profile)
-	if err != nil {
-		return nil, err
-	}
-	csr, err := x509.ParseCertificateRequest(r.CSR)
-	if err != nil {
-		return nil, fmt.Errorf("request %s: %w", r.ID, err)
-	}
-	return s.issue(ctx, p, csr, r.Facts, order{requestID: r.ID, keyLabel: r.KeyLabel, actor: r.IssuedBy})
+	return page.Requests, nil
 }
 
 // leftOver finishes what a crash left of an earlier issue of the request. A

@@ -84,12 +84,12 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, problem string, sta
 	officer := who.Has(auth.RoleCAOfficer)
 	view := queueView{Causes: Causes(), MayRevoke: officer, Problem: problem}
 	for _, q := range requests {
-		if q.State != ra.StateRequested && q.State != ra.StateApproved {
+		if q.State != ra.StateRequested && q.State != ra.StateConfirmed && q.State != ra.StateApproved {
 			continue
 		}
 		v := waitingView{Request: q, Holder: holder(q.Facts), Own: who.AccountID == q.CreatedBy}
 		v.Title, v.TitleEN = p.title(q.Profile)
-		v.MayDecide = officer && !v.Own && q.State == ra.StateRequested
+		v.MayDecide = officer && !v.Own && q.State == ra.StateConfirmed
 		v.MayIssue = officer && q.State == ra.StateApproved
 		view.Waiting = append(view.Waiting, v)
 	}
@@ -127,6 +127,8 @@ func (p *pages) decide(w http.ResponseWriter, r *http.Request) {
 	switch r.PathValue("act") {
 	case "approve":
 		_, err = p.service.Approve(r.Context(), id, r.PostFormValue("note"))
+	case "confirm":
+		_, err = p.service.Desk().Confirm(r.Context(), id, r.PostFormValue("note"))
 	case "reject":
 		_, err = p.service.Reject(r.Context(), id, r.PostFormValue("note"))
 	case "issue":

@@ -3,6 +3,7 @@ package ca
 import (
 	"slices"
 
+	"github.com/antin-gov/antin/ca/ra"
 	"github.com/antin-gov/antin/internal/store"
 )
 
@@ -12,6 +13,7 @@ func Schema() []store.Migration {
 		registerSchema(),
 		authoritySchema(),
 		statusSchema(),
+		ra.Schema(),
 	)
 }
 

@@ -57,8 +57,7 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.desk, err = ra.New(ra.Config{DB: deps.DB, Keys: deps.Keys, Ledger: deps.Ledger, Clock: deps.Clock,
-		Directory: deps.Directory, Authorizer: deps.Authorizer, Profiles: profiles, Try: s.try})
+	err = s.openDesk()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}

@@ -40,11 +40,15 @@ type roles struct{}
 
 func (roles) Authorize(_ context.Context, s auth.Subject, action string, r auth.Resource) error {
 	allowed := map[string][]string{
-		ra.ActionCreate: {auth.RoleRegistrar}, ra.ActionApprove: {auth.RoleCAOfficer}, ra.ActionReject: {auth.RoleCAOfficer},
+		ra.ActionCreate: {auth.RoleRegistrar}, ra.ActionConfirm: {auth.RoleRegistrar}, ra.ActionConfirmTop: {auth.RoleCAOfficer}, ra.ActionApprove: {auth.RoleCAOfficer}, ra.ActionReject: {auth.RoleCAOfficer}, ra.ActionReturn: {auth.RoleCAOfficer}, ra.ActionHandOver: {auth.RoleCAOfficer},
 		ra.ActionIssue: {auth.RoleCAOfficer}, ra.ActionRead: {auth.RoleCAOfficer}, ca.ActionRevoke: {auth.RoleCAOfficer},
 		ca.ActionRead: {auth.RoleCAOfficer}, ca.ActionIssueService: {auth.RoleAdmin},
 	}
-	if slices.ContainsFunc(allowed[action], s.Has) {
+	if action == ra.ActionConfirm && s.AgencyID != r.AgencyID {
+		return &auth.DeniedError{Action: action, Code: "agency"}
+	}
+	owner := r.CreatedBy != "" && r.CreatedBy == s.AccountID && (action == ra.ActionResubmit || action == ra.ActionWithdraw || action == ra.ActionAttach)
+	if owner || action == ra.ActionCreateOwn || slices.ContainsFunc(allowed[action], s.Has) {
 		return nil
 	}
 	return &auth.DeniedError{Action: action, Code: "role"}

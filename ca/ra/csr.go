@@ -42,11 +42,23 @@ func readCSR(b []byte) (*x509.CertificateRequest, error) {
 
 // tokenCSR has the token's key sign a request for itself.
 func (d *Desk) tokenCSR(ctx context.Context, label string) ([]byte, error) {
+	err := checkLabel(label)
+	if err != nil {
+		return nil, err
+	}
+	return d.signCSR(ctx, label)
+}
+
+func checkLabel(label string) error {
 	for _, prefix := range reservedPrefixes() {
 		if strings.HasPrefix(label, prefix) {
-			return nil, fmt.Errorf("%w: %q is a key of the system", ErrKeyUsed, label)
+			return fmt.Errorf("%w: %q is a key of the system", ErrKeyUsed, label)
 		}
 	}
+	return nil
+}
+
+func (d *Desk) signCSR(ctx context.Context, label string) ([]byte, error) {
 	signer, err := d.cfg.Keys.Signer(ctx, label)
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", label, err)

@@ -3,15 +3,19 @@ package ra
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"reflect"
 	"time"
 	"unicode/utf8"
+
+	"github.com/uptrace/bun"
 
 	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/internal/auth"
@@ -19,48 +23,88 @@ import (
 	"github.com/antin-gov/antin/internal/directory"
 	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/internal/store"
+	"github.com/antin-gov/antin/internal/workdays"
 )
 
 const (
-	// maxNote bounds what people write beside a request.
+	// maxNote bounds in characters what people write beside a request.
 	maxNote = 2000
+	// maxDevice bounds the serial number of a device, in bytes.
+	maxDevice = 64
 	// issueLease is how long an issue may be under way before another one may
 	// take the request over: longer than the token's longest wait.
 	issueLease = 2 * time.Minute
-	// listLimit bounds one page of requests.
-	listLimit = 500
 )
 
-// Actions asked of the Authorizer.
+// Actions asked of the Authorizer. The resource's agency is the holder's,
+// but for ActionConfirm, where it is the managing one.
 const (
-	ActionCreate  = "ca.request.create"
-	ActionApprove = "ca.request.approve"
-	ActionReject  = "ca.request.reject"
-	ActionIssue   = "ca.certificate.issue"
-	ActionRead    = "ca.request.read"
-	ResourceKind  = "ca.request"
+	ActionCreate = "ca.request.create"
+	// ActionCreateOwn is asked when holders ask for their own certificate to be
+	// renewed, revoked or its device recovered.
+	ActionCreateOwn = "ca.request.create-own"
+	ActionConfirm   = "ca.request.confirm"
+	// ActionConfirmTop is asked for an agency that no other one manages: a
+	// certification officer confirms, and another one approves.
+	ActionConfirmTop = "ca.request.confirm-top"
+	ActionApprove    = "ca.request.approve"
+	ActionReject     = "ca.request.reject"
+	ActionReturn     = "ca.request.return"
+	ActionResubmit   = "ca.request.resubmit"
+	ActionWithdraw   = "ca.request.withdraw"
+	ActionAttach     = "ca.request.attach"
+	ActionHandOver   = "ca.request.hand-over"
+	ActionIssue      = "ca.certificate.issue"
+	ActionRead       = "ca.request.read"
+	ResourceKind     = "ca.request"
 )
 
-// Signers finds keys in the token.
-type Signers interface {
+// Keys is what registration needs of the token: keys by label, and new ones
+// for bulk requests that have their keys made there.
+type Keys interface {
 	Signer(ctx context.Context, label string) (crypto.Signer, error)
+	Generate(ctx context.Context, label, algorithm string) (crypto.PublicKey, error)
+}
+
+// Terms are the working days from a complete file, one that the managing
+// agency has confirmed, to the end of the work. The zero value means 3, 1, 1.
+type Terms struct {
+	Issue, Recover, Revoke int
+}
+
+func (t Terms) of(k Kind) int {
+	days, standard := t.Issue, 3
+	switch k {
+	case KindRecover:
+		days, standard = t.Recover, 1
+	case KindRevoke:
+		days, standard = t.Revoke, 1
+	}
+	if days == 0 {
+		return standard
+	}
+	return days
 }
 
 // Config is what a desk needs.
 type Config struct {
 	DB         *store.DB
-	Keys       Signers
+	Keys       Keys
 	Ledger     ledger.Appender
 	Clock      clock.Clock
 	Directory  *directory.Directory
 	Authorizer auth.Authorizer
 	Profiles   *profile.Set
+	Workdays   *workdays.Calendar
+	Terms      Terms
+	// Causes are the causes of revocation that a request may name.
+	Causes []string
 	// Try builds the certificate's content from facts, without signing; its
 	// error refuses a request early.
 	Try func(p *profile.Profile, f profile.Facts, pub crypto.PublicKey) error
 }
 
-// Desk registers requests.
+// Desk registers requests. It is safe for concurrent use.
 type Desk struct {
 	cfg Config
 }
@@ -68,290 +112,199 @@ type Desk struct {
 // New returns a desk.
 func New(cfg Config) (*Desk, error) {
 	if cfg.DB == nil || cfg.Keys == nil || cfg.Ledger == nil || cfg.Clock == nil || cfg.Directory == nil ||
-		cfg.Authorizer == nil || cfg.Profiles == nil || cfg.Try == nil {
+		cfg.Authorizer == nil || cfg.Profiles == nil || cfg.Try == nil || cfg.Workdays == nil {
 		return nil, fmt.Errorf("%w: a part of the desk is missing", ErrForm)
+	}
+	if cfg.Terms.Issue < 0 || cfg.Terms.Recover < 0 || cfg.Terms.Revoke < 0 {
+		return nil, fmt.Errorf("%w: a term is negative", ErrForm)
 	}
 	return &Desk{cfg: cfg}, nil
 }
 
-// Request registers a request. Who asks is the context's subject.
+// Request registers a request. Who asks is the context's subject; where that
+// is somebody who may confirm it, it is confirmed with that.
 func (d *Desk) Request(ctx context.Context, f Form) (*Request, error) {
 	who, err := actor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if utf8.RuneCountInString(f.Note) > maxNote {
-		return nil, fmt.Errorf("%w: note over %d characters", ErrForm, maxNote)
-	}
-	p, err := d.cfg.Profiles.Get(f.Profile)
+	r, csr, err := d.prepare(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	facts, err := d.facts(ctx, p, f)
-	if err != nil {
-		return nil, err
-	}
-	err = d.cfg.Authorizer.Authorize(ctx, who, ActionCreate, auth.Resource{Kind: ResourceKind, AgencyID: facts.AgencyID})
+	err = d.mayCreate(ctx, who, r)
 	if err != nil {
 		return nil, fmt.Errorf("request: %w", err)
 	}
-	csr, err := d.csr(ctx, f)
+	err = d.checkContent(ctx, r, csr)
 	if err != nil {
 		return nil, err
 	}
-	err = d.cfg.Try(p, facts, csr.PublicKey)
+	err = d.born(r, who)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(csr.RawSubjectPublicKeyInfo)
-	r := &Request{
-		Profile: p.Name, State: StateRequested, AgencyID: facts.AgencyID, PersonID: facts.PersonID, Facts: facts, CSR: csr.Raw,
-		KeyLabel: f.KeyLabel, SPKI: hex.EncodeToString(sum[:]), Note: f.Note,
-		CreatedBy: who.AccountID, CreatedPerson: who.PersonID, CreatedAt: d.cfg.Clock.Now().UTC(),
+	given := d.mayConfirm(ctx, who, r)
+	if given != nil && !errors.Is(given, auth.ErrDenied) {
+		return nil, fmt.Errorf("request: %w", given)
 	}
-	err = d.checkKey(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return r, d.register(ctx, r)
+	return r, d.register(ctx, r, given == nil)
 }
 
-func (d *Desk) csr(ctx context.Context, f Form) (*x509.CertificateRequest, error) {
-	if (f.KeyLabel == "") == (len(f.CSR) == 0) {
-		return nil, fmt.Errorf("%w: want a key's label or a PKCS#10 request, one of the two", ErrForm)
-	}
-	if f.KeyLabel == "" {
-		return readCSR(f.CSR)
-	}
-	der, err := d.tokenCSR(ctx, f.KeyLabel)
+// prepare makes a request of a form, by what the directory and the register
+// of certificates know.
+func (d *Desk) prepare(ctx context.Context, f Form) (*Request, *x509.CertificateRequest, error) {
+	err := checkForm(&f, d.cfg.Causes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return readCSR(der)
+	old, err := d.about(ctx, &f)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := d.cfg.Profiles.Get(f.Profile)
+	if err != nil {
+		return nil, nil, err
+	}
+	var facts profile.Facts
+	if f.Kind.Certifies() {
+		facts, err = d.facts(ctx, p, f)
+	} else {
+		facts, err = d.lastFacts(ctx, old)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	manager, err := d.cfg.Directory.Managing(ctx, facts.AgencyID, d.cfg.Clock.Now())
+	if err != nil {
+		return nil, nil, fmt.Errorf("managing agency: %w", err)
+	}
+	r := &Request{Kind: f.Kind, Profile: p.Name, State: StateRequested, AgencyID: facts.AgencyID, PersonID: facts.PersonID,
+		OldSerial: f.Serial, Cause: f.Cause, Device: f.Device, Facts: facts, Note: f.Note, KeyLabel: f.KeyLabel, KeyAlgorithm: f.MakeKey,
+		ManagerID: manager.AgencyID, RegistrarID: manager.RegistrarID, CSR: []byte{}, Revision: 1}
+	csr, err := d.key(ctx, r, f, old)
+	return r, csr, err
 }
 
-// checkKey refuses a key that another holder has a certificate for, and one
-// whose certificate was revoked because the key was compromised.
-func (d *Desk) checkKey(ctx context.Context, r *Request) error {
-	clash, err := d.cfg.DB.NewSelect().TableExpr("ca_certificate").Where("spki_sha256 = ?", r.SPKI).
-		Where("state IN ('intent', 'signed', 'issued')").
-		Where("(agency_id <> ? OR person_id <> ? OR machine <> ? OR revocation_reason IN (1, 2))", r.AgencyID, r.PersonID, r.Facts.MachineName).
-		Exists(ctx)
-	if err != nil {
-		return fmt.Errorf("look for the key: %w", err)
+func checkForm(f *Form, causes []string) error {
+	if f.Kind == "" {
+		f.Kind = KindNew
 	}
-	if clash {
-		return fmt.Errorf("%w: it was certified for another holder, or was compromised", ErrKeyUsed)
+	switch {
+	case utf8.RuneCountInString(f.Note) > maxNote:
+		return fmt.Errorf("%w: note over %d characters", ErrForm, maxNote)
+	case len(f.Device) > maxDevice || !printable(f.Device):
+		return fmt.Errorf("%w: serial number of the device: want at most %d printable ASCII characters", ErrForm, maxDevice)
+	case !contains(Kinds(), f.Kind):
+		return fmt.Errorf("%w: kind %q", ErrForm, f.Kind)
+	case (f.Kind == KindNew) != (f.Serial == ""):
+		return fmt.Errorf("%w: a request of kind %s names the certificate that it is about, a new one none", ErrForm, f.Kind)
+	case f.Kind == KindRevoke && f.Cause == "":
+		return fmt.Errorf("%w: a revocation names its cause", ErrForm)
+	case f.Cause != "" && f.Kind != KindRevoke && f.Kind != KindChange && f.Kind != KindRekey:
+		return fmt.Errorf("%w: a request of kind %s has no cause", ErrForm, f.Kind)
+	case f.Cause != "" && !contains(causes, f.Cause):
+		return fmt.Errorf("%w: cause %q", ErrForm, f.Cause)
+	case !f.Kind.Certifies() && (f.KeyLabel != "" || f.MakeKey != "" || len(f.CSR) > 0):
+		return fmt.Errorf("%w: a request of kind %s has no key", ErrForm, f.Kind)
+	case f.MakeKey != "" && (f.Kind.sameKey() || len(f.CSR) > 0):
+		return fmt.Errorf("%w: a key is made only where none is brought or kept", ErrForm)
 	}
 	return nil
 }
 
-// register records a new request: first in the ledger, then in the database.
-func (d *Desk) register(ctx context.Context, r *Request) error {
+// checkContent refuses what could not be certified.
+func (d *Desk) checkContent(ctx context.Context, r *Request, csr *x509.CertificateRequest) error {
+	if !r.Kind.Certifies() {
+		return nil
+	}
+	p, err := d.cfg.Profiles.Get(r.Profile)
+	if err != nil {
+		return err
+	}
+	if csr == nil {
+		return d.checkKeyless(p, r)
+	}
+	err = d.cfg.Try(p, r.Facts, csr.PublicKey)
+	if err != nil {
+		return err
+	}
+	return d.checkKey(ctx, r)
+}
+
+// checkKeyless checks a request whose key is still to be made, with a key that
+// is thrown away.
+func (d *Desk) checkKeyless(p *profile.Profile, r *Request) error {
+	if !contains(p.Keys, r.KeyAlgorithm) {
+		return fmt.Errorf("%w: %s has no key of %q; it has %v", profile.ErrKey, p.Name, r.KeyAlgorithm, p.Keys)
+	}
+	err := checkLabel(r.KeyLabel)
+	if err != nil {
+		return err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	return d.cfg.Try(p, r.Facts, key.Public())
+}
+
+// born gives a request its id and its maker.
+func (d *Desk) born(r *Request, who auth.Subject) error {
+	r.CreatedBy, r.CreatedPerson, r.CreatedAt = who.AccountID, who.PersonID, d.cfg.Clock.Now().UTC()
 	random := make([]byte, 8)
 	_, err := rand.Read(random)
 	if err != nil {
 		return fmt.Errorf("request id: %w", err)
 	}
 	r.ID = "rq-" + r.CreatedAt.Format("20060102") + "-" + hex.EncodeToString(random)
+	if r.KeyAlgorithm != "" && r.KeyLabel == "" {
+		r.KeyLabel = r.ID
+	}
 	text, err := json.Marshal(r.Facts)
 	if err != nil {
 		return fmt.Errorf("write facts: %w", err)
 	}
 	r.FactsJSON = string(text)
-	r.CreateIndex, err = d.append(ctx, ActionCreate, r.CreatedBy, r, nil)
+	return nil
+}
+
+// register records a new request: first in the ledger, then in the database.
+// Where the maker may confirm it, it is confirmed by the same entry.
+func (d *Desk) register(ctx context.Context, r *Request, given bool) error {
+	detail := r.detail()
+	if given {
+		detail["confirmed"] = "by-requester"
+	}
+	index, err := d.append(ctx, ActionCreate, r.CreatedBy, r, detail)
 	if err != nil {
 		return err
 	}
-	_, err = d.cfg.DB.NewInsert().Model(r).Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("record request: %w", err)
+	r.CreateIndex = index
+	if given {
+		d.confirmed(r, r.CreatedBy, r.CreatedPerson, r.CreatedAt, index)
 	}
-	return nil
-}
-
-// Approve lets a second person agree.
-func (d *Desk) Approve(ctx context.Context, id, note string) (*Request, error) {
-	return d.decide(ctx, id, note, ActionApprove, StateApproved)
-}
-
-// Reject lets a second person refuse; the note says why.
-func (d *Desk) Reject(ctx context.Context, id, note string) (*Request, error) {
-	if note == "" {
-		return nil, fmt.Errorf("%w: a refusal says why", ErrForm)
-	}
-	return d.decide(ctx, id, note, ActionReject, StateRejected)
-}
-
-func (d *Desk) decide(ctx context.Context, id, note, action string, to State) (*Request, error) {
-	who, err := actor(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if utf8.RuneCountInString(note) > maxNote {
-		return nil, fmt.Errorf("%w: note over %d characters", ErrForm, maxNote)
-	}
-	r, err := d.read(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	err = d.cfg.Authorizer.Authorize(ctx, who, action, r.resource())
-	if err != nil {
-		return nil, fmt.Errorf("request %s: %w", id, err)
-	}
-	// The rule holds whatever the policy says; a person's two accounts are one
-	// person.
-	if who.AccountID == r.CreatedBy || who.PersonID != "" && who.PersonID == r.CreatedPerson {
-		return nil, fmt.Errorf("%w: request %s", ErrSamePerson, id)
-	}
-	if r.State != StateRequested {
-		return nil, fmt.Errorf("%w: request %s is %s", ErrState, id, r.State)
-	}
-	index, err := d.append(ctx, action, who.AccountID, r, nil)
-	if err != nil {
-		return nil, err
-	}
-	now := d.cfg.Clock.Now().UTC()
-	result, err := d.cfg.DB.NewUpdate().Model((*Request)(nil)).Set("state = ?", to).Set("decided_by = ?", who.AccountID).
-		Set("decided_at = ?", now).Set("decision_note = ?", note).Set("decide_index = ?", index).
-		Where("id = ?", id).Where("state = ?", StateRequested).Exec(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("record decision on %s: %w", id, err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil || n != 1 {
-		return nil, fmt.Errorf("%w: request %s was decided meanwhile", ErrState, id)
-	}
-	return d.read(ctx, id)
-}
-
-// Take hands an approved request out for issue, once at a time. A request whose
-// issue died is handed out again after issueLease.
-func (d *Desk) Take(ctx context.Context, id string) (*Request, error) {
-	who, err := actor(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r, err := d.read(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	err = d.cfg.Authorizer.Authorize(ctx, who, ActionIssue, r.resource())
-	if err != nil {
-		return nil, fmt.Errorf("request %s: %w", id, err)
-	}
-	p, err := d.cfg.Profiles.Get(r.Profile)
-	if err != nil {
-		return nil, err
-	}
-	today, err := d.facts(ctx, p, r.form())
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrChanged, err)
-	}
-	if !sameFacts(today, r.Facts) {
-		return nil, fmt.Errorf("%w: request %s", ErrChanged, id)
-	}
-	err = d.checkKey(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	// The time is the mark of this taking; PostgreSQL keeps microseconds.
-	now := d.cfg.Clock.Now().UTC().Truncate(time.Microsecond)
-	result, err := d.cfg.DB.NewUpdate().Model((*Request)(nil)).Set("state = ?", StateIssuing).
-		Set("issuing_since = ?", now).Set("issued_by = ?", who.AccountID).Where("id = ?", id).
-		Where("(state = ? OR (state = ? AND issuing_since < ?))", StateApproved, StateIssuing, now.Add(-issueLease)).Exec(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("take request %s: %w", id, err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil || n != 1 {
-		return nil, fmt.Errorf("%w: request %s is %s", ErrState, id, r.State)
-	}
-	r.State, r.IssuingSince, r.IssuedBy = StateIssuing, &now, who.AccountID
-	return r, nil
-}
-
-// sameFacts compares what was approved with what the directory says today.
-func sameFacts(a, b profile.Facts) bool {
-	if len(a.IPs) != len(b.IPs) {
-		return false
-	}
-	for i := range a.IPs {
-		if !a.IPs[i].Equal(b.IPs[i]) {
-			return false
-		}
-	}
-	a.IPs, b.IPs = nil, nil
-	if len(a.DNSNames) == 0 && len(b.DNSNames) == 0 {
-		a.DNSNames, b.DNSNames = nil, nil
-	}
-	return reflect.DeepEqual(a, b)
-}
-
-// Done records that a request was certified under the serial number.
-func (d *Desk) Done(ctx context.Context, r *Request, serial string) error {
-	return d.leave(ctx, r, StateIssued, serial)
-}
-
-// Release gives a request back whose issue failed.
-func (d *Desk) Release(ctx context.Context, r *Request) error {
-	return d.leave(ctx, r, StateApproved, "")
-}
-
-// leave ends the taking that r stands for, and no other: one that took longer
-// than issueLease may have been taken over meanwhile.
-func (d *Desk) leave(ctx context.Context, r *Request, to State, serial string) error {
-	q := d.cfg.DB.NewUpdate().Model((*Request)(nil)).Set("state = ?", to).Set("serial = ?", serial).
-		Where("id = ?", r.ID).Where("state = ?", StateIssuing).Where("issuing_since = ?", r.IssuingSince)
-	if to == StateIssued {
-		q = q.Set("issued_at = ?", d.cfg.Clock.Now().UTC())
-	}
-	result, err := q.Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("record request %s as %s: %w", r.ID, to, err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil || n != 1 {
-		return fmt.Errorf("%w: request %s was taken over", ErrState, r.ID)
-	}
-	return nil
-}
-
-// Get returns a request to who may read it.
-func (d *Desk) Get(ctx context.Context, id string) (*Request, error) {
-	r, err := d.read(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	err = d.cfg.Authorizer.Authorize(ctx, auth.SubjectFrom(ctx), ActionRead, r.resource())
-	if err != nil {
-		return nil, fmt.Errorf("request %s: %w", id, err)
-	}
-	return r, nil
-}
-
-// List returns the requests in a state, newest first; all when it is empty.
-func (d *Desk) List(ctx context.Context, state State) ([]Request, error) {
-	err := d.cfg.Authorizer.Authorize(ctx, auth.SubjectFrom(ctx), ActionRead, auth.Resource{Kind: ResourceKind})
-	if err != nil {
-		return nil, fmt.Errorf("requests: %w", err)
-	}
-	var list []Request
-	q := d.cfg.DB.NewSelect().Model(&list).OrderExpr("created_at DESC, id").Limit(listLimit)
-	if state != "" {
-		q = q.Where("state = ?", state)
-	}
-	err = q.Scan(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list requests: %w", err)
-	}
-	for i := range list {
-		err = json.Unmarshal([]byte(list[i].FactsJSON), &list[i].Facts)
+	return d.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		_, err := tx.NewInsert().Model(r).Exec(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("read facts of %s: %w", list[i].ID, err)
+			return fmt.Errorf("record request: %w", err)
 		}
+		return record(ctx, tx, Event{RequestID: r.ID, At: r.CreatedAt, Act: ActionCreate, State: r.State, Account: r.CreatedBy, Note: r.Note, Index: index})
+	})
+}
+
+// confirmed marks a request as confirmed: from then on its term runs.
+func (d *Desk) confirmed(r *Request, account, person string, at time.Time, index int64) {
+	due := d.cfg.Workdays.Add(at, d.cfg.Terms.of(r.Kind)).UTC()
+	r.State, r.ConfirmedBy, r.ConfirmPerson, r.ConfirmedAt, r.ConfirmIndex, r.DueAt = StateConfirmed, account, person, &at, &index, &due
+}
+
+func record(ctx context.Context, tx bun.IDB, e Event) error {
+	_, err := tx.NewInsert().Model(&e).ExcludeColumn("id").Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("record act on %s: %w", e.RequestID, err)
 	}
-	return list, nil
+	return nil
 }
 
 func (d *Desk) read(ctx context.Context, id string) (*Request, error) {
@@ -363,11 +316,17 @@ func (d *Desk) read(ctx context.Context, id string) (*Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read request %s: %w", id, err)
 	}
-	err = json.Unmarshal([]byte(r.FactsJSON), &r.Facts)
+	return &r, d.fill(&r)
+}
+
+// fill adds to a row what is not a column.
+func (d *Desk) fill(r *Request) error {
+	err := json.Unmarshal([]byte(r.FactsJSON), &r.Facts)
 	if err != nil {
-		return nil, fmt.Errorf("read facts of %s: %w", id, err)
+		return fmt.Errorf("read facts of %s: %w", r.ID, err)
 	}
-	return &r, nil
+	r.Overdue = r.DueAt != nil && contains(open(), r.State) && d.cfg.Clock.Now().After(*r.DueAt)
+	return nil
 }
 
 func (r *Request) resource() auth.Resource {
@@ -376,17 +335,29 @@ func (r *Request) resource() auth.Resource {
 
 // form is the form again, for a second look into the directory.
 func (r *Request) form() Form {
-	return Form{Profile: r.Profile, PersonID: r.PersonID, AgencyID: r.AgencyID, Machine: r.Facts.MachineName,
+	return Form{Kind: r.Kind, Profile: r.Profile, Serial: r.OldSerial, PersonID: r.PersonID, AgencyID: r.AgencyID, Machine: r.Facts.MachineName,
 		DNSNames: r.Facts.DNSNames, IPs: r.Facts.IPs}
 }
 
-func (d *Desk) append(ctx context.Context, kind, who string, r *Request, detail map[string]string) (int64, error) {
-	if detail == nil {
-		detail = map[string]string{"profile": r.Profile, "key_sha256": r.SPKI}
+// detail are the codes of a request that its entries in the ledger carry.
+func (r *Request) detail() map[string]string {
+	detail := map[string]string{"kind": string(r.Kind), "profile": r.Profile}
+	for name, value := range map[string]string{"key_sha256": r.SPKI, "certificate": r.OldSerial, "cause": r.Cause, "device": r.Device, "manager": r.ManagerID} {
+		if value != "" {
+			detail[name] = value
+		}
 	}
+	return detail
+}
+
+func (r *Request) digest() string {
 	sum := sha256.Sum256(append([]byte(r.FactsJSON), r.CSR...))
+	return hex.EncodeToString(sum[:])
+}
+
+func (d *Desk) append(ctx context.Context, kind, who string, r *Request, detail map[string]string) (int64, error) {
 	receipt, err := d.cfg.Ledger.Append(ctx, ledger.Entry{Time: d.cfg.Clock.Now().UTC(), Kind: kind, Actor: who,
-		Agency: r.AgencyID, Object: r.ID, Digest: hex.EncodeToString(sum[:]), Detail: detail})
+		Agency: r.AgencyID, Object: r.ID, Digest: r.digest(), Detail: detail})
 	if err != nil {
 		return 0, fmt.Errorf("%w: %s: %w", ErrLedger, kind, err)
 	}

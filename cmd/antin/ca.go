@@ -24,8 +24,9 @@ func (e *env) caCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ca",
 		Short: "Certification: request, approve, issue, revoke, export",
-		Long: "Certification. A request is approved by another person than the one who made it:\n" +
-			"  antin ca request --as lan.tt --profile official --person p-binh --key demo-official\n" +
+		Long: "Certification. A request is confirmed by the managing agency, which a request of its own registrar is\n" +
+			"already, and approved by another person than those two:\n" +
+			"  antin ca request --as minh.pq --profile official --person p-binh --key demo-official\n" +
 			"  antin ca approve --as thu.vt REQUEST\n" +
 			"  antin ca issue --as thu.vt REQUEST",
 	}
@@ -43,39 +44,29 @@ func (e *env) caCommand() *cobra.Command {
 		e.caReorg(),
 		e.caProfile(),
 	)
+	cmd.AddCommand(e.registrationCommands()...)
 	return cmd
 }
 
 func (e *env) caRequest() *cobra.Command {
-	var f ra.Form
-	var csr string
+	var f formFlags
 	cmd := &cobra.Command{
-		Use: "request", Short: "Ask for a certificate", Args: cobra.NoArgs,
+		Use: "request", Short: "Ask for a certificate, or for a change of one", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if csr != "" {
-				b, err := os.ReadFile(csr)
-				if err != nil {
-					return err
-				}
-				f.CSR = b
+			form, err := f.read()
+			if err != nil {
+				return err
 			}
 			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
-				request, err := s.CA.Request(ctx, f)
+				request, err := s.CA.Request(ctx, form)
 				if err != nil {
 					return err
 				}
-				return e.show(request, "request %s: %s, %s, by %s\n", request.ID, request.Profile, request.State, request.CreatedBy)
+				return e.show(request, "request %s: %s, %s, by %s%s\n", request.ID, request.Profile, request.State, request.CreatedBy, dueText(request))
 			})
 		},
 	}
-	cmd.Flags().StringVar(&f.Profile, "profile", "", "official, agency-seal, service, client, device or sensor")
-	cmd.Flags().StringVar(&f.PersonID, "person", "", "the person, for a personal certificate")
-	cmd.Flags().StringVar(&f.AgencyID, "agency", "", "the agency, for a seal or a machine")
-	cmd.Flags().StringVar(&f.Machine, "machine", "", "name of a service, device or sensor")
-	cmd.Flags().StringSliceVar(&f.DNSNames, "dns", nil, "DNS names of a machine")
-	cmd.Flags().StringVar(&f.KeyLabel, "key", "", "label of the key in the token")
-	cmd.Flags().StringVar(&csr, "csr", "", "file with a PKCS#10 request, for a key elsewhere")
-	cmd.Flags().StringVar(&f.Note, "note", "", "note")
+	f.allFlags(cmd)
 	return cmd
 }
 
@@ -90,7 +81,7 @@ func (e *env) decision(use, short string, act func(ctx context.Context, s *app.S
 				if err != nil {
 					return err
 				}
-				return e.show(request, "request %s: %s by %s\n", request.ID, request.State, request.DecidedBy)
+				return e.show(request, "request %s: %s\n", request.ID, request.State)
 			})
 		},
 	}
@@ -148,11 +139,11 @@ func (e *env) caRevoke() *cobra.Command {
 				return fmt.Errorf("%w: --cause is one of %s", errUse, strings.Join(causes, ", "))
 			}
 			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
-				serial, ok := new(big.Int).SetString(strings.ReplaceAll(args[0], ":", ""), 16)
-				if !ok {
-					return fmt.Errorf("%w: %q is not a serial number in hex", errUse, args[0])
+				serial, err := serialNumber(args[0])
+				if err != nil {
+					return err
 				}
-				cert, err := s.CA.Revoke(ctx, profile.FormatSerial(serial), parsed, note)
+				cert, err := s.CA.Revoke(ctx, serial, parsed, note)
 				if err != nil {
 					return err
 				}
@@ -163,6 +154,15 @@ func (e *env) caRevoke() *cobra.Command {
 	cmd.Flags().StringVar(&cause, "cause", "", "cause (NĐ 68/2024 art. 17): "+strings.Join(causes, ", "))
 	cmd.Flags().StringVar(&note, "note", "", "note")
 	return cmd
+}
+
+// serialNumber reads a serial number in hex, with or without colons.
+func serialNumber(text string) (string, error) {
+	serial, ok := new(big.Int).SetString(strings.ReplaceAll(text, ":", ""), 16)
+	if !ok {
+		return "", fmt.Errorf("%w: %q is not a serial number in hex", errUse, text)
+	}
+	return profile.FormatSerial(serial), nil
 }
 
 func (e *env) caList() *cobra.Command {
@@ -190,28 +190,6 @@ func (e *env) caList() *cobra.Command {
 					rows = append(rows, []string{c.Serial, c.Profile, state, until, c.Subject})
 				}
 				return table(os.Stdout, []string{"SERIAL", "PROFILE", "STATE", "UNTIL", "SUBJECT"}, rows)
-			})
-		},
-	}
-}
-
-func (e *env) caRequests() *cobra.Command {
-	return &cobra.Command{
-		Use: "requests", Short: "List requests", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
-				requests, err := s.CA.Requests(ctx, "")
-				if err != nil {
-					return err
-				}
-				if e.json {
-					return printJSON(requests)
-				}
-				rows := [][]string{}
-				for _, r := range requests {
-					rows = append(rows, []string{r.ID, r.Profile, string(r.State), r.CreatedBy, r.DecidedBy, r.Serial})
-				}
-				return table(os.Stdout, []string{"REQUEST", "PROFILE", "STATE", "BY", "DECIDED BY", "SERIAL"}, rows)
 			})
 		},
 	}

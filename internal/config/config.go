@@ -59,6 +59,8 @@ type Config struct {
 	Sensor   Sensor   `yaml:"sensor"`
 	Mail     Mail     `yaml:"mail"`
 	Workdays Workdays `yaml:"workdays"`
+	// Registration holds the terms of the registration authority.
+	Registration Registration `yaml:"registration"`
 }
 
 // Console is the web console and the APIs, over TLS.
@@ -139,6 +141,14 @@ type Mail struct {
 	User string `yaml:"user"`
 	// PasswordFile holds the mail server's password.
 	PasswordFile string `yaml:"password_file"`
+}
+
+// Registration is how many working days the registration authority has, from a
+// complete file to the end of the work.
+type Registration struct {
+	IssueDays   int64 `yaml:"issue_days"`
+	RecoverDays int64 `yaml:"recover_days"`
+	RevokeDays  int64 `yaml:"revoke_days"`
 }
 
 // Workdays is the calendar of working days.
@@ -271,6 +281,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: hsm.sessions: %d is not within 0 and 64", ErrInvalid, c.HSM.Sessions)
 	case c.HSM.MaxWait <= 0 || c.HSM.MaxWait > 5*time.Minute:
 		return fmt.Errorf("%w: hsm.max_wait: %s is not within 0 and 5m", ErrInvalid, c.HSM.MaxWait)
+	case c.Registration.IssueDays < 1 || c.Registration.RecoverDays < 1 || c.Registration.RevokeDays < 1:
+		return fmt.Errorf("%w: registration: want at least one working day each", ErrInvalid)
 	case c.Signer.MaxUpload <= 0 || c.Signer.SecondOpinionMax < 0:
 		return fmt.Errorf("%w: signer: sizes must be positive", ErrInvalid)
 	}

@@ -37,13 +37,16 @@ const (
 type Agency struct {
 	bun.BaseModel `bun:"table:agency"`
 
-	ID            string     `bun:"id,pk" json:"id" yaml:"id"`
-	Code          string     `bun:"code" json:"code" yaml:"code"`
-	Name          string     `bun:"name" json:"name" yaml:"name"`
-	NameEN        string     `bun:"name_en" json:"name_en" yaml:"name_en"`
-	Abbreviation  string     `bun:"abbreviation" json:"abbreviation" yaml:"abbreviation"`
-	Kind          string     `bun:"kind" json:"kind" yaml:"kind"`
-	ParentID      string     `bun:"parent_id" json:"parent_id,omitempty" yaml:"parent"`
+	ID           string `bun:"id,pk" json:"id" yaml:"id"`
+	Code         string `bun:"code" json:"code" yaml:"code"`
+	Name         string `bun:"name" json:"name" yaml:"name"`
+	NameEN       string `bun:"name_en" json:"name_en" yaml:"name_en"`
+	Abbreviation string `bun:"abbreviation" json:"abbreviation" yaml:"abbreviation"`
+	Kind         string `bun:"kind" json:"kind" yaml:"kind"`
+	ParentID     string `bun:"parent_id" json:"parent_id,omitempty" yaml:"parent"`
+	// RegistrarID is the agency that this one has charged with the certificates
+	// of the agencies below it; empty when it sees to them itself.
+	RegistrarID   string     `bun:"registrar_id" json:"registrar_id,omitempty" yaml:"registrar"`
 	PredecessorID string     `bun:"predecessor_id" json:"predecessor_id,omitempty" yaml:"predecessor"`
 	SuccessorID   string     `bun:"successor_id" json:"successor_id,omitempty" yaml:"successor"`
 	ValidFrom     time.Time  `bun:"valid_from" json:"valid_from" yaml:"valid_from"`

@@ -112,3 +112,25 @@ func TestReadFileRefusesWhatDoesNotHoldTogether(t *testing.T) {
 		}
 	}
 }
+
+func TestManagingAgencyIsTheOneAboveAndWhomItHasCharged(t *testing.T) {
+	db := storetest.SQLite(t, directory.Schema...)
+	d := load(t, db)
+	for _, c := range []struct {
+		name, agency string
+		want         directory.Managing
+	}{
+		{"a department", "stc", directory.Managing{AgencyID: "ubnd", RegistrarID: "ttcds"}},
+		{"the top", "ubnd", directory.Managing{}},
+		{"one that has ended is managed as its successor", "stttt", directory.Managing{AgencyID: "ubnd", RegistrarID: "ttcds"}},
+	} {
+		got, err := d.Managing(t.Context(), c.agency, now)
+		if err != nil || got != c.want {
+			t.Errorf("%s: got %+v, %v", c.name, got, err)
+		}
+	}
+	_, err := d.Managing(t.Context(), "nobody", now)
+	if !errors.Is(err, directory.ErrNotFound) {
+		t.Errorf("an unknown agency gave %v", err)
+	}
+}

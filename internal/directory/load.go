@@ -70,6 +70,9 @@ func (f *File) check() error {
 		if a.ParentID != "" && !agencies[a.ParentID] {
 			return fmt.Errorf("%w: agency %s: parent %q is unknown", ErrInvalid, a.ID, a.ParentID)
 		}
+		if a.RegistrarID != "" && !agencies[a.RegistrarID] {
+			return fmt.Errorf("%w: agency %s: registrar %q is unknown", ErrInvalid, a.ID, a.RegistrarID)
+		}
 	}
 	people := make(map[string]bool, len(f.People))
 	for _, p := range f.People {

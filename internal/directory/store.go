@@ -40,4 +40,4 @@ CREATE TABLE agency_network (
 	site TEXT NOT NULL DEFAULT '',
 	cidr TEXT NOT NULL
 );
-`}, changeSchema}
+`}, changeSchema, {ID: "directory/0003", SQL: `ALTER TABLE agency ADD COLUMN registrar_id TEXT NOT NULL DEFAULT ''`}}

@@ -166,7 +166,7 @@ func (s *System) IssueRequest(ctx context.Context, id string) (*ca.Certificate, 
 	if err != nil {
 		return nil, err
 	}
-	if request.KeyLabel != "" && request.Serial != "" {
+	if request.Kind.Certifies() && request.KeyLabel != "" && request.Serial != "" {
 		// Issued before: what may be missing is the binding, when a process
 		// ended between the two.
 		_, err = s.Register.Get(ctx, request.KeyLabel)
@@ -181,7 +181,7 @@ func (s *System) IssueRequest(ctx context.Context, id string) (*ca.Certificate, 
 	if err != nil {
 		return nil, err
 	}
-	if request.KeyLabel == "" {
+	if request.KeyLabel == "" || !request.Kind.Certifies() {
 		return cert, nil
 	}
 	return cert, s.bind(ctx, request, cert)

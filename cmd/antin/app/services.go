@@ -9,14 +9,17 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/ca/profile"
+	"github.com/antin-gov/antin/ca/ra"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/directory"
 	"github.com/antin-gov/antin/internal/trust"
+	"github.com/antin-gov/antin/internal/workdays"
 	"github.com/antin-gov/antin/policy"
 	"github.com/antin-gov/antin/signer"
 	"github.com/antin-gov/antin/signer/tsp"
@@ -36,6 +39,10 @@ func (s *System) openServices(ctx context.Context) error {
 		return err
 	}
 	s.Accounts, err = auth.OpenAccounts(s.DB, s.Clock, s.Dir)
+	if err != nil {
+		return err
+	}
+	err = s.openWorkdays()
 	if err != nil {
 		return err
 	}
@@ -70,6 +77,16 @@ func (s *System) openServices(ctx context.Context) error {
 	return s.openDrills()
 }
 
+func (s *System) openWorkdays() error {
+	path := s.Config.Workdays.File
+	if path != "" && !filepath.IsAbs(path) {
+		path = s.Path(path)
+	}
+	var err error
+	s.Workdays, err = workdays.Load(path)
+	return err
+}
+
 func (s *System) openPolicy() error {
 	s.Directory = directory.New(s.DB)
 	var err error
@@ -82,7 +99,9 @@ func (s *System) caDeps() (ca.Deps, error) {
 	if err != nil {
 		return ca.Deps{}, err
 	}
+	terms := s.Config.Registration
 	return ca.Deps{
+		Workdays: s.Workdays, Terms: ra.Terms{Issue: int(terms.IssueDays), Recover: int(terms.RecoverDays), Revoke: int(terms.RevokeDays)},
 		DB: s.DB, Keys: s.Keys, Ledger: s.Ledger, Clock: s.Clock, Directory: s.Directory, Authorizer: s.Policy, Logger: s.Logger,
 		Profiles: profiles, Config: ca.Config{BaseURL: s.Config.PKI.URL},
 	}, nil

@@ -29,6 +29,7 @@ import (
 	"github.com/antin-gov/antin/internal/directory"
 	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/internal/store"
+	"github.com/antin-gov/antin/internal/workdays"
 	"github.com/antin-gov/antin/policy"
 	"github.com/antin-gov/antin/signer"
 )
@@ -94,6 +95,7 @@ type System struct {
 	Ledger    *ledger.Log
 	Directory *directory.Directory
 	Accounts  *auth.Accounts
+	Workdays  *workdays.Calendar
 	Policy    *policy.Service
 	CA        *ca.Service
 	Reorg     *reorg.Service

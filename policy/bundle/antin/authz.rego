@@ -11,8 +11,19 @@ package antin.authz
 grants := {
 	"ca.request.create": {"registrar", "ca-officer"},
 	"ca.request.read": {"registrar", "ca-officer", "auditor"},
+	# holders ask for what they hold themselves: renewal, revocation, recovery of the device
+	"ca.request.create-own": everyone,
+	# the managing agency speaks for itself alone; where there is none, an officer does
+	"ca.request.confirm": {"registrar", "ca-officer"},
+	"ca.request.confirm-top": {"ca-officer"},
 	"ca.request.approve": {"ca-officer"},
 	"ca.request.reject": {"ca-officer"},
+	"ca.request.return": {"ca-officer"},
+	# their maker alone, see below
+	"ca.request.resubmit": set(),
+	"ca.request.withdraw": set(),
+	"ca.request.attach": {"registrar", "ca-officer"},
+	"ca.request.hand-over": {"registrar", "ca-officer"},
 	"ca.certificate.issue": {"ca-officer"},
 	"ca.certificate.read": everyone,
 	"ca.certificate.revoke": {"ca-officer"},
@@ -78,7 +89,7 @@ two_persons := {
 }
 
 # own_agency are the actions on resources of the subject's own agency alone.
-own_agency := {"sign.document", "sign.seal"}
+own_agency := {"sign.document", "sign.seal", "ca.request.confirm"}
 
 decision := {"allow": code == "allow", "code": code}
 
@@ -122,6 +133,13 @@ granted if {
 granted if {
 	input.action == "hsm.device.confirm"
 	input.resource.assigned_to == input.subject.account
+}
+
+# who made a request files it again, takes it back and adds documents to it
+granted if {
+	input.action in {"ca.request.resubmit", "ca.request.withdraw", "ca.request.attach"}
+	input.resource.created_by != ""
+	input.resource.created_by == input.subject.account
 }
 
 other_person if {

@@ -74,6 +74,22 @@ test_two_persons_rule_binds_everybody if {
 	}
 }
 
+test_managing_agency_confirms_for_itself_alone if {
+	may(["registrar"], "ca.request.confirm", {"agency": "stc"})
+	refused(["registrar"], "ca.request.confirm", {"agency": "ubnd"}, "agency")
+	refused(["registrar"], "ca.request.confirm", {}, "agency")
+	refused(["official"], "ca.request.confirm", {"agency": "stc"}, "role")
+	refused(["registrar"], "ca.request.confirm-top", {}, "role")
+	may(["ca-officer"], "ca.request.confirm-top", {})
+}
+
+test_maker_of_a_request_takes_it_back if {
+	may([], "ca.request.withdraw", {"created_by": "a"})
+	refused(["registrar", "ca-officer"], "ca.request.withdraw", {"created_by": "b"}, "role")
+	refused([], "ca.request.resubmit", {"created_by": ""}, "role")
+	may([], "ca.request.attach", {"created_by": "a"})
+}
+
 test_official_signs_for_the_own_agency_alone if {
 	may(["official"], "sign.document", {"agency": "stc"})
 	refused(["official"], "sign.document", {"agency": "ubnd"}, "agency")
