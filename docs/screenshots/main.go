@@ -3,6 +3,9 @@
 // running demonstration on which `antin demo` has run.
 //
 //	go run ./docs/screenshots --data data --out docs/images
+//	go run ./docs/screenshots --data data --out /tmp/look --as thu.vt --visit /ca,/ca/reorg
+//
+// The second form takes pictures of any pages, as one person sees them.
 //
 // It signs in as the people of the demonstration with the first credentials
 // and the codes of `antin account code`, and drives Chromium as they would. It
@@ -65,9 +68,11 @@ func main() {
 	out := flag.String("out", "docs/images", "folder for the pictures")
 	antin := flag.String("antin", "bin/antin", "the program, for the codes of the second factor")
 	only := flag.String("only", "", "take the pictures of this page alone")
+	as := flag.String("as", "", "account for --visit")
+	visit := flag.String("visit", "", "take pictures of these paths instead, separated by commas")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *data, *out, *antin, *only)
+	err := run(ctx, *data, *out, *antin, *only, *as, *visit)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "screenshots:", err)
@@ -75,7 +80,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, data, out, antin, only string) error {
+func run(ctx context.Context, data, out, antin, only, as, visit string) error {
 	cfg, err := config.Load(data, os.Environ())
 	if err != nil {
 		return err
@@ -85,6 +90,9 @@ func run(ctx context.Context, data, out, antin, only string) error {
 		return err
 	}
 	c := &camera{url: "https://localhost:" + port, data: data, antin: antin, out: out}
+	if visit != "" {
+		return c.visitAll(ctx, as, strings.Split(visit, ","))
+	}
 	c.directive, err = newest(data, "chi-thi.pdf")
 	if err != nil {
 		return err
@@ -107,6 +115,20 @@ func run(ctx context.Context, data, out, antin, only string) error {
 		}
 	}
 	return nil
+}
+
+// visitAll takes pictures of pages, named by their paths.
+func (c *camera) visitAll(ctx context.Context, account string, paths []string) error {
+	err := os.MkdirAll(c.out, 0o755)
+	if err != nil {
+		return err
+	}
+	var all []picture
+	for _, path := range paths {
+		name := strings.Trim(strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(path), "-")
+		all = append(all, picture{name, account, func(ctx context.Context) error { return c.visit(ctx, path) }})
+	}
+	return c.take(ctx, all...)
 }
 
 // newest is the file of the last run of `antin demo`.
@@ -132,9 +154,9 @@ func (c *camera) pictures() []picture {
 	}
 }
 
-// take opens a browser of its own, so that nothing of another person's session
-// is in the picture.
-func (c *camera) take(ctx context.Context, p picture) error {
+// take opens a browser of its own for the pictures of one account, so that
+// nothing of another person's session is in them.
+func (c *camera) take(ctx context.Context, pictures ...picture) error {
 	profile, err := os.MkdirTemp("", "antin-screenshots-")
 	if err != nil {
 		return err
@@ -151,16 +173,27 @@ func (c *camera) take(ctx context.Context, p picture) error {
 	if err != nil {
 		return fmt.Errorf("start the browser: %w", err)
 	}
-	if p.account != "" {
-		err = c.signIn(ctx, p.account)
+	account := pictures[0].account
+	if account != "" {
+		err = c.signIn(ctx, account)
 		if err != nil {
-			return fmt.Errorf("sign in as %s: %w", p.account, err)
+			return fmt.Errorf("sign in as %s: %w", account, err)
 		}
 	}
+	for _, p := range pictures {
+		err = c.shootAll(ctx, p)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *camera) shootAll(ctx context.Context, p picture) error {
 	for _, lang := range []string{"vi", "en"} {
 		for _, size := range sizes {
 			name := fmt.Sprintf("%s-%s-%d.png", p.name, lang, size.width)
-			err = c.shoot(ctx, p, lang, size.width, size.height, filepath.Join(c.out, name))
+			err := c.shoot(ctx, p, lang, size.width, size.height, filepath.Join(c.out, name))
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
