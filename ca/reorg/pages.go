@@ -16,7 +16,7 @@ import (
 	"github.com/antin-gov/antin/internal/web"
 )
 
-//go:embed templates locales
+//go:embed all:templates locales
 var pageFiles embed.FS
 
 // pathPages is where re-organisations stand in the console.
