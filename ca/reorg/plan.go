@@ -320,7 +320,12 @@ func (p *planner) reword(ctx context.Context, a *directory.Agency) error {
 		return err
 	}
 	for _, c := range held {
-		err = p.changeOrRevoke(ctx, c, a.ID, ca.CausePostChanged)
+		// The holder did not change: the decision of the authority did it.
+		cause := ca.CauseAuthority
+		if c.Machine != "" {
+			cause = ca.CauseStopped
+		}
+		err = p.changeOrRevoke(ctx, c, a.ID, cause)
 		if err != nil {
 			return err
 		}

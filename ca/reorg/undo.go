@@ -63,7 +63,7 @@ func (i Item) undo() Undo {
 	case AgencyChange:
 		u.Do, u.Was, u.Holder = UndoRename, i.Action.Was.Name+" ("+i.Action.Was.Code+")", i.Action.Agency.Name
 	case AgencyEnd:
-		u.Do, u.Was = UndoReopen, i.Action.Was.Name
+		u.Do = UndoReopen
 	case PositionMove, PositionEnd:
 		u.Do, u.Was = UndoPosition, i.Action.Ends.Title
 	case NetworkMove, AccountMove:
