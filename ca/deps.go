@@ -84,6 +84,9 @@ type Config struct {
 	Root RootPlace `yaml:"root"`
 	// StatusConfig says how status is told.
 	StatusConfig `yaml:",inline"`
+	// RootGeneration is the generation of the first root that is made here: above
+	// those that other machines made for the same centre. Default 1.
+	RootGeneration int64 `yaml:"root_generation"`
 }
 
 // RootPlace says where the key of the first root is.
@@ -128,6 +131,9 @@ func (c Config) withDefaults() Config {
 		c.Root = RootHere
 	}
 	c.StatusConfig = c.StatusConfig.withDefaults(c.CRLValidity)
+	if c.RootGeneration == 0 {
+		c.RootGeneration = 1
+	}
 	return c
 }
 
@@ -144,6 +150,8 @@ func (c Config) check() error {
 		return fmt.Errorf("%w: backdate %s", ErrConfig, c.Backdate)
 	case c.Root != RootHere && c.Root != RootAway && c.Root != RootOnly:
 		return fmt.Errorf("%w: root %q is none of here, away and only", ErrConfig, c.Root)
+	case c.RootGeneration < 1 || c.RootGeneration > 1000:
+		return fmt.Errorf("%w: generation %d of the root", ErrConfig, c.RootGeneration)
 	}
 	_, err = x509.ParseOID(c.PolicyArc)
 	if err != nil {

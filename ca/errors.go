@@ -12,6 +12,9 @@ var (
 	// ErrWaiting says that issuing authorities wait for their certificates from
 	// a root elsewhere.
 	ErrWaiting = errors.New("ca: authorities wait for their certificates")
+	// ErrImport says that a certificate, a chain or an answer from elsewhere is
+	// not taken.
+	ErrImport = errors.New("ca: import refused")
 	// ErrNotFound says that no such certificate or authority is known.
 	ErrNotFound = errors.New("ca: not found")
 	// ErrRevoked says that the certificate is revoked already.

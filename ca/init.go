@@ -92,6 +92,7 @@ type initialiser struct {
 	engine   *engine
 	profiles *profile.Set
 	h        *hierarchy
+	actor    string
 }
 
 // Init makes the keys, the authorities and their units that are missing, and
@@ -130,7 +131,7 @@ func newInitialiser(ctx context.Context, deps Deps) (*initialiser, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &initialiser{deps: deps, cfg: deps.Config, engine: e, profiles: profiles}
+	i := &initialiser{deps: deps, cfg: deps.Config, engine: e, profiles: profiles, actor: actorInit}
 	return i, i.reload(ctx)
 }
 
@@ -184,7 +185,7 @@ func (h *hierarchy) complete() error {
 // authorities makes the first generation of each line that has none.
 func (i *initialiser) authorities(ctx context.Context) error {
 	if i.cfg.Root != RootAway && i.h.newest(lineRoot) == 0 {
-		err := i.add(ctx, authorityIdentity(i.cfg, lineRoot, 1, "", AuthorityActive))
+		err := i.add(ctx, authorityIdentity(i.cfg, lineRoot, i.cfg.RootGeneration, "", AuthorityActive))
 		if err != nil {
 			return err
 		}
@@ -262,6 +263,9 @@ func (i *initialiser) register(ctx context.Context, row *authorityRow) error {
 // units makes the responders and time-stamping units that are missing, revoked
 // or near their end.
 func (i *initialiser) units(ctx context.Context) error {
+	if i.cfg.Root == RootOnly {
+		return nil // nobody asks a machine without a network
+	}
 	for _, name := range i.h.names() {
 		a := i.h.byName[name]
 		if !a.signs() {
@@ -370,5 +374,5 @@ func (i *initialiser) certificate(ctx context.Context, id identity, signer crypt
 		issuer = &authority{name: id.name, kind: id.kind, signer: signer, dummy: dummy, self: template}
 	}
 	return i.engine.certify(ctx, order{issuer: issuer, profile: p, template: template,
-		machine: id.commonName, keyLabel: id.label, actor: actorInit})
+		machine: id.commonName, keyLabel: id.label, actor: i.actor})
 }
