@@ -103,6 +103,19 @@ func (a *Authorities) info(of *authority) AuthorityInfo {
 	return info
 }
 
+// Certificate returns the certificate of an authority.
+func (a *Authorities) Certificate(ctx context.Context, name string) (*x509.Certificate, error) {
+	err := a.i.deps.Authorizer.Authorize(ctx, auth.SubjectFrom(ctx), ActionReadAuthorities, auth.Resource{Kind: ResourceAuthority, ID: name})
+	if err != nil {
+		return nil, fmt.Errorf("authority %s: %w", name, err)
+	}
+	of := a.i.h.byName[name]
+	if of == nil {
+		return nil, fmt.Errorf("%w: authority %q with a certificate", ErrNotFound, name)
+	}
+	return of.cert, nil
+}
+
 // may asks whether who is signed in may change authorities, and says who it is.
 func (a *Authorities) may(ctx context.Context, object string) (string, error) {
 	who := auth.SubjectFrom(ctx)

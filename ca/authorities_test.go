@@ -38,6 +38,7 @@ type machine struct {
 	service *ca.Service
 	url     string
 	dir     string
+	vkey    string // of the ledger
 	handler atomic.Pointer[http.Handler]
 }
 
@@ -49,6 +50,8 @@ func newMachine(t testing.TB, db *store.DB, cfg ca.Config) *machine {
 	m.url = server.URL
 	cfg.BaseURL = server.URL
 	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	m.vkey, err = ledger.VerifierKey("antin.test/machine", signer.Public())
 	check(t, err)
 	log, err := ledger.Open(context.WithoutCancel(t.Context()), ledger.Options{Dir: filepath.Join(t.TempDir(), "ledger"), Origin: "antin.test/machine",
 		Signer: signer, Logger: slog.New(slog.DiscardHandler)})

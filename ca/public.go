@@ -13,7 +13,8 @@ import (
 	"github.com/antin-gov/antin/ca/pkihttp"
 )
 
-// Handler serves /aia/NAME.cer, /crl/NAME.crl, /ocsp and /tsa, in clear.
+// Handler serves /aia/NAME.cer, /crl/NAME.crl, /ocsp, /tsa and
+// /proof/SERIAL.json, in clear.
 func (s *Service) Handler() http.Handler { return s.public.handler }
 
 func (s *Service) aia(_ context.Context, name string) (pkihttp.File, error) {

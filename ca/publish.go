@@ -97,7 +97,7 @@ func (s *Service) startPublic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.handler, err = pkihttp.New(pkihttp.Config{Certificate: s.aia, CRL: s.list, OCSP: p.responder, TSA: p.stamper, Logger: s.deps.Logger})
+	p.handler, err = pkihttp.New(pkihttp.Config{Certificate: s.aia, CRL: s.list, Proof: s.proofFile, OCSP: p.responder, TSA: p.stamper, Logger: s.deps.Logger})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}

@@ -44,6 +44,9 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if deps.Config.Root == RootOnly {
+		return nil, fmt.Errorf("%w: this machine is a root's (ca.root: only) and serves nothing", ErrConfig)
+	}
 	e, profiles, err := newEngine(deps)
 	if err != nil {
 		return nil, err

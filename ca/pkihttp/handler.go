@@ -51,12 +51,15 @@ var ErrNotFound = errors.New("pkihttp: no such file")
 type Config struct {
 	Certificate func(ctx context.Context, name string) (File, error)
 	CRL         func(ctx context.Context, name string) (File, error)
-	OCSP, TSA   http.Handler
-	Logger      *slog.Logger
+	// Proof finds the proof that a certificate stands in the ledger, by its
+	// serial number; nil when there are none.
+	Proof     func(ctx context.Context, serial string) (File, error)
+	OCSP, TSA http.Handler
+	Logger    *slog.Logger
 }
 
-// Handler serves /aia/NAME.cer, /crl/NAME.crl, /ocsp and /tsa (also
-// /tsa/POLICY).
+// Handler serves /aia/NAME.cer, /crl/NAME.crl, /ocsp, /tsa (also /tsa/POLICY)
+// and /proof/SERIAL.json.
 type Handler struct {
 	cfg      Config
 	inFlight chan struct{}
@@ -101,6 +104,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.file(w, r, h.cfg.Certificate, "/aia/", ".cer", "application/pkix-cert", maxAgeCertificate) // RFC 2585 §4
 	case strings.HasPrefix(path, "/crl/"):
 		h.file(w, r, h.cfg.CRL, "/crl/", ".crl", "application/pkix-crl", maxAgeCRL)
+	case h.cfg.Proof != nil && strings.HasPrefix(path, "/proof/"):
+		h.file(w, r, h.cfg.Proof, "/proof/", ".json", "application/json", maxAgeCRL)
 	default:
 		http.NotFound(w, r)
 	}

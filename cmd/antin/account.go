@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/cmd/antin/app"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/config"
@@ -115,9 +117,15 @@ func (e *env) initCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "init", Short: "Make the token, the authorities, the database and the ledger in the data folder", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return app.Init(cmd.Context(), app.Options{Dir: e.data, Logger: e.logger(), Environ: os.Environ()}, func(step string) {
+			err := app.Init(cmd.Context(), app.Options{Dir: e.data, Logger: e.logger(), Environ: os.Environ()}, func(step string) {
 				fmt.Fprintln(os.Stderr, "making", step)
 			})
+			if errors.Is(err, ca.ErrWaiting) {
+				// as far as it goes without the root, which is elsewhere
+				fmt.Fprintln(os.Stderr, err)
+				return nil
+			}
+			return err
 		},
 	}
 }

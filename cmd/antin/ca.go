@@ -43,6 +43,9 @@ func (e *env) caCommand() *cobra.Command {
 		e.caAudit(),
 		e.caReorg(),
 		e.caProfile(),
+		e.caProof(),
+		e.caRoot(),
+		e.caIssuer(),
 	)
 	cmd.AddCommand(e.registrationCommands()...)
 	return cmd

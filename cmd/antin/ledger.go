@@ -52,7 +52,7 @@ func (e *env) ledgerCommand() *cobra.Command {
 			return printJSON(proof)
 		},
 	}
-	cmd.AddCommand(verify, show)
+	cmd.AddCommand(verify, show, e.ledgerVerifyProof())
 	return cmd
 }
 

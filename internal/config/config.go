@@ -50,6 +50,7 @@ func Template() []byte { return bytes.Clone(template) }
 type Config struct {
 	Console  Console  `yaml:"console"`
 	PKI      PKI      `yaml:"pki"`
+	CA       CA       `yaml:"ca"`
 	Bus      Bus      `yaml:"bus"`
 	Gateway  Gateway  `yaml:"gateway"`
 	Metrics  Metrics  `yaml:"metrics"`
@@ -76,6 +77,15 @@ type PKI struct {
 	// URL is what certificates carry; it must stay reachable for as long as
 	// they are verified.
 	URL string `yaml:"url"`
+}
+
+// CA is the certification authority.
+type CA struct {
+	// Root says where the root's key is: here, away, or only (this machine is
+	// the root's and nothing else).
+	Root string `yaml:"root"`
+	// RootGeneration is the generation of the first root made here.
+	RootGeneration int64 `yaml:"root_generation"`
 }
 
 // Bus is NATS.

@@ -171,7 +171,7 @@ func (o Options) openLocked(ctx context.Context, signer *noteSigner, vkey string
 
 // claimKey writes the verifier key of a new log, or compares it.
 func claimKey(dir, vkey string) error {
-	path := filepath.Join(dir, vkeyFile)
+	path := filepath.Join(dir, VKeyFile)
 	old, err := readBounded(path, maxVKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		return writeDurably(path, []byte(vkey+"\n"))

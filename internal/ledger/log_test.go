@@ -49,7 +49,7 @@ func TestAnEntryIsAppendedReadProvedAndVerified(t *testing.T) {
 	if p.LeafHash != r.LeafHash {
 		t.Error("proof and receipt name different leaf hashes")
 	}
-	vkey, err := os.ReadFile(filepath.Join(dir, vkeyFile))
+	vkey, err := os.ReadFile(filepath.Join(dir, VKeyFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestTheCheckpointVerifiesWithTheCommonTool(t *testing.T) {
 	dir := t.TempDir()
 	key, _ := newTestKey(t)
 	fill(t, dir, key, 3)
-	vkey, err := os.ReadFile(filepath.Join(dir, vkeyFile))
+	vkey, err := os.ReadFile(filepath.Join(dir, VKeyFile))
 	if err != nil {
 		t.Fatal(err)
 	}

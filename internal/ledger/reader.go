@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// vkeyFile is where the verifier key text stands in the folder of the log.
-	vkeyFile = "ledger.vkey"
+	// VKeyFile is where the verifier key text stands in the folder of the log.
+	VKeyFile = "ledger.vkey"
 	// maxCheckpoint bounds a checkpoint with its signatures.
 	maxCheckpoint = 64 << 10
 	// maxBundle bounds an entry bundle: 256 entries and their lengths.
@@ -47,7 +47,7 @@ type Reader struct {
 // one that stands in the folder, which proves nothing to an outsider.
 func OpenReader(dir, vkey string) (*Reader, error) {
 	if vkey == "" {
-		raw, err := readBounded(filepath.Join(dir, vkeyFile), maxVKey)
+		raw, err := readBounded(filepath.Join(dir, VKeyFile), maxVKey)
 		if err != nil {
 			return nil, fmt.Errorf("verifier key of the ledger: %w", err)
 		}

@@ -67,7 +67,7 @@ func Verify(ctx context.Context, dir string, o VerifyOptions) (*Report, error) {
 	var err error
 	v.reader, err = OpenReader(dir, o.VKey)
 	if o.VKey == "" && errors.Is(err, ErrVKey) {
-		v.problem(vkeyFile, nil, "%v", err)
+		v.problem(VKeyFile, nil, "%v", err)
 		return v.report, nil
 	}
 	if err != nil {
@@ -118,9 +118,9 @@ func (v *verification) problem(file string, entry *uint64, format string, args .
 
 // ownKey compares the key that stands in the folder with the one given.
 func (v *verification) ownKey(given string) {
-	raw, err := readBounded(filepath.Join(v.reader.dir, vkeyFile), maxVKey)
+	raw, err := readBounded(filepath.Join(v.reader.dir, VKeyFile), maxVKey)
 	if given != "" && !errors.Is(err, fs.ErrNotExist) && (err != nil || string(raw) != strings.TrimSpace(given)+"\n") {
-		v.problem(vkeyFile, nil, "not the verifier key that was given")
+		v.problem(VKeyFile, nil, "not the verifier key that was given")
 	}
 }
 

@@ -30,6 +30,9 @@ grants := {
 	"ca.certificate.hold": {"ca-officer"},
 	"ca.certificate.release": {"ca-officer"},
 	"ca.service.issue": {"ca-officer"},
+	# new generations, cross-certificates, whom the system believes: the administrator
+	"ca.authority.manage": {"admin"},
+	"ca.authority.read": {"ca-officer", "auditor"},
 	"ca.reorg.submit": {"registrar", "ca-officer"},
 	"ca.reorg.approve": {"ca-officer"},
 	"ca.reorg.reject": {"ca-officer"},
