@@ -41,6 +41,7 @@ type engine struct {
 	log     *slog.Logger
 	// serial draws a serial number.
 	serial func() (*big.Int, error)
+	steps  stepClock
 }
 
 // randomSerial draws a serial number of profile.SerialBits bits.
@@ -73,7 +74,9 @@ func (e *engine) certify(ctx context.Context, o order) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	der, err := sign(copied, o.issuer.signer)
+	e.steps.took(stepSign, began)
 	if err != nil {
 		// The intent stands: whether the token made a signature is not known.
 		return nil, fmt.Errorf("sign certificate %s: %w", row.Serial, err)
@@ -131,7 +134,9 @@ func (e *engine) intend(ctx context.Context, o order) (*Certificate, *x509.Certi
 			RequestID: o.requestID, AgencyID: o.agencyID, PersonID: o.personID, Machine: o.machine, KeyLabel: o.keyLabel,
 			Actor: o.actor, CreatedAt: e.clock.Now().UTC(), CRLPartition: partitionOf(o.template),
 		}
+		began := time.Now()
 		copied, err := e.lint(ctx, &template, o)
+		e.steps.took(stepLint, began)
 		if err != nil {
 			return nil, nil, e.refuse(ctx, row, err)
 		}
@@ -139,14 +144,18 @@ func (e *engine) intend(ctx context.Context, o order) (*Certificate, *x509.Certi
 		row.SPKI, row.TBS = hexSum(copied.RawSubjectPublicKeyInfo), hexSum(copied.RawTBSCertificate)
 		notBefore, notAfter := copied.NotBefore.UTC(), copied.NotAfter.UTC()
 		row.NotBefore, row.NotAfter = &notBefore, &notAfter
+		began = time.Now()
 		taken, err := e.records.reserve(ctx, row)
+		e.steps.took(stepIntent, began)
 		if err != nil {
 			return nil, nil, err
 		}
 		if !taken {
 			continue
 		}
+		began = time.Now()
 		receipt, err := e.append(ctx, "ca.certificate.intent", row, row.TBS, o)
+		e.steps.took(stepIntentLedger, began)
 		if err != nil {
 			return nil, nil, e.takeBack(ctx, row.Serial, err)
 		}
@@ -195,9 +204,11 @@ func (e *engine) takeBack(ctx context.Context, serial string, why error) error {
 // release records the signed certificate, in the database and the ledger.
 func (e *engine) release(ctx context.Context, row *Certificate, der []byte, o order) (*Certificate, error) {
 	row.DER, row.SHA256, row.State = der, hexSum(der), StateSigned
+	began := time.Now()
 	err := e.records.advance(ctx, row.Serial, StateIntent, StateSigned, func(q *bun.UpdateQuery) *bun.UpdateQuery {
 		return q.Set("der = ?", der).Set("sha256 = ?", row.SHA256).Set("intent_index = ?", row.IntentIndex)
 	})
+	e.steps.took(stepSigned, began)
 	if err != nil {
 		return nil, err
 	}
@@ -206,15 +217,19 @@ func (e *engine) release(ctx context.Context, row *Certificate, der []byte, o or
 
 // finish records a signed certificate in the ledger and releases it.
 func (e *engine) finish(ctx context.Context, row *Certificate, o order) (*Certificate, error) {
+	began := time.Now()
 	receipt, err := e.append(ctx, "ca.certificate.issue", row, row.SHA256, o)
+	e.steps.took(stepIssueLedger, began)
 	if err != nil {
 		return nil, fmt.Errorf("certificate %s: %w", row.Serial, err)
 	}
 	now := e.clock.Now().UTC()
 	row.IssueIndex, row.IssuedAt, row.State = &receipt, &now, StateIssued
+	began = time.Now()
 	err = e.records.advance(ctx, row.Serial, StateSigned, StateIssued, func(q *bun.UpdateQuery) *bun.UpdateQuery {
 		return q.Set("issue_index = ?", receipt).Set("issued_at = ?", now)
 	})
+	e.steps.took(stepIssued, began)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (e *env) benchCommand() *cobra.Command {
 	bench.Flags().IntVarP(&n, "number", "n", 1000, "signatures")
 	bench.Flags().IntVar(&workers, "workers", 8, "at the same time")
 	bench.Flags().StringVar(&key, "key", "demo-official", "label of the key")
-	cmd.AddCommand(bench)
+	cmd.AddCommand(bench, e.benchCA())
 	return cmd
 }
 
