@@ -398,18 +398,15 @@ func (a *Authorities) recordOf(row *authorityRow, cert *x509.Certificate, root, 
 // bringList stores the list that a root elsewhere made; one that is not newer
 // than the stored one is passed over.
 func (a *Authorities) bringList(ctx context.Context, root string, list *x509.RevocationList) error {
-	s := statusStore{a.i.engine.records}
-	revision, _, err := s.Revision(ctx, root)
-	if err != nil {
-		return err
-	}
-	err = s.Put(ctx, &crl.List{Issuer: root, Number: list.Number.Int64(), Revision: revision,
-		ThisUpdate: list.ThisUpdate.UTC(), NextUpdate: list.NextUpdate.UTC(), DER: list.Raw})
-	if errors.Is(err, crl.ErrNotNewer) {
-		return nil
-	}
+	of := a.i.h.byName[root]
+	publisher, err := crl.New(crl.Config{Issuers: []crl.Issuer{{Name: root, Certificate: of.cert}}, Store: listStore{a.i.engine.records},
+		Clock: a.i.deps.Clock, Logger: a.i.deps.Logger, Address: a.i.cfg.listAddress, Owner: "import-" + root, Validity: a.i.cfg.CRLValidity})
 	if err != nil {
 		return fmt.Errorf("store list of %s: %w", root, err)
 	}
-	return nil
+	_, err = publisher.Import(ctx, root, list.Raw)
+	if errors.Is(err, crl.ErrNotNewer) {
+		return nil
+	}
+	return err
 }

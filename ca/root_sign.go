@@ -13,10 +13,9 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/uptrace/bun"
-
 	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/ca/sheet"
+	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/internal/store"
 )
 
@@ -203,16 +202,13 @@ func (a *Authorities) takeRevocation(ctx context.Context, root string, r sheet.R
 		return fmt.Errorf("%w: certificate %s is told revoked at %s", ErrImport, r.Serial, r.At.Format(time.RFC3339))
 	}
 	reason := cause.Reason(true)
-	index, err := a.record(ctx, "revoke", who, r.Serial, row.SHA256, map[string]string{"issuer": root, "cause": r.Cause, "reason": fmt.Sprint(reason)})
+	index, err := appendEntry(ctx, a.i.deps.Ledger, ledger.Entry{Time: now, Kind: ActionRevoke, Actor: who, Object: r.Serial, Digest: row.SHA256,
+		Detail: map[string]string{"issuer": root, "cause": r.Cause, "reason": fmt.Sprint(reason)}})
 	if err != nil {
 		return err
 	}
-	_, err = a.i.engine.records.group.Exec(ctx, "record revocation of "+r.Serial, func(tx bun.Tx) store.Executor {
-		return tx.NewUpdate().Model((*Certificate)(nil)).Set("revoked_at = ?", r.At.UTC()).Set("revocation_cause = ?", cause).
-			Set("revocation_reason = ?", reason).Set("revoked_by = ?", who).Set("revoke_index = ?", index).
-			Where("serial = ?", r.Serial).Where("revoked_at IS NULL")
-	})
-	return err
+	return a.i.engine.records.change(ctx, &Change{Issuer: root, Serial: r.Serial, Act: ActRevoke, At: r.At.UTC(), Cause: cause, Reason: reason,
+		Actor: who, LedgerIndex: &index})
 }
 
 // rootList signs the root's list (RFC 5280 §5) for a long time. Its number is
