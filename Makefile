@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: run build test bench deb lint assets tools packages clean
+.PHONY: run build test bench deb lint assets tools packages clean vault-server
 
 DATA ?= ./data
 APT_RUN   := gcc libc6-dev ca-certificates nodejs npm softhsm2
@@ -75,7 +75,15 @@ lint: $(ASSETS)/dist/app.js
 	go tool -modfile=deploy/tools/go.mod depguard ./...
 	deploy/check-generated.sh
 
-test: packages-test build lint
+# The Vault server that tests run against, built once into the user's cache; the first build takes some minutes. Its
+# licence (BUSL-1.1) allows testing; it is a module of its own, never linked into the product and never shipped.
+VAULT_SERVER := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/antin/vaulttest/vault-v1.21.0
+vault-server: $(VAULT_SERVER)
+$(VAULT_SERVER):
+	@echo "building the Vault server for tests (once, some minutes)"
+	deploy/vaulttest/build.sh $@
+
+test: packages-test build lint vault-server
 	go test -race -timeout 15m ./...
 
 bench: build

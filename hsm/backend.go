@@ -135,6 +135,12 @@ func openBackend(ctx context.Context, cfg tokenConfig, log *slog.Logger) (backen
 			return nil, err // a nil *token must not become a backend that is not nil
 		}
 		return t, nil
+	case schemeVault:
+		t, err := openVault(ctx, cfg, log)
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
 	default:
 		return nil, fmt.Errorf("%w: no backend for %q", ErrUnsupported, cfg.uri.Scheme)
 	}

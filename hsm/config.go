@@ -4,18 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
-	"strings"
+
+	"github.com/antin-gov/antin/hsm/vault"
 )
 
 // DefaultModule is where Debian installs SoftHSM 2.
 const DefaultModule = "/usr/lib/softhsm/libsofthsm2.so"
 
 const (
-	// maxPINFile bounds the PIN file; PKCS#11 tokens take at most 255 bytes.
-	maxPINFile = 512
+	// maxPIN bounds a PIN; PKCS#11 tokens take at most 255 bytes.
+	maxPIN = 255
 	// maxSessions bounds the pool. SoftHSM gains nothing beyond a few sessions
 	// for each core, and network HSMs refuse hundreds.
 	maxSessions = 64
@@ -30,6 +30,9 @@ type WorkerConfig struct {
 	// made unless another is named. When empty, the fields from Module to
 	// PINFile name the one token, as they did before there were several.
 	Tokens []string `json:"tokens,omitempty"`
+	// Vault is the Vault server that holds PINs (pin-source=vault:…), and the
+	// default for tokens of the scheme "vault".
+	Vault *vault.Config `json:"vault,omitempty"`
 	// Environment is set in the worker before the modules are loaded: some take
 	// their settings from there (TPM2_PKCS11_STORE). It must hold no secret.
 	Environment map[string]string `json:"environment,omitempty"`
@@ -61,6 +64,8 @@ type tokenConfig struct {
 	module, label, serial string
 	pin                   pinSource
 	sessions              int
+	// vault is set for the scheme of that name.
+	vault vaultConfig
 }
 
 // URIs gives the tokens by URI, whichever way they were written.
@@ -144,13 +149,17 @@ func (c WorkerConfig) token(text string) (tokenConfig, error) {
 	}
 	source := u.Query["pin-source"]
 	if source != "" {
-		t.pin, err = openPINSource(source)
+		t.pin, err = c.pinSource(source)
 		if err != nil {
 			return t, err
 		}
 	}
-	if u.Scheme != schemePKCS11 {
-		return t, nil
+	if u.Scheme == schemeVault {
+		if u.Query["sessions"] == "" {
+			t.sessions = vaultLanes
+		}
+		t.vault, err = parseVault(c.Vault, u, t.sessions)
+		return t, err
 	}
 	if t.pin == nil {
 		return t, fmt.Errorf("%w: %s names no pin-source", ErrBadRequest, text)
@@ -182,31 +191,6 @@ func (c WorkerConfig) setEnvironment() error {
 		return fmt.Errorf("SOFTHSM2_CONF: %w", err)
 	}
 	return nil
-}
-
-// readPIN reads a PIN file that only its owner can read.
-func readPIN(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("PIN file: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", fmt.Errorf("PIN file: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("%w: PIN file %s must be a regular file of mode 0600, it is %s", ErrPIN, path, info.Mode())
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, maxPINFile+1))
-	if err != nil {
-		return "", fmt.Errorf("PIN file: %w", err)
-	}
-	pin := strings.TrimRight(string(raw), "\r\n")
-	if len(raw) > maxPINFile || pin == "" {
-		return "", fmt.Errorf("%w: PIN file %s holds %d bytes", ErrPIN, path, len(raw))
-	}
-	return pin, nil
 }
 
 // workerStart is the one line that the parent writes to the child's standard

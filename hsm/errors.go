@@ -1,12 +1,25 @@
 package hsm
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors that a caller can act on.
 var (
 	// ErrUnavailable says that the worker or the token did not answer within
 	// the bounded wait; the same request may be made again later.
 	ErrUnavailable = errors.New("key worker unavailable")
+	// ErrSealed says that the Vault server is sealed; it is an ErrUnavailable.
+	ErrSealed = fmt.Errorf("%w: vault is sealed", ErrUnavailable)
+	// ErrUnreachable says that the Vault server does not answer; it is an
+	// ErrUnavailable.
+	ErrUnreachable = fmt.Errorf("%w: vault is unreachable", ErrUnavailable)
+	// ErrDenied says that the policies of the Vault server do not allow the act.
+	ErrDenied = errors.New("permission denied")
+	// ErrKeyRotated says that the Vault server has a newer version of the key
+	// than the one known here, and that the configuration pins none.
+	ErrKeyRotated = errors.New("key was rotated")
 	// ErrBusy says that the tokens have more work than they can do in time; the
 	// same request may be made again later.
 	ErrBusy = errors.New("token busy")
@@ -49,6 +62,10 @@ const (
 	codeTokenNotFound errorCode = "token_not_found"
 	codeRunning       errorCode = "running"
 	codeFailed        errorCode = "failed"
+	codeSealed        errorCode = "sealed"
+	codeUnreachable   errorCode = "unreachable"
+	codeDenied        errorCode = "denied"
+	codeRotated       errorCode = "rotated"
 )
 
 // codeOf names err for the wire.
@@ -68,6 +85,14 @@ func codeOf(err error) errorCode {
 		return codeTokenNotFound
 	case errors.Is(err, ErrWorkerRunning):
 		return codeRunning
+	case errors.Is(err, ErrKeyRotated):
+		return codeRotated
+	case errors.Is(err, ErrDenied):
+		return codeDenied
+	case errors.Is(err, ErrSealed):
+		return codeSealed
+	case errors.Is(err, ErrUnreachable):
+		return codeUnreachable
 	case errors.Is(err, ErrUnavailable):
 		return codeUnavailable
 	case errors.Is(err, ErrBusy):
@@ -98,6 +123,14 @@ func (c errorCode) sentinel() error {
 		return ErrWorkerRunning
 	case codeUnavailable:
 		return ErrUnavailable
+	case codeSealed:
+		return ErrSealed
+	case codeUnreachable:
+		return ErrUnreachable
+	case codeDenied:
+		return ErrDenied
+	case codeRotated:
+		return ErrKeyRotated
 	case codeBusy:
 		return ErrBusy
 	case codeMismatch:

@@ -9,21 +9,12 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// pinGuard remembers that a token refused the PIN of a file, beside that file,
-// until the file is written anew. A service that is started again and again
+// pinGuard remembers that a token refused the PIN of a source, in a file, until
+// the PIN is written anew. A service that is started again and again
 // with a wrong PIN would otherwise lock the token.
 type pinGuard struct {
 	marker string
 	state  string
-}
-
-// newPINGuard looks at the PIN's source without reading the PIN.
-func newPINGuard(source pinSource) (pinGuard, error) {
-	state, err := source.state()
-	if err != nil {
-		return pinGuard{}, err
-	}
-	return pinGuard{marker: source.marker(), state: state}, nil
 }
 
 // allow decides before a login from the token's flags (PKCS#11 v2.40 §3.2) and
@@ -45,7 +36,7 @@ func (g pinGuard) allow(flags uint) error {
 		return fmt.Errorf("%w: %w", ErrPIN, err)
 	}
 	if string(old) == g.state {
-		return fmt.Errorf("%w before and the PIN file has not changed since; write the right PIN to it", ErrPIN)
+		return fmt.Errorf("%w before and has not been written anew since; put the right PIN there", ErrPIN)
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ package hsm
 #cgo LDFLAGS: -ldl
 #cgo nocallback antin_sign
 #cgo noescape antin_sign
+#cgo nocallback antin_login
+#cgo noescape antin_login
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +49,12 @@ static ck_ulong antin_sign(ck_function_list *list, ck_ulong session, ck_ulong ke
 		if (rv != 0) return rv;
 	}
 	return ((ck_sign)list->f[43])(session, data, data_len, out, out_len);
+}
+
+// antin_login is C_Login with the caller's own bytes: the library would make a
+// copy of the PIN that nobody overwrites.
+static ck_ulong antin_login(ck_function_list *list, ck_ulong session, ck_ulong user, const unsigned char *pin, ck_ulong pin_len) {
+	return ((ck_login)list->f[18])(session, user, pin, pin_len);
 }
 
 // antin_sign_loop signs the same data n times: what the token itself can do.
@@ -117,6 +125,15 @@ func (s *shim) sign(session pkcs11.SessionHandle, key pkcs11.ObjectHandle, m mec
 		return nil, fmt.Errorf("%w: signature of %d bytes", ErrWorkerFailed, length)
 	}
 	return append([]byte(nil), out[:length]...), nil
+}
+
+// login logs in for all sessions of the token.
+func (s *shim) login(session pkcs11.SessionHandle, user uint, pin []byte) error {
+	rv := C.antin_login(s.list, C.ck_ulong(session), C.ck_ulong(user), bytePointer(pin), C.ck_ulong(len(pin)))
+	if rv != 0 {
+		return pkcs11.Error(rv)
+	}
+	return nil
 }
 
 // loop signs n times without coming back.

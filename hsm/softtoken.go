@@ -117,14 +117,16 @@ func initToken(start workerStart) (err error) {
 		return err
 	}
 	cfg := tokens[0]
-	pin, err := cfg.pin.pin()
+	pin, err := cfg.pin.read(context.Background())
 	if err != nil {
 		return err
 	}
-	soPIN, err := readPIN(start.SOPINFile)
+	defer pin.wipe()
+	soPIN, err := readPIN(start.SOPINFile, 0o077)
 	if err != nil {
 		return err
 	}
+	defer soPIN.wipe()
 	err = start.Config.setEnvironment()
 	if err != nil {
 		return err
@@ -143,7 +145,7 @@ func initToken(start workerStart) (err error) {
 	if err != nil {
 		return err
 	}
-	err = mod.InitToken(slot, soPIN, cfg.label)
+	err = mod.InitToken(slot, soPIN.text(), cfg.label)
 	if err != nil {
 		return fmt.Errorf("C_InitToken: %w", err)
 	}
@@ -151,11 +153,11 @@ func initToken(start workerStart) (err error) {
 	if err != nil {
 		return fmt.Errorf("open session: %w", err)
 	}
-	err = mod.Login(session, pkcs11.CKU_SO, soPIN)
+	err = mod.Login(session, pkcs11.CKU_SO, soPIN.text())
 	if err != nil {
 		return fmt.Errorf("log in as security officer: %w", err)
 	}
-	err = mod.InitPIN(session, pin)
+	err = mod.InitPIN(session, pin.text())
 	if err != nil {
 		return fmt.Errorf("C_InitPIN: %w", err)
 	}

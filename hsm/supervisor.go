@@ -303,7 +303,7 @@ func spawn(ctx context.Context, command, env []string, log *slog.Logger, start w
 // environment can hold secrets.
 func plainEnv() []string {
 	var out []string
-	for _, name := range []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR"} {
+	for _, name := range []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR", envCredentials} {
 		value, ok := os.LookupEnv(name)
 		if ok {
 			out = append(out, name+"="+value)

@@ -156,23 +156,21 @@ func (t *token) selectSlot() error {
 
 // login logs the user in on the anchor session, for all sessions of the token.
 func (t *token) login() error {
-	guard, err := newPINGuard(t.cfg.pin)
-	if err != nil {
-		return err
-	}
 	info, err := t.mod.GetTokenInfo(t.slot)
 	if err != nil {
 		return fmt.Errorf("token info: %w", err)
 	}
+	pin, err := t.cfg.pin.read(context.Background())
+	if err != nil {
+		return err
+	}
+	defer pin.wipe()
+	guard := pinGuard{marker: t.cfg.pin.marker(), state: pin.state}
 	err = guard.allow(info.Flags)
 	if err != nil {
 		return err
 	}
-	pin, err := t.cfg.pin.pin()
-	if err != nil {
-		return err
-	}
-	err = t.mod.Login(t.anchor, pkcs11.CKU_USER, pin)
+	err = t.shim.login(t.anchor, pkcs11.CKU_USER, pin.raw)
 	if err == nil || isCode(err, pkcs11.CKR_USER_ALREADY_LOGGED_IN) {
 		return guard.accepted()
 	}

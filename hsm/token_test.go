@@ -272,10 +272,11 @@ func TestPINGuardReadsTheFlagsOfTheToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := newPINGuard(pinFile(file))
+	pin, err := pinFile(file).read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	g := pinGuard{marker: pinFile(file).marker(), state: pin.state}
 	for name, tc := range map[string]struct {
 		flags uint
 		ok    bool

@@ -387,12 +387,12 @@ func (t *token) signOnce(key *tokenKey, plan signPlan) ([]byte, error) {
 	mech, data := plan.mechanism()
 	var pin []byte
 	if key.alwaysAuth {
-		text, err := t.cfg.pin.pin()
+		value, err := t.cfg.pin.read(context.Background())
 		if err != nil {
 			return nil, err
 		}
-		pin = []byte(text)
-		defer clear(pin)
+		defer value.wipe()
+		pin = value.raw
 	}
 	raw, err := t.shim.sign(session, key.handle, mech, pin, data)
 	if err != nil {

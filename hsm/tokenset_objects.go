@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // named gives an active token by name; empty means the first active one.
@@ -36,10 +37,10 @@ func (s *tokenSet) generate(ctx context.Context, token string, req generateReque
 		return nil, err
 	}
 	r := s.lookup(req.Label)
-	if r != nil && !bytes.Equal(r.key.ID, req.ID) {
+	if r != nil && !slices.Contains(r.holders, m) {
 		return nil, fmt.Errorf("%w: %q", ErrExists, req.Label)
 	}
-	_, err = b.generate(ctx, req)
+	made, err := b.generate(ctx, req)
 	if err != nil {
 		s.failed(m, err)
 		return nil, fmt.Errorf("generate %q: %w", req.Label, err)
@@ -49,7 +50,7 @@ func (s *tokenSet) generate(ctx context.Context, token string, req generateReque
 		return nil, err
 	}
 	r = s.lookup(req.Label)
-	if r == nil || !bytes.Equal(r.key.ID, req.ID) {
+	if r == nil || !bytes.Equal(r.key.ID, made.ID) {
 		return nil, fmt.Errorf("%w: the new key %q is not found or not alone", ErrWorkerFailed, req.Label)
 	}
 	return r, nil

@@ -126,6 +126,25 @@ type HSM struct {
 	PINFile string `yaml:"pin_file"`
 	// MaxWait bounds how long a signature waits while the worker is healed.
 	MaxWait time.Duration `yaml:"max_wait"`
+	Vault   Vault         `yaml:"vault"`
+}
+
+// Vault is a HashiCorp Vault server and the login there; an empty Address means
+// that none is used. Package hsm/vault says what each key means.
+type Vault struct {
+	Address         string        `yaml:"address"`
+	CAFile          string        `yaml:"ca_file"`
+	ServerName      string        `yaml:"server_name"`
+	Namespace       string        `yaml:"namespace"`
+	Auth            string        `yaml:"auth"`
+	Mount           string        `yaml:"mount"`
+	RoleIDFile      string        `yaml:"role_id_file"`
+	SecretIDFile    string        `yaml:"secret_id_file"`
+	SecretIDWrapped bool          `yaml:"secret_id_wrapped"`
+	CertFile        string        `yaml:"cert_file"`
+	KeyFile         string        `yaml:"key_file"`
+	Role            string        `yaml:"role"`
+	Timeout         time.Duration `yaml:"timeout"`
 }
 
 // Signer is the signing service.
@@ -256,6 +275,12 @@ func set(field reflect.Value, value string) error {
 			pairs[name] = text
 		}
 		field.Set(reflect.ValueOf(pairs))
+	case field.Kind() == reflect.Bool:
+		b, err := strconv.ParseBool(value)
+		if err != nil {
+			return err
+		}
+		field.SetBool(b)
 	case field.Kind() == reflect.Int64:
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {

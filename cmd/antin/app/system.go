@@ -21,6 +21,7 @@ import (
 	"github.com/antin-gov/antin/hsm"
 	"github.com/antin-gov/antin/hsm/ceremony"
 	"github.com/antin-gov/antin/hsm/device"
+	"github.com/antin-gov/antin/hsm/vault"
 	"github.com/antin-gov/antin/incident"
 	"github.com/antin-gov/antin/incident/drill"
 	"github.com/antin-gov/antin/internal/auth"
@@ -197,6 +198,7 @@ func (s *System) workerConfig() (hsm.WorkerConfig, error) {
 		return cfg, fmt.Errorf("read token settings: %w", err)
 	}
 	cfg.Tokens, cfg.Environment = s.Config.HSM.Tokens, s.Config.HSM.Environment
+	cfg.Vault = vaultServer(s.Config.HSM.Vault)
 	if s.Config.HSM.Sessions > 0 {
 		cfg.Sessions = int(s.Config.HSM.Sessions)
 	}
@@ -205,6 +207,18 @@ func (s *System) workerConfig() (hsm.WorkerConfig, error) {
 		cfg.PINFile = s.Config.HSM.PINFile
 	}
 	return cfg, nil
+}
+
+// vaultServer is the Vault server of the configuration; nil when there is none.
+func vaultServer(c config.Vault) *vault.Config {
+	if c.Address == "" {
+		return nil
+	}
+	return &vault.Config{
+		Address: c.Address, CAFile: c.CAFile, ServerName: c.ServerName, Namespace: c.Namespace, Auth: c.Auth, Mount: c.Mount,
+		RoleIDFile: c.RoleIDFile, SecretIDFile: c.SecretIDFile, SecretIDWrapped: c.SecretIDWrapped,
+		CertFile: c.CertFile, KeyFile: c.KeyFile, Role: c.Role, Timeout: c.Timeout,
+	}
 }
 
 func (s *System) openDatabase(ctx context.Context) error {
