@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -9,26 +10,41 @@ import (
 
 	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/ca/ra"
+	"github.com/antin-gov/antin/hsm"
 	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/internal/directory"
 	"github.com/antin-gov/antin/internal/web"
 )
 
-//go:embed templates locales
+//go:embed all:templates locales
 var pageFiles embed.FS
 
-// pathPages is where the page of the registration authority stands.
-const pathPages = "/ca"
+// Where the pages stand.
+const (
+	pathPages        = "/ca"
+	pathCertificates = "/ca/certificates"
+	pathStatus       = "/ca/status"
+)
+
+// PageDeps is what the pages need beside the service.
+type PageDeps struct {
+	// Issue carries an approved request out and binds the certificate to its key;
+	// Service.Issue when nil.
+	Issue func(ctx context.Context, requestID string) (*Certificate, error)
+}
 
 // pages are the authority's pages in the console.
 type pages struct {
 	site    *web.Site
 	service *Service
 	pages   *web.Pages
+	deps    PageDeps
 }
 
-// RegisterPages adds the queue of requests and the list of certificates to the
-// console.
-func RegisterPages(site *web.Site, s *Service) error {
+// RegisterPages adds to the console: the queue of requests and each request,
+// the certificates and each certificate, and the state of lists, answers and
+// time-stamps.
+func RegisterPages(site *web.Site, s *Service, deps PageDeps) error {
 	if site == nil || s == nil {
 		return fmt.Errorf("%w: the pages need a site and the service", ErrConfig)
 	}
@@ -36,69 +52,30 @@ func RegisterPages(site *web.Site, s *Service) error {
 	if err != nil {
 		return fmt.Errorf("pages of the authority: %w", err)
 	}
-	p := &pages{site: site, service: s, pages: read}
-	site.Nav(web.NavItem{Group: "trust", Path: pathPages, Key: "ca.nav",
-		Roles: []string{auth.RoleRegistrar, auth.RoleCAOfficer, auth.RoleAuditor}})
+	if deps.Issue == nil {
+		deps.Issue = s.Issue
+	}
+	p := &pages{site: site, service: s, pages: read, deps: deps}
+	staff := []string{auth.RoleRegistrar, auth.RoleCAOfficer, auth.RoleAuditor}
+	site.Nav(
+		web.NavItem{Group: "trust", Path: pathPages, Key: "ca.nav", Roles: staff},
+		web.NavItem{Group: "trust", Path: pathCertificates, Key: "ca.nav.certificates", Roles: staff},
+		web.NavItem{Group: "trust", Path: pathStatus, Key: "ca.nav.status", Roles: []string{auth.RoleCAOfficer, auth.RoleAuditor}},
+	)
 	site.Handle("GET /ca", web.SignedIn, p.queue)
+	site.Handle("GET /ca/requests/new", web.SignedIn, p.newRequest)
+	site.Handle("POST /ca/requests", web.SignedIn, p.request)
+	site.Handle("GET /ca/requests/{id}", web.SignedIn, p.oneRequest)
+	site.Handle("POST /ca/requests/{id}/documents", web.SignedIn, p.attach)
+	site.Handle("GET /ca/requests/{id}/documents/{document}", web.SignedIn, p.document)
 	site.Handle("POST /ca/requests/{id}/{act}", web.SignedIn, p.decide)
-	site.Handle("POST /ca/certificates/{serial}/revoke", web.SignedIn, p.revoke)
+	site.Handle("GET /ca/certificates", web.SignedIn, p.certificates)
+	site.Handle("GET /ca/certificates/{serial}", web.SignedIn, p.certificate)
+	site.Handle("GET /ca/certificates/{serial}/file", web.SignedIn, p.certificateFile)
+	site.Handle("POST /ca/certificates/{serial}/{act}", web.SignedIn, p.certificateAct)
+	site.Handle("GET /ca/status", web.SignedIn, p.status)
+	site.Handle("POST /ca/status/audit", web.SignedIn, p.audit)
 	return nil
-}
-
-// queueView is what the page shows.
-type queueView struct {
-	Waiting      []waitingView
-	Certificates []certificateView
-	Causes       []Cause
-	MayRevoke    bool
-	Problem      string
-}
-
-type waitingView struct {
-	ra.Request
-	Title, TitleEN      string
-	Holder              string
-	MayDecide, MayIssue bool
-	Own                 bool
-}
-
-type certificateView struct {
-	Certificate
-	Title, TitleEN string
-}
-
-func (p *pages) queue(w http.ResponseWriter, r *http.Request) { p.show(w, r, "", 0) }
-
-func (p *pages) show(w http.ResponseWriter, r *http.Request, problem string, status int) {
-	requests, err := p.service.Requests(r.Context(), "")
-	if err != nil {
-		p.site.Fail(w, r, err)
-		return
-	}
-	certificates, err := p.service.List(r.Context(), Filter{State: StateIssued})
-	if err != nil {
-		p.site.Fail(w, r, err)
-		return
-	}
-	who := auth.SubjectFrom(r.Context())
-	officer := who.Has(auth.RoleCAOfficer)
-	view := queueView{Causes: Causes(), MayRevoke: officer, Problem: problem}
-	for _, q := range requests {
-		if q.State != ra.StateRequested && q.State != ra.StateConfirmed && q.State != ra.StateApproved {
-			continue
-		}
-		v := waitingView{Request: q, Holder: holder(q.Facts), Own: who.AccountID == q.CreatedBy}
-		v.Title, v.TitleEN = p.title(q.Profile)
-		v.MayDecide = officer && !v.Own && q.State == ra.StateConfirmed
-		v.MayIssue = officer && q.State == ra.StateApproved
-		view.Waiting = append(view.Waiting, v)
-	}
-	for _, c := range certificates {
-		v := certificateView{Certificate: c}
-		v.Title, v.TitleEN = p.title(c.Profile)
-		view.Certificates = append(view.Certificates, v)
-	}
-	p.pages.Render(w, r, "queue", web.Page{Title: "ca.title", Status: status, View: view})
 }
 
 // title names a profile in both languages.
@@ -121,54 +98,33 @@ func holder(f profile.Facts) string {
 	return strings.Join(parts, " · ")
 }
 
-func (p *pages) decide(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	var err error
-	switch r.PathValue("act") {
-	case "approve":
-		_, err = p.service.Approve(r.Context(), id, r.PostFormValue("note"))
-	case "confirm":
-		_, err = p.service.Desk().Confirm(r.Context(), id, r.PostFormValue("note"))
-	case "reject":
-		_, err = p.service.Reject(r.Context(), id, r.PostFormValue("note"))
-	case "issue":
-		_, err = p.service.Issue(r.Context(), id)
-	default:
-		p.site.Error(w, r, http.StatusNotFound, "error.missing", nil)
-		return
-	}
-	p.done(w, r, err)
-}
-
-func (p *pages) revoke(w http.ResponseWriter, r *http.Request) {
-	_, err := p.service.Revoke(r.Context(), r.PathValue("serial"), Cause(r.PostFormValue("cause")), r.PostFormValue("note"))
-	p.done(w, r, err)
-}
-
-// done goes back to the queue; a refusal that the person can act on is shown
-// above it.
-func (p *pages) done(w http.ResponseWriter, r *http.Request, err error) {
-	key := ""
+// problem is the text for a refusal that the person can act on; empty for an
+// error that is none.
+func problem(err error) string {
 	switch {
-	case err == nil:
-		http.Redirect(w, r, pathPages, http.StatusSeeOther)
-		return
-	case errors.Is(err, ra.ErrNotFound), errors.Is(err, ErrNotFound):
+	case errors.Is(err, ra.ErrSamePerson):
+		return "ca.problem.same"
+	case errors.Is(err, ra.ErrState), errors.Is(err, ErrRevoked), errors.Is(err, ErrState):
+		return "ca.problem.state"
+	case errors.Is(err, ra.ErrChanged):
+		return "ca.problem.changed"
+	case errors.Is(err, ra.ErrKeyUsed):
+		return "ca.problem.key"
+	case errors.Is(err, ra.ErrForm), errors.Is(err, ErrCause), errors.Is(err, profile.ErrFacts), errors.Is(err, profile.ErrKey),
+		errors.Is(err, profile.ErrUnknown), errors.Is(err, hsm.ErrNotFound), errors.Is(err, directory.ErrNotFound):
+		return "ca.problem.form"
+	case errors.Is(err, profile.ErrLint):
+		return "ca.problem.lint"
+	default:
+		return ""
+	}
+}
+
+// fail answers an error that no page of its own explains.
+func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, ra.ErrNotFound) || errors.Is(err, ErrNotFound) {
 		p.site.Error(w, r, http.StatusNotFound, "error.missing", nil)
 		return
-	case errors.Is(err, ra.ErrSamePerson):
-		key = "ca.problem.same"
-	case errors.Is(err, ra.ErrState), errors.Is(err, ErrRevoked), errors.Is(err, ErrState):
-		key = "ca.problem.state"
-	case errors.Is(err, ra.ErrChanged):
-		key = "ca.problem.changed"
-	case errors.Is(err, ra.ErrForm), errors.Is(err, ErrCause):
-		key = "ca.problem.form"
-	case errors.Is(err, profile.ErrLint):
-		key = "ca.problem.lint"
-	default:
-		p.site.Fail(w, r, err)
-		return
 	}
-	p.show(w, r, key, http.StatusConflict)
+	p.site.Fail(w, r, err)
 }

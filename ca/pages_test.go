@@ -61,7 +61,7 @@ func consoleOf(t *testing.T, w *world) func(account string) browser {
 	check(t, err)
 	site, err := web.New(web.Deps{Accounts: accounts, Sessions: sessions, Passkeys: passkeys, Directory: directory.New(db), Clock: w.deps.Clock, Logger: log})
 	check(t, err)
-	check(t, ca.RegisterPages(site, w.service))
+	check(t, ca.RegisterPages(site, w.service, ca.PageDeps{}))
 	handler, err := site.Handler()
 	check(t, err)
 	srv := httptest.NewTLSServer(handler)
@@ -113,7 +113,7 @@ func TestRequestsAreApprovedIssuedAndRevokedInTheConsole(t *testing.T) {
 		t.Errorf("approve: %d", status)
 	}
 	page, status = officer.post("/ca/requests/"+r.ID+"/issue", nil)
-	if status != 200 || !strings.Contains(page, "Không có hồ sơ nào đang chờ") {
+	if status != 200 || !strings.Contains(page, "Đã cấp") {
 		t.Errorf("issue: %d", status)
 	}
 	done, err := w.service.GetRequest(as(t, thu), r.ID)
@@ -126,8 +126,28 @@ func TestRequestsAreApprovedIssuedAndRevokedInTheConsole(t *testing.T) {
 	if status != 200 || !strings.Contains(page, "Đã thu hồi") || !strings.Contains(page, "Thôi việc") {
 		t.Errorf("revoke: %d", status)
 	}
-	_, status = officer.post("/ca/requests/none/approve", nil)
-	if status != http.StatusNotFound {
-		t.Errorf("no such request: %d", status)
+	for path, part := range map[string]string{
+		"/ca/requests/" + r.ID: done.Serial[:12], "/ca?state=all": r.ID, "/ca/certificates?q=Trần": done.Serial, "/ca/certificates?status=revoked": done.Serial,
+		"/ca/certificates?q=" + done.Serial[:10]: done.Serial, "/ca/certificates/" + done.Serial: "Thôi việc", "/ca/certificates/" + done.Serial + "/file": "BEGIN CERTIFICATE",
+		"/ca/status": "official", "/ca/requests/new": `name="csr"`,
+	} {
+		page, status = officer.get(path)
+		if status != 200 || !strings.Contains(page, part) {
+			t.Errorf("%s: %d, no %q", path, status, part)
+		}
+	}
+	page, _ = officer.get("/ca/certificates?status=valid&q=" + done.Serial)
+	if strings.Contains(page, "/ca/certificates/"+done.Serial) {
+		t.Error("a revoked certificate is found among the valid ones")
+	}
+	page, status = officer.post("/ca/requests", url.Values{"kind": {"new"}, "profile": {"official"}, "person": {"nobody"}})
+	if status != http.StatusUnprocessableEntity || !strings.Contains(page, `value="nobody"`) {
+		t.Errorf("a request for nobody: %d", status)
+	}
+	for _, path := range []string{"/ca/requests/none/approve", "/ca/certificates/00/revoke", "/ca/requests/" + r.ID + "/burn"} {
+		_, status = officer.post(path, url.Values{"cause": {string(ca.CauseResigned)}})
+		if status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, status)
+		}
 	}
 }
