@@ -23,7 +23,11 @@ const (
 	ActionHold         = "ca.certificate.hold"
 	ActionRelease      = "ca.certificate.release"
 	ActionRead         = "ca.certificate.read"
-	ResourceKind       = "ca.certificate"
+	// ActionStatus shows how the public side stands, ActionAudit compares register,
+	// lists, answers and ledger.
+	ActionStatus = "ca.status.read"
+	ActionAudit  = "ca.audit.run"
+	ResourceKind = "ca.certificate"
 )
 
 // Desk is the registration authority: requests, their documents and their

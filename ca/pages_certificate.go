@@ -2,7 +2,6 @@ package ca
 
 import (
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -148,6 +147,16 @@ func (p *pages) certificateAct(w http.ResponseWriter, r *http.Request) {
 	p.showCertificate(w, r, key, http.StatusConflict)
 }
 
+// may asks the policy, and answers the visitor when it says no.
+func (p *pages) may(w http.ResponseWriter, r *http.Request, action string) bool {
+	err := p.service.deps.Authorizer.Authorize(r.Context(), auth.SubjectFrom(r.Context()), action, auth.Resource{Kind: ResourceKind})
+	if err != nil {
+		p.fail(w, r, err)
+		return false
+	}
+	return true
+}
+
 // statusView is how the public side stands.
 type statusView struct {
 	Condition
@@ -156,6 +165,9 @@ type statusView struct {
 }
 
 func (p *pages) status(w http.ResponseWriter, r *http.Request) {
+	if !p.may(w, r, ActionStatus) {
+		return
+	}
 	c, err := p.service.Condition(r.Context())
 	if err != nil {
 		p.fail(w, r, err)
@@ -168,8 +180,11 @@ func (p *pages) status(w http.ResponseWriter, r *http.Request) {
 
 // audit compares register, lists, answers and ledger now.
 func (p *pages) audit(w http.ResponseWriter, r *http.Request) {
+	if !p.may(w, r, ActionAudit) {
+		return
+	}
 	_, err := p.service.AuditNow(r.Context())
-	if err != nil && !errors.Is(err, ErrState) {
+	if err != nil {
 		p.fail(w, r, err)
 		return
 	}

@@ -96,9 +96,13 @@ func TestRequestsAreApprovedIssuedAndRevokedInTheConsole(t *testing.T) {
 	if status != http.StatusConflict || !strings.Contains(page, "không được tự duyệt") {
 		t.Errorf("the asker approves: %d", status)
 	}
-	_, status = outsider.get("/ca")
+	page, _ = outsider.get("/ca")
+	if strings.Contains(page, r.ID) {
+		t.Error("an outsider sees the request")
+	}
+	_, status = outsider.get("/ca/status")
 	if status != http.StatusForbidden {
-		t.Errorf("an outsider: %d", status)
+		t.Errorf("an outsider sees the state: %d", status)
 	}
 	page, _ = officer.get("/ca?lang=en")
 	if !strings.Contains(page, "/ca/requests/"+r.ID+"/approve") {
@@ -129,7 +133,7 @@ func TestRequestsAreApprovedIssuedAndRevokedInTheConsole(t *testing.T) {
 	for path, part := range map[string]string{
 		"/ca/requests/" + r.ID: done.Serial[:12], "/ca?state=all": r.ID, "/ca/certificates?q=Trần": done.Serial, "/ca/certificates?status=revoked": done.Serial,
 		"/ca/certificates?q=" + done.Serial[:10]: done.Serial, "/ca/certificates/" + done.Serial: "Thôi việc", "/ca/certificates/" + done.Serial + "/file": "BEGIN CERTIFICATE",
-		"/ca/status": "official", "/ca/requests/new": `name="csr"`,
+		"/ca/status": "OCSP", "/ca/requests/new": `name="csr"`,
 	} {
 		page, status = officer.get(path)
 		if status != 200 || !strings.Contains(page, part) {

@@ -42,7 +42,7 @@ func (roles) Authorize(_ context.Context, s auth.Subject, action string, r auth.
 	allowed := map[string][]string{
 		ra.ActionCreate: {auth.RoleRegistrar}, ra.ActionConfirm: {auth.RoleRegistrar}, ra.ActionConfirmTop: {auth.RoleCAOfficer}, ra.ActionApprove: {auth.RoleCAOfficer}, ra.ActionReject: {auth.RoleCAOfficer}, ra.ActionReturn: {auth.RoleCAOfficer}, ra.ActionHandOver: {auth.RoleCAOfficer},
 		ra.ActionIssue: {auth.RoleCAOfficer}, ra.ActionRead: {auth.RoleCAOfficer}, ca.ActionRevoke: {auth.RoleCAOfficer},
-		ca.ActionRead: {auth.RoleCAOfficer}, ca.ActionIssueService: {auth.RoleAdmin},
+		ca.ActionRead: {auth.RoleCAOfficer}, ca.ActionStatus: {auth.RoleCAOfficer}, ca.ActionAudit: {auth.RoleCAOfficer}, ca.ActionIssueService: {auth.RoleAdmin},
 		ca.ActionManageAuthorities: {auth.RoleAdmin}, ca.ActionReadAuthorities: {auth.RoleAdmin},
 	}
 	if action == ra.ActionConfirm && s.AgencyID != r.AgencyID {

@@ -33,6 +33,8 @@ grants := {
 	# new generations, cross-certificates, whom the system believes: the administrator
 	"ca.authority.manage": {"admin"},
 	"ca.authority.read": {"ca-officer", "auditor"},
+	"ca.status.read": {"ca-officer", "auditor"},
+	"ca.audit.run": {"ca-officer", "auditor"},
 	"ca.reorg.submit": {"registrar", "ca-officer"},
 	"ca.reorg.approve": {"ca-officer"},
 	"ca.reorg.reject": {"ca-officer"},
