@@ -2,9 +2,9 @@ package trust
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/asn1"
 	"hash/maphash"
+	"math/big"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -262,16 +262,22 @@ func (raw rawEntry) entry() Entry {
 	return e
 }
 
-// Lookup finds what the list says about a certificate, without judging whether
-// the list may speak about it. The first call reads all entries.
-func (c *CRL) Lookup(cert *x509.Certificate) (Entry, bool, error) {
-	issuer, err := readName(cert.RawIssuer)
+// LookupSerial finds what the list says about a serial number of an issuer (the
+// DER of its name), without judging whether the list may speak about it. The
+// first call reads all entries; a list that cannot be read says nothing.
+func (c *CRL) LookupSerial(rawIssuer []byte, serial *big.Int) (Entry, bool) {
+	issuer, err := readName(rawIssuer)
 	if err != nil {
-		return Entry{}, false, err
+		return Entry{}, false
 	}
-	entry, ok, why := c.lookup(issuer, serialOctets(cert))
-	if why != WhyNone {
-		return Entry{}, false, &UnusableError{Why: why}
+	b := cryptobyte.NewBuilder(nil)
+	b.AddASN1BigInt(serial)
+	der, err := b.Bytes()
+	in := cryptobyte.String(der)
+	var content cryptobyte.String
+	if err != nil || !in.ReadASN1(&content, casn1.INTEGER) {
+		return Entry{}, false
 	}
-	return entry, ok, nil
+	entry, ok, why := c.lookup(issuer, content)
+	return entry, ok && why == WhyNone
 }

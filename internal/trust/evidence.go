@@ -2,6 +2,7 @@ package trust
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"slices"
 )
@@ -16,6 +17,41 @@ type Evidence struct {
 	// Lists are revocation lists that are parsed already: a large one is then
 	// read, indexed and verified once for many certificates.
 	Lists []*CRL
+}
+
+// Lists remembers parsed revocation lists, so that one that many certificates
+// are looked up in is read once. The zero value is ready; it is not safe for
+// concurrent use and holds what it was given until it goes.
+type Lists struct {
+	known map[[sha256.Size]byte]*CRL
+}
+
+// Parse returns the evidence with its lists parsed. Those that cannot be parsed
+// stay in CRLs.
+func (l *Lists) Parse(e Evidence) Evidence {
+	crls := e.CRLs
+	e.CRLs, e.Lists = nil, slices.Clip(e.Lists)
+	for _, der := range crls {
+		if len(e.CRLs)+len(e.Lists) >= maxEvidence {
+			break
+		}
+		sum := sha256.Sum256(der)
+		list := l.known[sum]
+		if list == nil {
+			var err error
+			list, err = ParseCRL(der)
+			if err != nil {
+				e.CRLs = append(e.CRLs, der)
+				continue
+			}
+			if l.known == nil {
+				l.known = make(map[[sha256.Size]byte]*CRL)
+			}
+			l.known[sum] = list
+		}
+		e.Lists = append(e.Lists, list)
+	}
+	return e
 }
 
 // Add appends what other holds and e does not hold yet.

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	casn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/antin-gov/antin/internal/trust"
 )
 
 const (
@@ -214,7 +216,7 @@ func (s *SignedData) readCertificates(body *cryptobyte.String) error {
 			s.UnreadCertificates++
 			continue
 		}
-		cert, err := x509.ParseCertificate(element)
+		cert, err := trust.ParseCertificate(element)
 		if err != nil {
 			s.UnreadCertificates++
 			continue

@@ -39,7 +39,7 @@ func (v *validation) believe(ctx context.Context, cert *x509.Certificate, purpos
 	}
 	result := belief{path: path}
 	for n := 0; n+1 < len(path.Certificates); n++ {
-		status := v.revocation(ctx, path, n, at, evidence)
+		status := v.revocation(ctx, path, n, at, &evidence)
 		one := path.Certificates[n]
 		name := commonName(one)
 		switch status.Status {
@@ -61,11 +61,12 @@ func (v *validation) believe(ctx context.Context, cert *x509.Certificate, purpos
 }
 
 // revocation asks the evidence, and the authorities when it is silent.
-func (v *validation) revocation(ctx context.Context, path *trust.Path, n int, at time.Time, evidence trust.Evidence) trust.Revocation {
+func (v *validation) revocation(ctx context.Context, path *trust.Path, n int, at time.Time, evidence *trust.Evidence) trust.Revocation {
 	request := trust.RevocationRequest{
-		Certificate: path.Certificates[n], Issuer: path.Issuer(n), At: at, Now: v.now, Evidence: evidence,
+		Certificate: path.Certificates[n], Issuer: path.Issuer(n), Anchor: path.Anchor(), At: at, Now: v.now,
+		Evidence: v.lists.Parse(*evidence),
 	}
-	status := trust.CheckRevocation(request)
+	status := v.options.Store.CheckRevocation(ctx, request)
 	if status.Status != trust.RevocationUnknown || v.options.Collector == nil {
 		return status
 	}
@@ -77,8 +78,9 @@ func (v *validation) revocation(ctx context.Context, path *trust.Path, n int, at
 		gathered, _ := v.options.Collector.Collect(ctx, path.Certificates)
 		v.evidence.Add(gathered)
 	}
-	request.Evidence.Add(v.evidence)
-	return trust.CheckRevocation(request)
+	evidence.Add(v.evidence)
+	request.Evidence = v.lists.Parse(*evidence)
+	return v.options.Store.CheckRevocation(ctx, request)
 }
 
 func pathBelief(cert *x509.Certificate, err error) belief {
@@ -97,7 +99,7 @@ func pathBelief(cert *x509.Certificate, err error) belief {
 		return belief{path: failure.Otherwise, sub: SubOutOfBounds, reason: newReason(CodeExpired, name)}
 	case trust.PathNotYetValid:
 		return belief{path: failure.Otherwise, sub: SubOutOfBounds, reason: newReason(CodeNotYetValid, name)}
-	case trust.PathConstraint, trust.PathKeyUsage, trust.PathCritical:
+	case trust.PathConstraint, trust.PathKeyUsage, trust.PathCritical, trust.PathPolicy:
 		return belief{sub: SubChainConstraints, reason: newReason(CodeChainConstraints, name)}
 	case trust.PathWeak:
 		return belief{sub: SubCryptoConstraints, reason: newReason(CodeChainWeak, name)}

@@ -42,7 +42,7 @@ func readDSS(view *cos.View) trust.Evidence {
 		}
 	}
 	read("Certs", func(der []byte) {
-		cert, err := x509.ParseCertificate(der)
+		cert, err := trust.ParseCertificate(der)
 		if err == nil {
 			evidence.AddCertificate(cert)
 		}

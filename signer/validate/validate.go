@@ -105,6 +105,7 @@ type validation struct {
 	inside    trust.Evidence // of the document
 	evidence  trust.Evidence // that, and what was collected
 	collected map[string]bool
+	lists     trust.Lists // parsed once for all signatures
 	list      []*candidate
 }
 
