@@ -227,23 +227,3 @@ func TestPKITSListsAreReadWithoutPanic(t *testing.T) {
 		t.Errorf("only %d of %d lists read", read, len(files))
 	}
 }
-
-func FuzzParseCRL(f *testing.F) {
-	files, err := filepath.Glob(filepath.Join(testkit.Data(f, "pkits/crls"), "*.crl"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, file := range files {
-		der, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(der)
-	}
-	f.Fuzz(func(t *testing.T, der []byte) {
-		c, err := trust.ParseCRL(der)
-		if err == nil && c.RawIssuer == nil {
-			t.Fatal("no list and no error")
-		}
-	})
-}

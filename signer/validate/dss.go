@@ -1,8 +1,6 @@
 package validate
 
 import (
-	"crypto/x509"
-
 	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/signer/cos"
 )
