@@ -33,11 +33,12 @@ func (e *env) hsmCommand() *cobra.Command {
 		},
 	}
 	var algorithm string
+	var forBackup bool
 	generate := &cobra.Command{
 		Use: "generate LABEL", Short: "Make a key in the token", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
-				public, err := s.Keys.Generate(ctx, args[0], algorithm)
+				public, err := s.Keys.GenerateKey(ctx, hsm.NewKey{Label: args[0], Algorithm: algorithm, Backup: forBackup})
 				if err != nil {
 					return err
 				}
@@ -46,6 +47,7 @@ func (e *env) hsmCommand() *cobra.Command {
 		},
 	}
 	generate.Flags().StringVar(&algorithm, "algorithm", "EC-P256", "EC-P256, EC-P384, EC-P521, RSA-2048, RSA-3072 or RSA-4096")
+	generate.Flags().BoolVar(&forBackup, "backup", false, "a key that can leave the token wrapped, for a backup; it cannot be decided later")
 	key.AddCommand(list, generate)
 	token := &cobra.Command{
 		Use: "token", Short: "State of the token and its key worker", Args: cobra.NoArgs,
@@ -60,9 +62,12 @@ func (e *env) hsmCommand() *cobra.Command {
 		},
 	}
 	cmd.AddCommand(
+		e.hsmBackup(),
 		e.hsmCeremony(),
 		e.hsmCustodian(),
 		e.hsmDevice(),
+		e.hsmRestore(),
+		e.hsmRestoreTest(),
 		key,
 		token,
 	)

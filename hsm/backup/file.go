@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -61,6 +63,16 @@ type File struct {
 	Header Header
 	head   []byte // the bytes of the first line: associated data
 	sealed []byte
+	digest string
+}
+
+// SHA256 is the hex digest of the file.
+func (f *File) SHA256() string { return f.digest }
+
+// Digest is the hex SHA-256 of a file.
+func Digest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 // Seal writes a backup file.
@@ -108,7 +120,7 @@ func Parse(text []byte) (*File, error) {
 	if !ok || len(head) > maxHeader {
 		return nil, fmt.Errorf("%w: no header", ErrFormat)
 	}
-	f := &File{head: bytes.Clone(head)}
+	f := &File{head: bytes.Clone(head), digest: Digest(text)}
 	dec := json.NewDecoder(bytes.NewReader(head))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(&f.Header)

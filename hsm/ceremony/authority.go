@@ -126,7 +126,7 @@ func (r *run) recordKey(ctx context.Context, signer crypto.Signer) error {
 	r.signer = signer
 	r.fact("Khoá", "Key", k.Label+", "+algorithm)
 	r.fact("Được phép sao lưu (bọc trong thiết bị)", "May be backed up (wrapped in the token)", yesNo(k.Backup))
-	r.fact("Vân tay khoá (SHA-256 của SubjectPublicKeyInfo)", "Fingerprint of the key (SHA-256 of SubjectPublicKeyInfo)", spaced(strings.TrimPrefix(print, "sha256:")))
+	r.fact("Vân tay khoá (SHA-256 của SubjectPublicKeyInfo)", "Fingerprint of the key (SHA-256 of SubjectPublicKeyInfo)", Spaced(strings.TrimPrefix(print, "sha256:")))
 	r.room.Console.Say("  key " + k.Label + " " + algorithm + " " + print)
 	return nil
 }
@@ -138,8 +138,8 @@ func yesNo(b bool) string {
 	return "không / no"
 }
 
-// spaced breaks hex into groups of eight, as it is read aloud.
-func spaced(digest string) string {
+// Spaced breaks hex into groups of eight, as it is read aloud.
+func Spaced(digest string) string {
 	var b strings.Builder
 	for i := 0; i < len(digest); i += 8 {
 		if i > 0 {
@@ -235,7 +235,7 @@ func (r *run) certificateFacts(cert *x509.Certificate) {
 	r.fact("Bên cấp", "Issuer", cert.Issuer.String())
 	r.fact("Số sê-ri", "Serial number", trust.SerialText(cert))
 	r.fact("Hiệu lực", "Validity", cert.NotBefore.Format(time.RFC3339)+" – "+cert.NotAfter.Format(time.RFC3339))
-	r.fact("Vân tay chứng thư (SHA-256)", "Fingerprint of the certificate (SHA-256)", spaced(hexSum(cert.Raw)))
+	r.fact("Vân tay chứng thư (SHA-256)", "Fingerprint of the certificate (SHA-256)", Spaced(hexSum(cert.Raw)))
 }
 
 // requestStep makes the request for another root.
@@ -266,7 +266,7 @@ func (r *run) requestStep(ctx context.Context) error {
 		return fmt.Errorf("%w: the request is of another key", ErrCheck)
 	}
 	r.fact("Chủ thể yêu cầu", "Subject of the request", csr.Subject.String())
-	r.fact("Vân tay yêu cầu (SHA-256)", "Fingerprint of the request (SHA-256)", spaced(hexSum(csr.Raw)))
+	r.fact("Vân tay yêu cầu (SHA-256)", "Fingerprint of the request (SHA-256)", Spaced(hexSum(csr.Raw)))
 	return nil
 }
 
@@ -331,7 +331,7 @@ func (r *run) authorityStep(ctx context.Context) error {
 	}
 	_, err = r.make(ctx, "root-"+r.s.Name+".pem", func() ([]byte, error) { return encodeCert(r.issuer.Raw), nil })
 	r.fact("Tổ chức chứng thực gốc", "Root authority", r.issuer.Subject.String())
-	r.fact("Vân tay chứng thư gốc (SHA-256)", "Fingerprint of the root's certificate (SHA-256)", spaced(hexSum(r.issuer.Raw)))
+	r.fact("Vân tay chứng thư gốc (SHA-256)", "Fingerprint of the root's certificate (SHA-256)", Spaced(hexSum(r.issuer.Raw)))
 	return err
 }
 
@@ -369,7 +369,7 @@ func (r *run) subordinateStep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCheck, err)
 	}
-	r.fact("Vân tay yêu cầu (SHA-256)", "Fingerprint of the request (SHA-256)", spaced(hexSum(csr.Raw)))
+	r.fact("Vân tay yêu cầu (SHA-256)", "Fingerprint of the request (SHA-256)", Spaced(hexSum(csr.Raw)))
 	r.certificateFacts(cert)
 	return nil
 }
@@ -477,7 +477,7 @@ func (r *run) listStep(ctx context.Context) error {
 	r.fact("Danh sách thu hồi số", "Number of the revocation list", list.Number.String())
 	r.fact("Cập nhật kế tiếp", "Next update", list.NextUpdate.Format(time.RFC3339))
 	r.fact("Số chứng thư bị thu hồi", "Certificates revoked", fmt.Sprint(len(list.RevokedCertificateEntries)))
-	r.fact("Vân tay danh sách (SHA-256)", "Fingerprint of the list (SHA-256)", spaced(hexSum(der)))
+	r.fact("Vân tay danh sách (SHA-256)", "Fingerprint of the list (SHA-256)", Spaced(hexSum(der)))
 	return nil
 }
 

@@ -85,6 +85,10 @@ func openJournal(dir string) (*journal, error) {
 	if err == nil {
 		j.lines, err = parseJournal(text)
 	}
+	whole := int64(bytes.LastIndexByte(text, '\n') + 1)
+	if err == nil && whole < int64(len(text)) {
+		err = f.Truncate(whole) // the line that a crash left must not run into the next
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("journal %s: %w", path, err), j.close())
 	}

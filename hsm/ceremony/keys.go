@@ -25,7 +25,7 @@ func (r *run) backupStep(ctx context.Context) error {
 		return r.backupAgain(ctx, name)
 	}
 	b, err := backup.Create(ctx, r.room.Token, backup.Order{
-		Labels: r.s.Keys, Token: r.room.TokenName, Serial: r.room.TokenSerial, Quorum: r.s.Custodians.Quorum, Holders: r.s.Custodians.holders(), Now: r.now(),
+		Labels: r.s.Keys, Token: r.room.TokenName, Serial: r.room.TokenSerial, Quorum: r.s.Custodians.Quorum, Holders: r.s.Custodians.Holders(), Now: r.now(),
 	})
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (r *run) backupStep(ctx context.Context) error {
 	}
 	r.backupFacts(b.Header)
 	for _, k := range b.Keys {
-		r.fact("Khoá "+k.Label+", "+k.Algorithm, "Key "+k.Label, spaced(k.Fingerprint()))
+		r.fact("Khoá "+k.Label+", "+k.Algorithm, "Key "+k.Label, Spaced(k.Fingerprint()))
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func (r *run) backupFacts(h backup.Header) {
 	r.fact("Số khoá", "Keys", fmt.Sprint(h.Count))
 	r.fact("Số mảnh cần để mở", "Shares that open it", fmt.Sprintf("%d / %d", h.Quorum, len(h.Shares)))
 	for _, s := range h.Shares {
-		r.fact("Mảnh của "+s.Custodian+" (SHA-256)", "Share of "+s.Custodian+" (SHA-256)", spaced(s.SHA256))
+		r.fact("Mảnh của "+s.Custodian+" (SHA-256)", "Share of "+s.Custodian+" (SHA-256)", Spaced(s.SHA256))
 	}
 }
 
@@ -144,13 +144,13 @@ func (r *run) restoreStep(ctx context.Context) error {
 	}
 	r.fact("Bản sao lưu", "Backup", f.Header.ID)
 	r.fact("Lập lúc", "Made at", f.Header.CreatedAt.Format("2006-01-02T15:04:05Z07:00"))
-	r.fact("Vân tay tệp sao lưu (SHA-256)", "Fingerprint of the backup file (SHA-256)", spaced(hexSum(content)))
+	r.fact("Vân tay tệp sao lưu (SHA-256)", "Fingerprint of the backup file (SHA-256)", Spaced(hexSum(content)))
 	for _, k := range restored {
 		what := "khôi phục, chữ ký thử đúng / restored, its test signature verifies: "
 		if k.Before {
 			what = "đã có, chữ ký thử đúng / was there, its test signature verifies: "
 		}
-		r.fact("Khoá "+k.Label+", "+k.Algorithm, "Key "+k.Label, what+spaced(k.Fingerprint))
+		r.fact("Khoá "+k.Label+", "+k.Algorithm, "Key "+k.Label, what+Spaced(k.Fingerprint))
 		_, err = r.append(ctx, "hsm.ceremony.restored", k.Fingerprint, map[string]string{"label": k.Label, "backup": f.Header.ID})
 		if err != nil {
 			return err

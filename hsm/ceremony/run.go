@@ -82,11 +82,18 @@ func Run(ctx context.Context, room Room, s *Script, o Options) (*Result, error) 
 	if err != nil {
 		return nil, r.refused(ctx, err)
 	}
-	err = r.begin(ctx, o)
+	r.journal, err = openJournal(r.dir)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = r.journal.close() }()
+	err = r.mayResume(r.journal, o)
+	if err == nil {
+		err = r.recordBegin(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
 	err = r.steps(ctx)
 	if err != nil {
 		return nil, r.stopped(ctx, err)
@@ -167,23 +174,7 @@ func (r *run) refused(ctx context.Context, why error) error {
 	return errors.Join(why, err)
 }
 
-// begin opens folder and journal, and records who is present.
-func (r *run) begin(ctx context.Context, o Options) error {
-	var err error
-	r.journal, err = openJournal(r.dir)
-	if err != nil {
-		return err
-	}
-	err = r.mayResume(r.journal, o)
-	if err == nil {
-		err = r.recordBegin(ctx)
-	}
-	if err != nil {
-		return errors.Join(err, r.journal.close())
-	}
-	return nil
-}
-
+// recordBegin records that the ceremony begins or goes on, and who is present.
 func (r *run) recordBegin(ctx context.Context) error {
 	event, kind := eventBegin, "hsm.ceremony.begin"
 	begun, again := r.journal.find(eventBegin, r.s.ID)

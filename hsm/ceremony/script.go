@@ -271,10 +271,11 @@ func (c Custodians) check() error {
 			seen[once] = true
 		}
 	}
-	return backup.CheckQuorum(c.Quorum, c.holders())
+	return backup.CheckQuorum(c.Quorum, c.Holders())
 }
 
-func (c Custodians) holders() []backup.Holder {
+// Holders are the members as holders of shares.
+func (c Custodians) Holders() []backup.Holder {
 	var out []backup.Holder
 	for _, m := range c.Members {
 		out = append(out, backup.Holder{Name: m.Name, Recipient: m.Recipient})

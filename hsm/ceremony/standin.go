@@ -98,7 +98,7 @@ func (s *Script) standInBackup(ctx context.Context, source Token, dir string, no
 			return err
 		}
 	}
-	b, err := backup.Create(ctx, source, backup.Order{Token: "stand-in", Quorum: s.Custodians.Quorum, Holders: s.Custodians.holders(), Now: now})
+	b, err := backup.Create(ctx, source, backup.Order{Token: "stand-in", Quorum: s.Custodians.Quorum, Holders: s.Custodians.Holders(), Now: now})
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (r *run) transcriptStep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.fact("Tổ chức chứng thực của buổi lễ, khoá đã huỷ (SHA-256)", "Authority of the ceremony, its key is dropped (SHA-256)", spaced(hexSum(v.cert.Raw)))
+		r.fact("Tổ chức chứng thực của buổi lễ, khoá đã huỷ (SHA-256)", "Authority of the ceremony, its key is dropped (SHA-256)", Spaced(hexSum(v.cert.Raw)))
 	}
 	signatures, err := r.signatures(v)
 	if err != nil {
@@ -154,7 +154,7 @@ func (r *run) particulars() paper.Table {
 	}
 	add("Thiết bị", "Token", strings.TrimSpace(r.room.TokenName+" "+r.room.TokenSerial))
 	add("Số người giữ khoá cần có", "Quorum", fmt.Sprintf("%d / %d", r.s.Custodians.Quorum, len(r.s.Custodians.Members)))
-	add("Tệp kịch bản (SHA-256)", "Ceremony file (SHA-256)", spaced(r.s.SHA256()))
+	add("Tệp kịch bản (SHA-256)", "Ceremony file (SHA-256)", Spaced(r.s.SHA256()))
 	add("Phần mềm", "Software", r.room.Version)
 	return t
 }
@@ -169,7 +169,7 @@ func (r *run) attendance() paper.Table {
 				how += " – tài khoản không kiểm được ở đây / account not checked here"
 			}
 		}
-		t.Rows = append(t.Rows, []string{a.Person + ", " + a.Title + " (" + a.Name + ")", how, spaced(strings.TrimPrefix(a.Key, "sha256:"))})
+		t.Rows = append(t.Rows, []string{a.Person + ", " + a.Title + " (" + a.Name + ")", how, Spaced(strings.TrimPrefix(a.Key, "sha256:"))})
 	}
 	return t
 }
@@ -196,7 +196,7 @@ func (r *run) factTable() paper.Table {
 func (r *run) fileTable() paper.Table {
 	t := paper.Table{Small: true, Columns: []paper.Column{{Title: "Tệp / File", Share: 1.6}, {Title: "SHA-256", Share: 2.8}, {Title: "Sổ / Ledger", Share: 0.8, Right: true}}}
 	for _, o := range r.result.Outputs {
-		t.Rows = append(t.Rows, []string{o.File, spaced(o.SHA256), fmt.Sprint(o.Ledger)})
+		t.Rows = append(t.Rows, []string{o.File, Spaced(o.SHA256), fmt.Sprint(o.Ledger)})
 	}
 	if len(t.Rows) == 0 {
 		t.Rows = [][]string{{"–", "–", "–"}}
@@ -207,7 +207,7 @@ func (r *run) fileTable() paper.Table {
 func signerTable(certs []*x509.Certificate) paper.Table {
 	t := paper.Table{Small: true, Columns: []paper.Column{{Title: "Người ký / Signer", Share: 1.6}, {Title: "Vân tay chứng thư / Certificate (SHA-256)", Share: 3}}}
 	for _, c := range certs {
-		t.Rows = append(t.Rows, []string{c.Subject.CommonName, spaced(hexSum(c.Raw))})
+		t.Rows = append(t.Rows, []string{c.Subject.CommonName, Spaced(hexSum(c.Raw))})
 	}
 	return t
 }

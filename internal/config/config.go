@@ -124,6 +124,8 @@ type HSM struct {
 	Token    string `yaml:"token"`
 	// PINFile holds the user PIN; empty means the one that init made.
 	PINFile string `yaml:"pin_file"`
+	// BackupKeys makes keys of new authorities that can be backed up.
+	BackupKeys bool `yaml:"backup_keys"`
 	// MaxWait bounds how long a signature waits while the worker is healed.
 	MaxWait time.Duration `yaml:"max_wait"`
 	Vault   Vault         `yaml:"vault"`

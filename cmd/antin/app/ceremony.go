@@ -17,7 +17,7 @@ func (s *System) CeremonyRoom(ctx context.Context, script *ceremony.Script, part
 	if err != nil {
 		return ceremony.Room{}, err
 	}
-	certificates, err := room.NewCertificates(deps.Config.PolicyArc)
+	certificates, err := room.NewCertificates(deps.Profiles, deps.Config.PolicyArc)
 	if err != nil {
 		return ceremony.Room{}, err
 	}

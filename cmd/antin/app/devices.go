@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"math/big"
-	"path/filepath"
 	"time"
 
 	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/hsm/device"
 	"github.com/antin-gov/antin/internal/trust"
-	"github.com/antin-gov/antin/internal/workdays"
 )
 
 // agencyKeeper is the agency that keeps the devices with keys.
@@ -18,17 +16,10 @@ const agencyKeeper = "ttcds"
 
 // openDevices wires the register of devices.
 func (s *System) openDevices() error {
-	file := s.Config.Workdays.File
-	if file != "" && !filepath.IsAbs(file) {
-		file = s.Path(file)
-	}
-	calendar, err := workdays.Load(file)
-	if err != nil {
-		return err
-	}
+	var err error
 	s.Devices, err = device.New(device.Deps{
 		DB: s.DB, Ledger: s.Ledger, Clock: s.Clock, Authorizer: s.Policy, People: s.Directory, Documents: reports{s.Signer},
-		Certificates: issued{s.CA}, Calendar: calendar, Agency: agencyKeeper, Place: place, Logger: s.Logger,
+		Certificates: issued{s.CA}, Calendar: s.Workdays, Agency: agencyKeeper, Place: place, Logger: s.Logger,
 	})
 	return err
 }

@@ -63,3 +63,15 @@ func signingKey(entry hsm.Entry) (*signer.Key, error) {
 	key.Chain = chain
 	return key, nil
 }
+
+// authorityKeys are the keys of the certification authority: new ones are made
+// as the configuration says.
+type authorityKeys struct {
+	*hsm.Client
+	backup bool
+}
+
+// Generate makes a key, for backup where that is configured.
+func (k authorityKeys) Generate(ctx context.Context, label, algorithm string) (crypto.PublicKey, error) {
+	return k.GenerateKey(ctx, hsm.NewKey{Label: label, Algorithm: algorithm, Backup: k.backup})
+}

@@ -102,7 +102,7 @@ func (s *System) caDeps() (ca.Deps, error) {
 	terms := s.Config.Registration
 	return ca.Deps{
 		Workdays: s.Workdays, Terms: ra.Terms{Issue: int(terms.IssueDays), Recover: int(terms.RecoverDays), Revoke: int(terms.RevokeDays)},
-		DB: s.DB, Keys: s.Keys, Ledger: s.Ledger, Clock: s.Clock, Directory: s.Directory, Authorizer: s.Policy, Logger: s.Logger,
+		DB: s.DB, Keys: authorityKeys{Client: s.Keys, backup: s.Config.HSM.BackupKeys}, Ledger: s.Ledger, Clock: s.Clock, Directory: s.Directory, Authorizer: s.Policy, Logger: s.Logger,
 		Profiles: profiles, Config: ca.Config{BaseURL: s.Config.PKI.URL, Root: ca.RootPlace(s.Config.CA.Root), RootGeneration: s.Config.CA.RootGeneration},
 	}, nil
 }

@@ -105,6 +105,9 @@ type System struct {
 	Drills    *drill.Service
 	Devices   *device.Service
 
+	// workerCommand and workerEnv start further key workers, for throw-away tokens.
+	workerCommand, workerEnv []string
+
 	reader  []string
 	http    *http.Client
 	closers []func() error
@@ -245,6 +248,7 @@ func (s *System) openKeys(ctx context.Context, o Options, cfg hsm.WorkerConfig) 
 	if err != nil {
 		return err
 	}
+	s.workerCommand, s.workerEnv = command, o.WorkerEnv
 	cfg.SocketPath = s.Path(dirRun, fileSocket)
 	client, supervisor, err := hsm.Open(ctx, hsm.Options{
 		Command: command, Env: o.WorkerEnv, Config: cfg, Standby: true, Logger: s.Logger,

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/antin-gov/antin/ca/profile"
@@ -34,25 +35,33 @@ type certificates struct {
 	profiles *profile.Set
 	linter   *profile.Linter
 	arc      string
+
+	mu sync.Mutex
+	// dummies are throw-away keys by kind, guarded by mu: one of RSA-4096 takes
+	// seconds to make.
+	dummies map[string]crypto.Signer
 }
 
-var _ ceremony.Certificates = certificates{}
+var _ ceremony.Certificates = (*certificates)(nil)
 
-// NewCertificates gives ceremonies the profiles of the product.
-func NewCertificates(policyArc string) (ceremony.Certificates, error) {
-	profiles, err := profile.Builtin()
-	if err != nil {
-		return nil, err
+// NewCertificates gives ceremonies the profiles; those of the product when nil.
+func NewCertificates(profiles *profile.Set, policyArc string) (ceremony.Certificates, error) {
+	if profiles == nil {
+		var err error
+		profiles, err = profile.Builtin()
+		if err != nil {
+			return nil, err
+		}
 	}
 	linter, err := profile.NewLinter()
 	if err != nil {
 		return nil, err
 	}
-	return certificates{profiles: profiles, linter: linter, arc: policyArc}, nil
+	return &certificates{profiles: profiles, linter: linter, arc: policyArc, dummies: map[string]crypto.Signer{}}, nil
 }
 
 // Template is the content of a certificate by its profile.
-func (c certificates) Template(o ceremony.CertificateOrder) (*x509.Certificate, error) {
+func (c *certificates) Template(o ceremony.CertificateOrder) (*x509.Certificate, error) {
 	p, err := c.profiles.Get(o.Profile)
 	if err != nil {
 		return nil, err
@@ -82,8 +91,8 @@ func (c certificates) Template(o ceremony.CertificateOrder) (*x509.Certificate, 
 }
 
 // Lint judges a content by a copy signed with a throw-away key.
-func (c certificates) Lint(template, issuer *x509.Certificate, issuerKey crypto.PublicKey) ([]string, error) {
-	dummy, err := profile.DummyKey(issuerKey)
+func (c *certificates) Lint(template, issuer *x509.Certificate, issuerKey crypto.PublicKey) ([]string, error) {
+	dummy, err := c.dummy(issuerKey)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +106,27 @@ func (c certificates) Lint(template, issuer *x509.Certificate, issuerKey crypto.
 	return c.linter.Check(copied.Raw)
 }
 
+// dummy is a throw-away key of the kind of pub.
+func (c *certificates) dummy(pub crypto.PublicKey) (crypto.Signer, error) {
+	kind, err := profile.KeyAlgorithm(pub)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dummies[kind] != nil {
+		return c.dummies[kind], nil
+	}
+	key, err := profile.DummyKey(pub)
+	if err != nil {
+		return nil, err
+	}
+	c.dummies[kind] = key
+	return key, nil
+}
+
 // Check judges a signed certificate.
-func (c certificates) Check(der []byte) ([]string, error) { return c.linter.Check(der) }
+func (c *certificates) Check(der []byte) ([]string, error) { return c.linter.Check(der) }
 
 // Documents signs and judges transcripts.
 type Documents struct{}

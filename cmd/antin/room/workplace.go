@@ -152,7 +152,7 @@ func (w *Workplace) open(ctx context.Context, o Options, client *hsm.Client, led
 		return fmt.Errorf("ledger of the ceremony: %w", err)
 	}
 	w.closers = append(w.closers, book.Close)
-	profiles, err := NewCertificates("")
+	profiles, err := NewCertificates(nil, "")
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ grants := {
 	"hsm.ceremony.read": {"ca-officer", "auditor"},
 	"hsm.backup.create": {"ca-officer"},
 	"hsm.backup.restore": {"ca-officer"},
+	"hsm.backup.test": {"ca-officer"},
 	"hsm.device.read": {"ca-officer", "registrar", "auditor"},
 	"hsm.device.register": {"ca-officer"},
 	"hsm.device.propose": {"ca-officer", "registrar"},
