@@ -31,7 +31,12 @@ type certificate struct {
 	SPKI      string     `bun:"spki_sha256"`
 	NotAfter  *time.Time `bun:"not_after"`
 	RevokedAt *time.Time `bun:"revoked_at"`
+	Cause     string     `bun:"revocation_cause"`
 }
+
+// causeHold stands beside a certificate that is on hold: it can still be
+// revoked.
+const causeHold = "hold"
 
 // about reads the certificate that a form is about, and completes the form by
 // it; nil for a new one.
@@ -51,7 +56,7 @@ func (d *Desk) about(ctx context.Context, f *Form) (*certificate, error) {
 	switch {
 	case c.State != "issued" && !(f.Kind == KindRevoke && c.State == "signed"):
 		return nil, fmt.Errorf("%w: certificate %s is %s", ErrForm, c.Serial, c.State)
-	case c.RevokedAt != nil:
+	case c.RevokedAt != nil && !(f.Kind == KindRevoke && c.Cause == causeHold):
 		return nil, fmt.Errorf("%w: certificate %s is revoked; ask for a new one", ErrForm, c.Serial)
 	case f.Kind.Certifies() && c.NotAfter != nil && now.After(*c.NotAfter):
 		return nil, fmt.Errorf("%w: certificate %s is expired; ask for a new one", ErrForm, c.Serial)

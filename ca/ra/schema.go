@@ -53,5 +53,44 @@ CREATE TABLE ca_request_document (
 	ledger_index BIGINT NOT NULL
 );
 CREATE INDEX ca_request_document_request ON ca_request_document (request_id);
+`}, {ID: "ca-ra/0002", SQL: `
+CREATE TABLE ca_bulk_job (
+	id TEXT PRIMARY KEY,
+	name TEXT NOT NULL,
+	sha256 TEXT NOT NULL,
+	state TEXT NOT NULL,
+	total BIGINT NOT NULL,
+	refused BIGINT NOT NULL,
+	head TEXT NOT NULL,
+	note TEXT NOT NULL DEFAULT '',
+	top_confirmed BOOLEAN NOT NULL DEFAULT FALSE,
+	created_by TEXT NOT NULL,
+	created_person TEXT NOT NULL DEFAULT '',
+	created_at TIMESTAMPTZ NOT NULL,
+	create_index BIGINT NOT NULL,
+	confirmed_by TEXT NOT NULL DEFAULT '',
+	confirmed_person TEXT NOT NULL DEFAULT '',
+	confirmed_at TIMESTAMPTZ,
+	decided_by TEXT NOT NULL DEFAULT '',
+	decided_at TIMESTAMPTZ,
+	decision_note TEXT NOT NULL DEFAULT '',
+	due_at TIMESTAMPTZ,
+	runner TEXT NOT NULL DEFAULT '',
+	lease_until TIMESTAMPTZ,
+	finished_at TIMESTAMPTZ
+);
+CREATE INDEX ca_bulk_job_order ON ca_bulk_job (create_index);
+CREATE TABLE ca_bulk_item (
+	job_id TEXT NOT NULL REFERENCES ca_bulk_job (id),
+	row_number BIGINT NOT NULL,
+	state TEXT NOT NULL,
+	reason TEXT NOT NULL DEFAULT '',
+	request_id TEXT NOT NULL DEFAULT '',
+	serial TEXT NOT NULL DEFAULT '',
+	not_after TIMESTAMPTZ,
+	cells TEXT NOT NULL,
+	PRIMARY KEY (job_id, row_number)
+);
+CREATE INDEX ca_bulk_item_state ON ca_bulk_item (job_id, state, row_number);
 `}}
 }

@@ -136,21 +136,26 @@ func (d *Desk) MakeKey(ctx context.Context, r *Request) error {
 // Done records that a request was carried out: certified under the serial
 // number, or, for the kinds that certify nothing, done.
 func (d *Desk) Done(ctx context.Context, r *Request, serial string) error {
-	if r.Kind.Certifies() {
-		return d.leave(ctx, r, StateIssued, serial)
+	return d.leave(ctx, r, ended(r.Kind), serial, nil)
+}
+
+func ended(k Kind) State {
+	if k.Certifies() {
+		return StateIssued
 	}
-	return d.leave(ctx, r, StateDone, serial)
+	return StateDone
 }
 
 // Release gives a request back whose issue failed.
 func (d *Desk) Release(ctx context.Context, r *Request) error {
-	return d.leave(ctx, r, StateApproved, "")
+	return d.leave(ctx, r, StateApproved, "", nil)
 }
 
 // leave ends the taking that r stands for, and no other: one that took longer
 // than issueLease may have been taken over meanwhile. What was certified is in
-// the ledger by the authority; the event carries the request's last entry.
-func (d *Desk) leave(ctx context.Context, r *Request, to State, serial string) error {
+// the ledger by the authority; the event carries the entry of the decision.
+// also, unless it is nil, is done in the same transaction.
+func (d *Desk) leave(ctx context.Context, r *Request, to State, serial string, also func(ctx context.Context, tx bun.Tx) error) error {
 	now := d.cfg.Clock.Now().UTC()
 	return d.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		q := tx.NewUpdate().Model((*Request)(nil)).Set("state = ?", to).Set("serial = ?", serial).
@@ -166,10 +171,13 @@ func (d *Desk) leave(ctx context.Context, r *Request, to State, serial string) e
 		if err != nil || n != 1 {
 			return fmt.Errorf("%w: request %s was taken over", ErrState, r.ID)
 		}
-		if to == StateApproved || r.DecideIndex == nil {
-			return nil
+		if to != StateApproved && r.DecideIndex != nil {
+			err = record(ctx, tx, Event{RequestID: r.ID, At: now, Act: ActionIssue, State: to, Account: r.IssuedBy, Note: serial, Index: *r.DecideIndex})
 		}
-		return record(ctx, tx, Event{RequestID: r.ID, At: now, Act: ActionIssue, State: to, Account: r.IssuedBy, Note: serial, Index: *r.DecideIndex})
+		if err == nil && also != nil {
+			err = also(ctx, tx)
+		}
+		return err
 	})
 }
 

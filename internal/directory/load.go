@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 
 	"github.com/uptrace/bun"
@@ -54,8 +55,13 @@ func parse(b []byte) (*File, error) {
 	return &f, f.check()
 }
 
-func (f *File) check() error {
-	agencies := make(map[string]bool, len(f.Agencies))
+func (f *File) check() error { return f.checkWith(nil, nil) }
+
+// checkWith says what is wrong with the file, where the entries that it refers
+// to may also be among the known ones.
+func (f *File) checkWith(knownAgencies, knownPeople map[string]bool) error {
+	agencies := make(map[string]bool, len(f.Agencies)+len(knownAgencies))
+	maps.Copy(agencies, knownAgencies)
 	for i := range f.Agencies {
 		err := f.Agencies[i].Check()
 		if err != nil {
@@ -74,7 +80,8 @@ func (f *File) check() error {
 			return fmt.Errorf("%w: agency %s: registrar %q is unknown", ErrInvalid, a.ID, a.RegistrarID)
 		}
 	}
-	people := make(map[string]bool, len(f.People))
+	people := make(map[string]bool, len(f.People)+len(knownPeople))
+	maps.Copy(people, knownPeople)
 	for _, p := range f.People {
 		if p.ID == "" || p.Name == "" || people[p.ID] {
 			return fmt.Errorf("%w: person %q without name or twice", ErrInvalid, p.ID)
@@ -82,14 +89,14 @@ func (f *File) check() error {
 		people[p.ID] = true
 	}
 	for _, p := range f.Positions {
-		if !people[p.PersonID] || !agencies[p.AgencyID] {
-			return fmt.Errorf("%w: position %s: person %q or agency %q is unknown", ErrInvalid, p.ID, p.PersonID, p.AgencyID)
+		if p.ID == "" || !people[p.PersonID] || !agencies[p.AgencyID] {
+			return fmt.Errorf("%w: position %q: person %q or agency %q is unknown", ErrInvalid, p.ID, p.PersonID, p.AgencyID)
 		}
 	}
 	for _, n := range f.Networks {
 		_, err := netip.ParsePrefix(n.CIDR)
-		if err != nil || !agencies[n.AgencyID] {
-			return fmt.Errorf("%w: network %s: %q of agency %q", ErrInvalid, n.ID, n.CIDR, n.AgencyID)
+		if n.ID == "" || err != nil || !agencies[n.AgencyID] {
+			return fmt.Errorf("%w: network %q: %q of agency %q", ErrInvalid, n.ID, n.CIDR, n.AgencyID)
 		}
 	}
 	return nil

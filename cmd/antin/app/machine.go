@@ -187,6 +187,17 @@ func (s *System) IssueRequest(ctx context.Context, id string) (*ca.Certificate, 
 	return cert, s.bind(ctx, request, cert)
 }
 
+// RunBulk carries out an approved file of requests; certificates of keys in the
+// token are bound to them.
+func (s *System) RunBulk(ctx context.Context, id string, run ra.Run) (*ra.Job, error) {
+	return s.CA.RunBulk(ctx, id, run, func(ctx context.Context, r *ra.Request, c *ca.Certificate) error {
+		if r.KeyLabel == "" {
+			return nil
+		}
+		return s.bind(ctx, r, c)
+	})
+}
+
 func (s *System) bindIssued(ctx context.Context, request *ra.Request) (*ca.Certificate, error) {
 	cert, err := s.CA.Get(ctx, request.Serial)
 	if err != nil {

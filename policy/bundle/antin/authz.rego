@@ -77,6 +77,8 @@ grants := {
 	"policy.agreement.resume": {"data-steward"},
 	"policy.agreement.terminate": {"data-steward"},
 	"policy.record.read": {"data-steward", "auditor"},
+	# a province's own agencies and people are brought in by the administrator alone
+	"directory.import": set(),
 	"ledger.read": everyone,
 }
 
