@@ -14,7 +14,7 @@ import (
 const (
 	// maxGroup bounds the writes of one transaction, so that the last of them
 	// does not hold up the first for long.
-	maxGroup = 128
+	maxGroup = 512
 	// groupWait bounds one transaction: the callers' own patience does not count
 	// for it, because it carries the writes of others.
 	groupWait = 30 * time.Second

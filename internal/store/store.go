@@ -7,6 +7,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -15,7 +16,7 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the PostgreSQL driver "pgx"
-	_ "github.com/mattn/go-sqlite3"    // registers the SQLite driver "sqlite3"
+	"github.com/mattn/go-sqlite3"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
@@ -32,6 +33,28 @@ const (
 // sqliteBusyTimeout is how long a writer waits for another process's write
 // (the command line beside the running server) before it gives up.
 const sqliteBusyTimeout = 15 * time.Second
+
+// sqliteCheckpoint is after how many pages of the write-ahead log SQLite copies
+// them into the database (64 MB). The default of 1,000 makes a load of small
+// random writes copy its pages every few transactions.
+const sqliteCheckpoint = 16_384
+
+// sqliteConnector opens connections to a SQLite file; the driver's own data
+// source name has no word for what a connection is told here.
+type sqliteConnector struct{ dsn string }
+
+// Connect opens a connection.
+func (c *sqliteConnector) Connect(context.Context) (driver.Conn, error) {
+	return c.Driver().Open(c.dsn)
+}
+
+// Driver is mattn's, with a first statement for each connection.
+func (c *sqliteConnector) Driver() driver.Driver {
+	return &sqlite3.SQLiteDriver{ConnectHook: func(conn *sqlite3.SQLiteConn) error {
+		_, err := conn.Exec(fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", sqliteCheckpoint), nil)
+		return err
+	}}
+}
 
 // ErrDSN means that a data source name is neither sqlite: nor postgres:.
 var ErrDSN = errors.New("store: unknown data source")
@@ -63,10 +86,7 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 		q.Set("_foreign_keys", "on")
 		q.Set("_txlock", "immediate")
 		q.Set("_busy_timeout", fmt.Sprint(sqliteBusyTimeout.Milliseconds()))
-		conn, err := sql.Open("sqlite3", "file:"+path+"?"+q.Encode())
-		if err != nil {
-			return nil, fmt.Errorf("open %s: %w", path, err)
-		}
+		conn := sql.OpenDB(&sqliteConnector{dsn: "file:" + path + "?" + q.Encode()})
 		conn.SetMaxOpenConns(maxSQLiteConns)
 		conn.SetMaxIdleConns(maxSQLiteConns)
 		db = &DB{DB: bun.NewDB(conn, sqlitedialect.New())}
