@@ -66,6 +66,8 @@ type tokenConfig struct {
 	sessions              int
 	// vault is set for the scheme of that name.
 	vault vaultConfig
+	// modules are shared by the tokens of a worker.
+	modules *modules
 }
 
 // URIs gives the tokens by URI, whichever way they were written.
@@ -107,11 +109,13 @@ func (c WorkerConfig) tokens() ([]tokenConfig, error) {
 	}
 	out := make([]tokenConfig, 0, len(uris))
 	labels := map[string]int{}
+	shared := &modules{}
 	for _, text := range uris {
 		t, err := c.token(text)
 		if err != nil {
 			return nil, fmt.Errorf("key worker: %w", err)
 		}
+		t.modules = shared
 		labels[t.label]++
 		out = append(out, t)
 	}

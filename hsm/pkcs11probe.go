@@ -67,7 +67,10 @@ func (t *token) probe(ctx context.Context) (Probe, error) {
 			return Probe{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		var a ProbedAlgorithm
-		t.hold(func() { a, err = p.algorithm(algorithm, false) })
+		err = t.within(false, func() error {
+			a, err = p.algorithm(algorithm, false)
+			return err
+		})
 		if err != nil {
 			return Probe{}, err
 		}
@@ -76,13 +79,6 @@ func (t *token) probe(ctx context.Context) (Probe, error) {
 	t.hold(func() { out.Wrap = p.wraps(out) })
 	t.hold(func() { out.Rates, out.Knee = p.rates(out) })
 	return out, nil
-}
-
-// hold runs f while the module is not being initialised again.
-func (t *token) hold(f func()) {
-	t.life.RLock()
-	defer t.life.RUnlock()
-	f()
 }
 
 // makesSessionKeys tries the two kinds that are nearly everywhere.

@@ -35,21 +35,27 @@ type tokenKey struct {
 	extractable bool
 }
 
-// token is an open token. Lock order: objects, then life.
+// token is an open PKCS#11 token. Lock order: objects, healing, the module's
+// life, life.
 type token struct {
-	cfg tokenConfig
-	log *slog.Logger
-	mod *pkcs11.Ctx
-	// shim signs; its functions are those of mod.
+	cfg    tokenConfig
+	log    *slog.Logger
+	module *module
+	// mod and shim are the module's; shim signs, mod does everything else.
+	mod  *pkcs11.Ctx
 	shim *shim
 
 	// objects serialises the making of objects and the listing of all: SoftHSM
 	// 2.6.1 loses objects and answers CKR_GENERAL_ERROR otherwise.
 	objects sync.Mutex
 
+	// healing is held by the one who heals the token.
+	healing sync.Mutex
 	// life is held for reading during calls of the module and for writing
-	// while the module is being initialised again. It guards the fields below.
-	life   sync.RWMutex
+	// while the token is found again. It guards the fields below.
+	life sync.RWMutex
+	// born is the epoch of the module in which the handles were made.
+	born   uint64
 	slot   uint
 	serial string
 	// anchor stays open: closing the last session of a token logs out and
@@ -58,7 +64,7 @@ type token struct {
 	// healed counts recoveries, so that of many requests that meet the same
 	// fault one heals it.
 	healed uint64
-	// lost says that the last re-initialisation failed.
+	// lost says that the token is gone until recover brings it back.
 	lost bool
 	// found are the keys by label.
 	found map[string]*tokenKey
@@ -74,46 +80,57 @@ type token struct {
 
 // openToken loads the module, finds the token, logs in and loads its keys.
 func openToken(cfg tokenConfig, log *slog.Logger) (*token, error) {
-	mod := pkcs11.New(cfg.module)
-	if mod == nil {
-		return nil, fmt.Errorf("%w: %s cannot be loaded as a PKCS#11 module", ErrUnavailable, cfg.module)
+	if cfg.modules == nil {
+		cfg.modules = &modules{}
 	}
-	t := &token{cfg: cfg, log: log, mod: mod}
-	t.pool = newSessionPool(cfg.sessions)
-	shim, err := openShim(cfg.module)
+	m, err := cfg.modules.use(cfg.module, log)
 	if err != nil {
-		mod.Destroy()
 		return nil, err
 	}
-	t.shim = shim
-	err = mod.Initialize()
-	if err != nil && !isCode(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
-		shim.close()
-		mod.Destroy()
-		return nil, fmt.Errorf("C_Initialize: %w", err)
+	t := &token{cfg: cfg, log: log, module: m, mod: m.lib, shim: m.shim, pool: newSessionPool(cfg.sessions)}
+	err = t.begin()
+	if classify(err) == cureModule {
+		// Another token of the module may have left it in a bad state.
+		err = m.reinitialise(t.born)
+		if err == nil {
+			err = t.begin()
+		}
 	}
-	err = t.start()
 	if err != nil {
 		return nil, errors.Join(err, t.close())
 	}
 	return t, nil
 }
 
-// close ends the sessions and unloads the module.
-func (t *token) close() error {
+// begin finds the token in the module as it is now.
+func (t *token) begin() error {
+	t.module.life.RLock()
+	defer t.module.life.RUnlock()
 	t.life.Lock()
 	defer t.life.Unlock()
-	err := t.mod.Finalize()
-	if err != nil && !isCode(err, pkcs11.CKR_CRYPTOKI_NOT_INITIALIZED) {
-		t.log.Warn("the module did not close cleanly", slog.Any("error", err))
+	t.pool.forget()
+	t.born = t.module.epoch
+	return t.start()
+}
+
+// close ends the sessions and gives the module back.
+func (t *token) close() error {
+	t.module.life.RLock()
+	t.life.Lock()
+	if t.born == t.module.epoch && t.anchor != 0 {
+		err := t.mod.CloseAllSessions(t.slot)
+		if err != nil {
+			t.log.Warn("the sessions did not close cleanly", slog.Any("error", err))
+		}
 	}
-	t.shim.close()
-	t.mod.Destroy()
+	t.life.Unlock()
+	t.module.life.RUnlock()
+	t.cfg.modules.release(t.module)
 	return nil
 }
 
-// start does what follows C_Initialize, with the login. The caller holds life for writing or
-// is the only user.
+// start does what follows C_Initialize, with the login; the caller holds life
+// for writing.
 func (t *token) start() error {
 	err := t.selectSlot()
 	if err != nil {
@@ -180,66 +197,105 @@ func (t *token) login() error {
 	return fmt.Errorf("log in to token %q: %w", t.cfg.label, err)
 }
 
-// heal does what a cure asks for, once for each epoch.
-func (t *token) heal(c cure, epoch uint64) error {
-	t.life.Lock()
-	defer t.life.Unlock()
-	if t.healed != epoch {
-		return nil // another request healed it
-	}
-	t.recoveries.Add(1)
-	var err error
-	if c == cureLogin || c == cureReload {
-		err = t.loadKeys()
-	}
-	if c == cureModule || classify(err) == cureModule || classify(err) == cureSession {
-		err = t.reinitialise()
-	}
+// heal logs in and finds the keys again, once for each fault. A token that is
+// lost it leaves to recover.
+func (t *token) heal(healed uint64) error {
+	t.healing.Lock()
+	defer t.healing.Unlock()
+	err := t.within(true, func() error {
+		if t.healed != healed {
+			return nil // another request healed it
+		}
+		t.recoveries.Add(1)
+		err := t.loadKeys()
+		if err != nil {
+			t.lost = classify(err) != curePIN
+			return err
+		}
+		t.healed++
+		return nil
+	})
 	if err != nil {
-		t.lost = true
-		return fmt.Errorf("recover the token: %w", err)
+		return fmt.Errorf("find the keys again: %w", err)
 	}
-	t.lost = false
-	t.healed++
-	t.log.Warn("token recovered", slog.Uint64("times", t.healed))
+	t.log.Warn("the session of a token was healed", slog.String("token", t.cfg.name))
 	return nil
 }
 
-// reinitialise finalises the module and begins anew; the caller holds life.
-func (t *token) reinitialise() error {
-	t.pool.forget()
-	err := t.mod.Finalize()
+// recover brings a lost token back: it finds the token anew, and initialises
+// the module anew when that does not help.
+func (t *token) recover(ctx context.Context) error {
+	t.healing.Lock()
+	defer t.healing.Unlock()
+	err := ctx.Err()
 	if err != nil {
-		t.log.Warn("the module did not finalise", slog.Any("error", err))
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	err = t.mod.Initialize()
-	if err != nil && !isCode(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
-		return fmt.Errorf("C_Initialize: %w", err)
+	t.recoveries.Add(1)
+	t.life.RLock()
+	lost, born := t.lost, t.born
+	t.life.RUnlock()
+	if lost {
+		err = t.module.reinitialise(born)
 	}
-	return t.start()
+	if err == nil {
+		err = t.begin()
+	}
+	if classify(err) == cureModule {
+		err = t.module.reinitialise(born)
+		if err == nil {
+			err = t.begin()
+		}
+	}
+	t.life.Lock()
+	defer t.life.Unlock()
+	t.lost = err != nil
+	if err != nil {
+		return fmt.Errorf("recover token %q: %w", t.cfg.name, err)
+	}
+	t.healed++
+	return nil
+}
+
+// within runs f while the module stays initialised, with life held for writing
+// or reading. It refuses when the token's handles are of an earlier epoch.
+func (t *token) within(writing bool, f func() error) error {
+	t.module.life.RLock()
+	defer t.module.life.RUnlock()
+	if writing {
+		t.life.Lock()
+		defer t.life.Unlock()
+	} else {
+		t.life.RLock()
+		defer t.life.RUnlock()
+	}
+	if t.lost {
+		return fmt.Errorf("%w: token %q is lost", ErrUnavailable, t.cfg.name)
+	}
+	if t.born != t.module.epoch {
+		return fmt.Errorf("%w: %w", ErrUnavailable, errStale)
+	}
+	return f()
 }
 
 // attempt runs do until it succeeds, the error cannot be healed, or the
-// attempts are used up. do runs with life held for reading.
+// attempts are used up. do runs with life held for reading. ErrUnavailable
+// says that the token is lost.
 func (t *token) attempt(ctx context.Context, do func() error) error {
 	wait := throttleWait
 	var last error
+	var seen uint64
 	for range maxAttempts {
 		err := ctx.Err()
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		t.life.RLock()
-		epoch, lost := t.healed, t.lost
-		if !lost {
-			last = do()
-		}
-		t.life.RUnlock()
-		c := classify(last)
-		if lost {
-			c = cureModule
-		}
-		switch c {
+		var healed uint64
+		last = t.within(false, func() error {
+			healed = t.healed
+			return do()
+		})
+		switch classify(last) {
 		case cureNone, cureFatal:
 			return last
 		case curePIN:
@@ -250,20 +306,38 @@ func (t *token) attempt(ctx context.Context, do func() error) error {
 		case cureSession:
 			// do has thrown its session away. The idle ones are likely lost too,
 			// and each would cost an attempt.
-			t.life.RLock()
-			t.pool.drain(t.mod)
-			t.life.RUnlock()
-		default:
-			err := t.heal(c, epoch)
+			t.hold(func() { t.pool.drain(t.mod) })
+		case cureLogin, cureReload:
+			err := t.heal(healed)
 			if err != nil {
-				if errors.Is(err, ErrPIN) {
-					return err
-				}
-				return fmt.Errorf("%w: %w", ErrUnavailable, err)
+				return t.gone(err, healed)
 			}
+		case cureModule:
+			return t.gone(last, healed)
 		}
+		seen = healed
 	}
-	return fmt.Errorf("%w: after %d attempts: %w", ErrUnavailable, maxAttempts, last)
+	return t.gone(fmt.Errorf("after %d attempts: %w", maxAttempts, last), seen)
+}
+
+// gone marks the token as lost, unless it was recovered since the fault.
+func (t *token) gone(cause error, healed uint64) error {
+	if errors.Is(cause, ErrPIN) || errors.Is(cause, ErrUnavailable) {
+		return cause
+	}
+	t.life.Lock()
+	t.lost = t.lost || t.healed == healed
+	t.life.Unlock()
+	return fmt.Errorf("%w: %w", ErrUnavailable, cause)
+}
+
+// hold runs f while the module is not being initialised again; not at all when
+// the token's handles are of an earlier epoch.
+func (t *token) hold(f func()) {
+	_ = t.within(false, func() error { // nothing to do for a token that is lost
+		f()
+		return nil
+	})
 }
 
 // lookup finds a key in memory.
@@ -275,26 +349,18 @@ func (t *token) lookup(label string) *tokenKey {
 
 // reload lists the objects again; the caller holds objects.
 func (t *token) reload(ctx context.Context) error {
-	t.life.Lock()
-	epoch := t.healed
-	c := cureModule
-	var err error
-	if !t.lost {
-		err = t.loadKeys()
-		c = classify(err)
-	}
-	t.life.Unlock()
-	switch c {
+	var healed uint64
+	err := t.within(true, func() error {
+		healed = t.healed
+		return t.loadKeys()
+	})
+	switch classify(err) {
 	case cureNone:
 		return ctx.Err()
 	case cureFatal, curePIN:
 		return err
 	}
-	err = t.heal(c, epoch)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return ctx.Err()
+	return t.gone(err, healed)
 }
 
 // keys gives all keys, sorted by label.
@@ -334,16 +400,4 @@ func (t *token) info() backendInfo {
 		Firmware: fmt.Sprintf("%d.%d", t.about.FirmwareVersion.Major, t.about.FirmwareVersion.Minor),
 		Lanes:    t.cfg.sessions, Sessions: t.pool.count() + 1, Recoveries: t.recoveries.Load(),
 	}
-}
-
-// recover initialises the module again and finds the keys.
-func (t *token) recover(ctx context.Context) error {
-	t.life.RLock()
-	epoch := t.healed
-	t.life.RUnlock()
-	err := ctx.Err()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return t.heal(cureModule, epoch)
 }
