@@ -49,7 +49,7 @@ func (ms *modules) use(path string, log *slog.Logger) (*module, error) {
 	if lib == nil {
 		return nil, fmt.Errorf("%w: %s cannot be loaded as a PKCS#11 module", ErrUnavailable, path)
 	}
-	shim, err := openShim(path)
+	shim, err := openShim(path, lib)
 	if err != nil {
 		lib.Destroy()
 		return nil, err
@@ -57,7 +57,6 @@ func (ms *modules) use(path string, log *slog.Logger) (*module, error) {
 	m = &module{path: path, log: log, lib: lib, shim: shim, epoch: 1, users: 1}
 	err = lib.Initialize()
 	if err != nil && !isCode(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
-		shim.close()
 		lib.Destroy()
 		return nil, fmt.Errorf("C_Initialize of %s: %w", path, err)
 	}
@@ -83,7 +82,6 @@ func (ms *modules) release(m *module) {
 	if err != nil && !isCode(err, pkcs11.CKR_CRYPTOKI_NOT_INITIALIZED) {
 		m.log.Warn("the module did not close cleanly", slog.Any("error", err))
 	}
-	m.shim.close()
 	m.lib.Destroy()
 }
 

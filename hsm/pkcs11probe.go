@@ -29,7 +29,8 @@ const (
 
 // prober makes throw-away keys in a session of its own.
 type prober struct {
-	t       *token
+	t *token
+	// session owns the keys, which end with it.
 	session pkcs11.SessionHandle
 	// stored says that the token makes no keys for a session only, so that they
 	// are stored and destroyed again.
@@ -47,13 +48,9 @@ func (t *token) probe(ctx context.Context) (Probe, error) {
 	t.objects.Lock()
 	defer t.objects.Unlock()
 	p := &prober{t: t}
-	err := t.attempt(ctx, func() error {
-		var err error
-		p.session, err = t.mod.OpenSession(t.slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
-		return err
-	})
+	err := p.open(ctx)
 	if err != nil {
-		return Probe{}, fmt.Errorf("open session: %w", err)
+		return Probe{}, err
 	}
 	defer t.hold(func() { _ = t.mod.CloseSession(p.session) }) // it may be lost by then
 	out := Probe{Means: "session keys", At: time.Now().UTC()}
@@ -66,11 +63,7 @@ func (t *token) probe(ctx context.Context) (Probe, error) {
 		if err != nil {
 			return Probe{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		var a ProbedAlgorithm
-		err = t.within(false, func() error {
-			a, err = p.algorithm(algorithm, false)
-			return err
-		})
+		a, err := p.try(ctx, algorithm)
 		if err != nil {
 			return Probe{}, err
 		}
@@ -79,6 +72,41 @@ func (t *token) probe(ctx context.Context) (Probe, error) {
 	t.hold(func() { out.Wrap = p.wraps(out) })
 	t.hold(func() { out.Rates, out.Knee = p.rates(out) })
 	return out, nil
+}
+
+// open opens the session of the keys.
+func (p *prober) open(ctx context.Context) error {
+	return p.t.attempt(ctx, func() error {
+		var err error
+		p.session, err = p.t.mod.OpenSession(p.t.slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
+		return err
+	})
+}
+
+// try tries one algorithm, and once more with the module initialised anew when
+// the token failed without naming a cause: a TPM has place for three keys, and
+// what fails may leave one there.
+func (p *prober) try(ctx context.Context, algorithm string) (a ProbedAlgorithm, err error) {
+	unclear := false
+	once := func() error {
+		a, unclear, err = p.algorithm(algorithm)
+		return err
+	}
+	err = p.t.within(false, once)
+	if err != nil || !unclear {
+		return a, err
+	}
+	p.t.life.Lock()
+	p.t.lost = true
+	p.t.life.Unlock()
+	err = p.t.recover(ctx)
+	if err == nil {
+		err = p.open(ctx)
+	}
+	if err != nil {
+		return a, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return a, p.t.within(false, once)
 }
 
 // makesSessionKeys tries the two kinds that are nearly everywhere.
@@ -132,17 +160,19 @@ func (p *prober) drop(k probedKey) error {
 	return errors.Join(p.t.mod.DestroyObject(p.session, k.private), p.t.mod.DestroyObject(p.session, k.public))
 }
 
-// algorithm tries one algorithm. Its error says that the token was lost.
-func (p *prober) algorithm(algorithm string, extractable bool) (ProbedAlgorithm, error) {
-	out := ProbedAlgorithm{Algorithm: algorithm}
+// algorithm tries one algorithm. It tells whether the token failed without
+// naming a cause; its error says that the token was lost.
+func (p *prober) algorithm(algorithm string) (out ProbedAlgorithm, unclear bool, err error) {
+	out = ProbedAlgorithm{Algorithm: algorithm}
 	began := time.Now()
-	key, err := p.make(algorithm, extractable)
-	if classify(err) == cureModule && !isCode(err, pkcs11.CKR_GENERAL_ERROR) {
-		return out, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	key, err := p.make(algorithm, false)
+	unclear = isCode(err, pkcs11.CKR_GENERAL_ERROR) || isCode(err, pkcs11.CKR_DEVICE_MEMORY)
+	if classify(err) == cureModule && !unclear {
+		return out, false, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if err != nil {
 		out.Error = err.Error()
-		return out, nil
+		return out, unclear, nil
 	}
 	out.Milliseconds = time.Since(began).Milliseconds()
 	for _, plan := range probePlans(key.pub) {
@@ -159,7 +189,7 @@ func (p *prober) algorithm(algorithm string, extractable bool) (ProbedAlgorithm,
 	if err != nil {
 		out.Error = "the throw-away key was not destroyed: " + err.Error()
 	}
-	return out, nil
+	return out, false, nil
 }
 
 // probePlans are the ways to sign that are tried with a key.
@@ -187,16 +217,18 @@ func probePlans(pub crypto.PublicKey) []signPlan {
 	return out
 }
 
-// sign makes a signature and verifies it outside the token.
+// sign makes a signature and verifies it outside the token. It has a session of
+// its own, because a failed one may leave the operation open.
 func (p *prober) sign(key probedKey, plan signPlan) error {
-	mech, data := plan.mechanism()
-	raw, err := p.t.shim.sign(p.session, key.private, mech, nil, data)
+	session, err := p.t.mod.OpenSession(p.t.slot, pkcs11.CKF_SERIAL_SESSION)
 	if err != nil {
-		// A failed C_Sign may leave the operation open.
-		_ = p.t.mod.CloseSession(p.session)
-		fresh, again := p.t.mod.OpenSession(p.t.slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
-		p.session = fresh
-		return errors.Join(err, again)
+		return fmt.Errorf("open session: %w", err)
+	}
+	defer func() { _ = p.t.mod.CloseSession(session) }() // it has served
+	mech, data := plan.mechanism()
+	raw, err := p.t.shim.sign(session, key.private, mech, nil, data)
+	if err != nil {
+		return err
 	}
 	sig, err := plan.finish(raw)
 	if err != nil {

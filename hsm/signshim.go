@@ -19,20 +19,20 @@ typedef ck_ulong (*ck_function)();
 // CK_FUNCTION_LIST: a version of two bytes, then pointers in the order of
 // pkcs11f.h, of which these are the 19th, the 43rd and the 44th.
 typedef struct { unsigned char major, minor; ck_function f[68]; } ck_function_list;
-typedef ck_ulong (*ck_get_function_list)(ck_function_list **);
 typedef ck_ulong (*ck_login)(ck_ulong, ck_ulong, const unsigned char *, ck_ulong);
 typedef ck_ulong (*ck_sign_init)(ck_ulong, ck_mechanism *, ck_ulong);
 typedef ck_ulong (*ck_sign)(ck_ulong, const unsigned char *, ck_ulong, unsigned char *, ck_ulong *);
 
-static void *antin_open(const char *path, ck_function_list **list) {
-	void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+// antin_list takes the function list out of the library's context, which begins
+// with the handle of dlopen and the list. The handle tells whether it still
+// does: dlopen gives the same one again for a module that is loaded.
+static ck_function_list *antin_list(const char *path, void **context) {
+	void *lib = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
 	if (lib == NULL) return NULL;
-	ck_get_function_list get = (ck_get_function_list)dlsym(lib, "C_GetFunctionList");
-	if (get == NULL || get(list) != 0 || *list == NULL) { dlclose(lib); return NULL; }
-	return lib;
+	ck_function_list *list = context[0] == lib ? context[1] : NULL;
+	dlclose(lib);
+	return list != NULL && (list->major == 2 || list->major == 3) ? list : NULL;
 }
-
-static void antin_close(void *lib) { dlclose(lib); }
 
 // antin_sign is C_SignInit, C_Login for this one use when there is a PIN, and
 // C_Sign. When hash is not 0 the mechanism has PSS parameters.
@@ -82,27 +82,26 @@ import (
 const maxSignature = 1024
 
 // shim signs in one crossing from Go to C, where the library needs three and
-// calls C_Sign twice. It uses the function list of the same module; everything
-// else goes through the library.
+// calls C_Sign twice. Everything else goes through the library. The function
+// list is the library's own: a module may give each caller of
+// C_GetFunctionList an instance of its own (p11-kit does), with sessions of its
+// own.
 type shim struct {
-	lib  unsafe.Pointer
 	list *C.ck_function_list
 }
 
-// openShim takes the function list of a module that is loaded already.
-func openShim(module string) (*shim, error) {
+// openShim takes the function list of a module that the library has loaded.
+func openShim(module string, lib *pkcs11.Ctx) (*shim, error) {
 	path := C.CString(module)
 	defer C.free(unsafe.Pointer(path))
-	s := &shim{}
-	s.lib = C.antin_open(path, &s.list)
-	if s.lib == nil {
-		return nil, fmt.Errorf("%w: %s cannot be loaded as a PKCS#11 module", ErrUnavailable, module)
+	// pkcs11.Ctx has one field, the pointer to its C structure.
+	context := *(*unsafe.Pointer)(unsafe.Pointer(lib))
+	s := &shim{list: C.antin_list(path, (*unsafe.Pointer)(context))}
+	if s.list == nil {
+		return nil, fmt.Errorf("%w: the functions of %s are not where this version of the PKCS#11 library keeps them", ErrUnsupported, module)
 	}
 	return s, nil
 }
-
-// close gives the module back.
-func (s *shim) close() { C.antin_close(s.lib) }
 
 // mechanism is a mechanism for C_SignInit; hash is 0 without PSS parameters.
 type mechanism struct{ mech, hash, mgf, salt uint }
