@@ -36,6 +36,29 @@ type Running struct {
 	Lose func(t testing.TB)
 
 	alive func() int
+	// direct are the settings that reach the token without p11-kit; nil when
+	// there are none.
+	direct *hsm.WorkerConfig
+}
+
+// Direct lends a client of a worker that reaches the token without p11-kit,
+// which forwards no wrapping of keys.
+func (r Running) Direct(t testing.TB, f func(*hsm.Client) error) error {
+	t.Helper()
+	if r.direct == nil {
+		t.Fatal("the token is reached by p11-kit only")
+	}
+	sup, err := hsm.StartWorker(t.Context(), Options(t, *r.direct))
+	if err != nil {
+		return err
+	}
+	defer sup.Close()
+	c, err := hsm.Dial(t.Context(), r.direct.SocketPath, hsm.ClientOptions{})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return f(c)
 }
 
 // Backends are all kinds of tokens that run on a plain machine.
@@ -84,7 +107,9 @@ func startSoftHSM(t testing.TB) Running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return behindKit(t, "antin-test", hsm.DefaultModule, strings.TrimSpace(string(pin)), command{path: "p11-kit", env: env})
+	r := behindKit(t, "antin-test", hsm.DefaultModule, strings.TrimSpace(string(pin)), command{path: "p11-kit", env: env})
+	r.direct = &cfg
+	return r
 }
 
 // startOpencryptoki is the software token of opencryptoki. Its daemon and its
