@@ -89,7 +89,8 @@ type backendInfo struct {
 	Label, Serial string
 	// Manufacturer, Model and Firmware are what the token says of itself.
 	Manufacturer, Model, Firmware string
-	// Lanes is how many signatures are made at the same time.
+	// Lanes is how many signatures are worked on at the same time: those in the
+	// token, and those that are verified meanwhile.
 	Lanes int
 	// Sessions is how many sessions are open.
 	Sessions int

@@ -116,6 +116,9 @@ func (s *tokenSet) do(m *member, busy *atomic.Int64, job *signJob) {
 	case err == nil:
 		m.signatures.Add(1)
 		job.to.reply(job, sig, nil)
+		if job.plan.scheme == schemeEdDSA && b.info().Kind == schemePKCS11 && s.leaked.Add(1) == s.leakMost {
+			close(s.worn)
+		}
 	case lost(err) || errors.Is(err, ErrPIN) || errors.Is(err, ErrKeyMismatch):
 		s.failed(m, err)
 		s.elsewhere(m, job, err)

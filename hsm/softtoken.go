@@ -18,6 +18,9 @@ import (
 // tokenLabelSize is the fixed length of a token label (PKCS#11 v2.40 §5.5).
 const tokenLabelSize = 32
 
+// plainLabel are the characters of a label that is part of a file's name.
+const plainLabel = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
 // SoftToken describes a SoftHSM token to make.
 type SoftToken struct {
 	// Dir receives softhsm2.conf, the folder "tokens" and the PIN files.
@@ -29,6 +32,9 @@ type SoftToken struct {
 	// PIN and SOPIN are made at random when empty. Both are written to files
 	// of mode 0600 in Dir and nowhere else.
 	PIN, SOPIN string
+	// Beside makes one more token beside those that Dir holds; its PIN files
+	// carry its label, which then is letters, digits, "-" and "_" only.
+	Beside bool
 	// Command and Env start the key worker, as in Options.
 	Command []string
 	Env     []string
@@ -42,6 +48,9 @@ type SoftToken struct {
 func InitSoftToken(ctx context.Context, s SoftToken) (WorkerConfig, error) {
 	if s.Label == "" || len(s.Label) > tokenLabelSize {
 		return WorkerConfig{}, fmt.Errorf("token label %q: 1 to %d bytes", s.Label, tokenLabelSize)
+	}
+	if s.Beside && strings.Trim(s.Label, plainLabel) != "" {
+		return WorkerConfig{}, fmt.Errorf("%w: token label %q: letters, digits, - and _ only", ErrBadRequest, s.Label)
 	}
 	cfg, soPINFile, err := s.prepare()
 	if err != nil {
@@ -74,12 +83,18 @@ func (s SoftToken) prepare() (WorkerConfig, string, error) {
 		PINFile: filepath.Join(dir, "pin"), SoftHSMConf: filepath.Join(dir, "softhsm2.conf"),
 	}
 	soPINFile := filepath.Join(dir, "so-pin")
+	if s.Beside {
+		cfg.PINFile += "-" + s.Label
+		soPINFile += "-" + s.Label
+	}
 	conf := "directories.tokendir = " + tokens + "\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n"
 	// The PIN file comes first: O_EXCL makes it the guard against a second
 	// initialisation of the same folder.
-	for _, f := range []struct{ path, text string }{
-		{cfg.PINFile, randomPIN(s.PIN) + "\n"}, {soPINFile, randomPIN(s.SOPIN) + "\n"}, {cfg.SoftHSMConf, conf},
-	} {
+	files := []struct{ path, text string }{{cfg.PINFile, randomPIN(s.PIN) + "\n"}, {soPINFile, randomPIN(s.SOPIN) + "\n"}, {cfg.SoftHSMConf, conf}}
+	if s.Beside {
+		files = files[:2] // the settings are there
+	}
+	for _, f := range files {
 		err := writeNew(f.path, f.text)
 		if err != nil {
 			return WorkerConfig{}, "", err

@@ -144,7 +144,12 @@ func (s *Supervisor) run(ctx context.Context, c *child) {
 		if time.Since(started) > steadyTime {
 			backoff = firstBackoff
 		}
-		s.opts.Logger.Warn("the key worker died and is started again", slog.Any("cause", c.err), slog.Duration("pause", backoff))
+		if c.err == nil {
+			backoff = firstBackoff
+			s.opts.Logger.Info("the key worker ended in good order and is started anew")
+		} else {
+			s.opts.Logger.Warn("the key worker died and is started again", slog.Any("cause", c.err), slog.Duration("pause", backoff))
+		}
 		var ok bool
 		c, ok = s.restart(ctx, &backoff)
 		if !ok {

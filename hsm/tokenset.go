@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,6 +39,12 @@ type tokenSet struct {
 	stop    context.CancelFunc
 	repairs sync.WaitGroup
 	lanes   sync.WaitGroup
+
+	// leaked counts signatures that leak memory in some modules; worn is closed
+	// when there were leakMost.
+	leaked   atomic.Int64
+	leakMost int64
+	worn     chan struct{}
 
 	// pinRefused is closed once every token refused its PIN.
 	pinRefused chan struct{}
@@ -95,7 +102,7 @@ func openTokens(ctx context.Context, cfgs []tokenConfig, log *slog.Logger) (*tok
 
 // newTokenSet makes a set without tokens.
 func newTokenSet(ctx context.Context, log *slog.Logger) *tokenSet {
-	s := &tokenSet{log: log, routes: map[string]*route{}, turned: make(chan struct{}), pinRefused: make(chan struct{})}
+	s := &tokenSet{log: log, routes: map[string]*route{}, turned: make(chan struct{}), worn: make(chan struct{}), leakMost: recycleAfter, pinRefused: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	return s
 }

@@ -40,7 +40,7 @@ type TokenInfo struct {
 	Cause string    `json:"cause,omitempty"`
 
 	Keys int `json:"keys"`
-	// Lanes is how many signatures it makes at the same time, Sessions how many
+	// Lanes is how many signatures it works on at the same time, Sessions how many
 	// sessions are open, Outstanding how many signatures it owes.
 	Lanes       int `json:"lanes"`
 	Sessions    int `json:"sessions"`

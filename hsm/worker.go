@@ -135,6 +135,9 @@ func runWorker(ctx context.Context, cfg WorkerConfig, log *slog.Logger, ready fu
 	if err != nil {
 		return err
 	}
+	if cfg.RecycleAfter > 0 {
+		set.leakMost = cfg.RecycleAfter
+	}
 	srv := &workerServer{tokens: set, log: log, started: time.Now(), hung: make(chan struct{})}
 	var conns sync.WaitGroup
 	serveCtx, stop := context.WithCancel(ctx)
@@ -218,6 +221,9 @@ func (s *workerServer) wait(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			return nil
+		case <-s.tokens.worn:
+			s.log.Info("the key worker ends in good order, to be started anew")
 			return nil
 		case <-s.tokens.pinRefused:
 			return fmt.Errorf("%w while logging in again", ErrPIN)

@@ -82,6 +82,44 @@ func TestNoSignatureIsLostOrWrongWhileTheWorkerIsKilled(t *testing.T) {
 	}
 }
 
+func TestAWornWorkerIsReplacedInGoodOrder(t *testing.T) {
+	cfg := hsmtest.Init(t)
+	cfg.RecycleAfter = 100
+	sup, err := hsm.StartWorker(t.Context(), hsmtest.Options(t, cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sup.Close()
+	c, err := hsm.Dial(t.Context(), cfg.SocketPath, hsm.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = c.Generate(t.Context(), "ed", "Ed25519")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Signer(t.Context(), "ed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				err := signAndVerify(s, crypto.Hash(0), nil)
+				if err != nil {
+					t.Errorf("signature lost: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if sup.Restarts() < 3 {
+		t.Errorf("400 signatures with a worker for each 100: %d restarts", sup.Restarts())
+	}
+}
+
 func TestAWorkerThatStaysAwayGivesATypedErrorInTime(t *testing.T) {
 	tok := hsmtest.NewToken(t)
 	_, err := tok.Client.Generate(t.Context(), "k", "EC-P256")

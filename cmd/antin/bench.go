@@ -43,6 +43,7 @@ func (e *env) benchCommand() *cobra.Command {
 	bench.Flags().IntVar(&workers, "workers", 8, "at the same time")
 	bench.Flags().StringVar(&key, "key", "demo-official", "label of the key")
 	cmd.AddCommand(bench, e.benchCA())
+	cmd.AddCommand(e.benchHSM())
 	return cmd
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/antin-gov/antin/hsm"
 	"github.com/antin-gov/antin/incident/ingest"
 )
 
@@ -22,12 +23,20 @@ type figures struct {
 	consumer func() ingest.Stats
 
 	signatures, recoveries, refused, restarts, keys, entries, batches, stored, duplicates, dead *prometheus.Desc
+	tokenState, tokenLosses, tokenSignatures, tokenOutstanding                                  *prometheus.Desc
 }
 
 func newFigures(s *System, consumer func() ingest.Stats) *figures {
 	desc := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
+	ofToken := func(name, help string, more ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, append([]string{"token"}, more...), nil)
+	}
 	return &figures{
-		s: s, consumer: consumer,
+		tokenState:       ofToken("antin_hsm_token_state", "1 for the state that the token is in.", "state"),
+		tokenLosses:      ofToken("antin_hsm_token_losses_total", "Times the token was lost since the present key worker began."),
+		tokenSignatures:  ofToken("antin_hsm_token_signatures_total", "Signatures of the token since the present key worker began."),
+		tokenOutstanding: ofToken("antin_hsm_token_outstanding", "Signatures that the token owes."),
+		s:                s, consumer: consumer,
 		signatures: desc("antin_hsm_signatures_total", "Signatures made by the present key worker."),
 		recoveries: desc("antin_hsm_recoveries_total", "Times the present key worker healed its token session or module."),
 		refused:    desc("antin_hsm_refused_total", "Signatures that did not verify and were not released."),
@@ -43,7 +52,7 @@ func newFigures(s *System, consumer func() ingest.Stats) *figures {
 
 // Describe implements prometheus.Collector.
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{f.signatures, f.recoveries, f.refused, f.restarts, f.keys, f.entries, f.batches, f.stored, f.duplicates, f.dead} {
+	for _, d := range []*prometheus.Desc{f.signatures, f.recoveries, f.refused, f.restarts, f.keys, f.entries, f.batches, f.stored, f.duplicates, f.dead, f.tokenState, f.tokenLosses, f.tokenSignatures, f.tokenOutstanding} {
 		out <- d
 	}
 }
@@ -62,6 +71,7 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 		count(f.recoveries, health.Recoveries)
 		count(f.refused, health.Refused)
 		out <- prometheus.MustNewConstMetric(f.keys, prometheus.GaugeValue, float64(health.Keys))
+		f.collectTokens(out, health.Tokens)
 	}
 	count(f.restarts, uint64(f.s.Worker.Restarts()))
 	size, err := f.s.Ledger.Size(ctx)
@@ -73,6 +83,16 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	count(f.stored, stats.Stored)
 	count(f.duplicates, stats.Duplicates)
 	count(f.dead, stats.Dead)
+}
+
+// collectTokens tells of each token.
+func (f *figures) collectTokens(out chan<- prometheus.Metric, tokens []hsm.TokenInfo) {
+	for _, t := range tokens {
+		out <- prometheus.MustNewConstMetric(f.tokenState, prometheus.GaugeValue, 1, t.Name, string(t.State))
+		out <- prometheus.MustNewConstMetric(f.tokenLosses, prometheus.CounterValue, float64(t.Losses), t.Name)
+		out <- prometheus.MustNewConstMetric(f.tokenSignatures, prometheus.CounterValue, float64(t.Signatures), t.Name)
+		out <- prometheus.MustNewConstMetric(f.tokenOutstanding, prometheus.GaugeValue, float64(t.Outstanding), t.Name)
+	}
 }
 
 func (s *server) startMetrics(ctx context.Context) (err error) {

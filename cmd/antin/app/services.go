@@ -16,6 +16,7 @@ import (
 	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/ca/ra"
+	"github.com/antin-gov/antin/hsm/custody"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/directory"
 	"github.com/antin-gov/antin/internal/trust"
@@ -67,6 +68,10 @@ func (s *System) openServices(ctx context.Context) error {
 		return err
 	}
 	err = s.openDevices()
+	if err != nil {
+		return err
+	}
+	s.Custody, err = custody.New(custody.Deps{Tokens: s.Keys, Ledger: s.Ledger, Authorizer: s.Policy, Logger: s.Logger})
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/antin-gov/antin/ca/reorg"
 	"github.com/antin-gov/antin/hsm"
 	"github.com/antin-gov/antin/hsm/ceremony"
+	"github.com/antin-gov/antin/hsm/custody"
 	"github.com/antin-gov/antin/hsm/device"
 	"github.com/antin-gov/antin/hsm/vault"
 	"github.com/antin-gov/antin/incident"
@@ -104,6 +105,7 @@ type System struct {
 	Incidents *incident.Service
 	Drills    *drill.Service
 	Devices   *device.Service
+	Custody   *custody.Service
 
 	// workerCommand and workerEnv start further key workers, for throw-away tokens.
 	workerCommand, workerEnv []string
@@ -202,6 +204,7 @@ func (s *System) workerConfig() (hsm.WorkerConfig, error) {
 	}
 	cfg.Tokens, cfg.Environment = s.Config.HSM.Tokens, s.Config.HSM.Environment
 	cfg.Vault = vaultServer(s.Config.HSM.Vault)
+	cfg.Measured = s.measuredSessions()
 	if s.Config.HSM.Sessions > 0 {
 		cfg.Sessions = int(s.Config.HSM.Sessions)
 	}

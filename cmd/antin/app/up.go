@@ -117,6 +117,7 @@ func (s *server) start(ctx context.Context) error {
 			return err
 		}
 	}
+	s.run(ctx, "tokens", s.Custody.Watch)
 	s.run(ctx, "certificate status", s.CA.Run)
 	s.run(ctx, "incident clocks", s.Incidents.Run)
 	return s.startDrills(ctx)

@@ -125,3 +125,10 @@ test_a_ceremony_is_run_by_officers_alone if {
 	may(["ca-officer"], "hsm.ceremony.run", {})
 	refused(["official", "auditor"], "hsm.ceremony.run", {}, "role")
 }
+
+test_an_officer_drains_a_token_and_a_registrar_does_not if {
+	may(["ca-officer"], "hsm.token.state", {})
+	refused(["registrar"], "hsm.token.state", {}, "role")
+	refused(["auditor"], "hsm.token.probe", {}, "role")
+	may(["auditor"], "hsm.token.read", {})
+}
