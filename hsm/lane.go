@@ -195,7 +195,7 @@ func (m *member) mustVerify(label string, epoch uint64, plan signPlan) bool {
 	if !ok || proved != epoch {
 		return true
 	}
-	if int(m.outstanding.Load()) < runtime.GOMAXPROCS(0) {
+	if int(m.outstanding.Load()) < runtime.NumCPU() {
 		return true
 	}
 	return m.unchecked.Add(1)%verifyOneIn == 0

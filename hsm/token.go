@@ -399,6 +399,6 @@ func (t *token) info() backendInfo {
 	return backendInfo{
 		Kind: schemePKCS11, Label: t.cfg.label, Serial: t.serial, Manufacturer: t.about.ManufacturerID, Model: t.about.Model,
 		Firmware: fmt.Sprintf("%d.%d", t.about.FirmwareVersion.Major, t.about.FirmwareVersion.Minor),
-		Lanes:    t.cfg.sessions + runtime.GOMAXPROCS(0), Sessions: t.pool.count() + 1, Recoveries: t.recoveries.Load(),
+		Lanes:    t.cfg.sessions + runtime.NumCPU(), Sessions: t.pool.count() + 1, Recoveries: t.recoveries.Load(),
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -60,12 +61,16 @@ func (s *Service) may(ctx context.Context, action, object string, detail map[str
 	if err != nil {
 		return err
 	}
-	_, err = s.d.Ledger.Append(ctx, ledger.Entry{Kind: "hsm." + action, Actor: subject.AccountID, Object: object, Detail: detail})
+	_, err = s.d.Ledger.Append(ctx, ledger.Entry{Kind: "hsm." + action, Actor: subject.AccountID, Object: identifier(object), Detail: detail})
 	if err != nil {
 		return fmt.Errorf("record %s of %s: %w", action, object, err)
 	}
 	return nil
 }
+
+// identifier makes a label fit for the ledger, whose objects are ASCII without
+// blanks.
+func identifier(label string) string { return url.PathEscape(label) }
 
 // List tells the state of each token.
 func (s *Service) List(ctx context.Context) ([]hsm.TokenInfo, error) {
@@ -85,8 +90,15 @@ func (s *Service) SetState(ctx context.Context, token string, state hsm.TokenSta
 	return s.d.Tokens.SetState(ctx, token, state)
 }
 
-// Probe finds out what a token does.
+// Probe finds out what a token does; empty means the first.
 func (s *Service) Probe(ctx context.Context, token string) (hsm.Probe, error) {
+	if token == "" {
+		infos, err := s.d.Tokens.Tokens(ctx)
+		if err != nil {
+			return hsm.Probe{}, err
+		}
+		token = infos[0].Name // a worker has one at least
+	}
 	err := s.may(ctx, "token.probe", token, nil)
 	if err != nil {
 		return hsm.Probe{}, err
@@ -110,7 +122,7 @@ func (s *Service) Generate(ctx context.Context, k hsm.NewKey) (crypto.PublicKey,
 		return nil, fmt.Errorf("key %q: %w", k.Label, err)
 	}
 	digest := sha256.Sum256(spki)
-	_, err = s.d.Ledger.Append(ctx, ledger.Entry{Kind: "hsm.key.generated", Actor: auth.SubjectFrom(ctx).AccountID, Object: k.Label, Digest: hex.EncodeToString(digest[:])})
+	_, err = s.d.Ledger.Append(ctx, ledger.Entry{Kind: "hsm.key.generated", Actor: auth.SubjectFrom(ctx).AccountID, Object: identifier(k.Label), Digest: hex.EncodeToString(digest[:])})
 	if err != nil {
 		return nil, fmt.Errorf("record key %q: %w", k.Label, err)
 	}
@@ -170,7 +182,7 @@ func (s *Service) note(ctx context.Context, before, now hsm.TokenInfo, known boo
 		return nil
 	}
 	s.d.Logger.Warn("a token changed", slog.String("token", now.Name), slog.String("state", string(now.State)), slog.Uint64("losses", now.Losses))
-	_, err := s.d.Ledger.Append(ctx, ledger.Entry{Kind: "hsm.token.changed", Actor: "system:hsm", Object: now.Name, Detail: map[string]string{
+	_, err := s.d.Ledger.Append(ctx, ledger.Entry{Kind: "hsm.token.changed", Actor: "system:hsm", Object: identifier(now.Name), Detail: map[string]string{
 		"from": string(before.State), "to": string(now.State), "losses": strconv.FormatUint(now.Losses-before.Losses, 10), "serial": now.Serial}})
 	return err
 }
