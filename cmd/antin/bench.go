@@ -20,30 +20,7 @@ import (
 
 func (e *env) benchCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Load programs"}
-	var n, workers int
-	var key string
-	bench := &cobra.Command{
-		Use: "hsm", Short: "Sign many digests with a key of the token and verify each signature", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
-				result, err := benchKeys(ctx, s, key, n, workers)
-				if err != nil {
-					return err
-				}
-				err = e.show(result, "%d signatures in %.1f s (%.0f/s): %d wrong, %d lost, longest gap %s\n",
-					result.Signed, result.Seconds, result.PerSecond, result.Wrong, result.Lost, result.LongestGap)
-				if err == nil && result.Wrong+result.Lost > 0 {
-					return answer(exitNo)
-				}
-				return err
-			})
-		},
-	}
-	bench.Flags().IntVarP(&n, "number", "n", 1000, "signatures")
-	bench.Flags().IntVar(&workers, "workers", 8, "at the same time")
-	bench.Flags().StringVar(&key, "key", "demo-official", "label of the key")
-	cmd.AddCommand(bench, e.benchCA())
-	cmd.AddCommand(e.benchHSM())
+	cmd.AddCommand(e.benchHSM(), e.benchCA())
 	return cmd
 }
 
