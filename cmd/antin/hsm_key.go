@@ -62,7 +62,7 @@ func (e *env) hsmKeyGenerate() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&key.Algorithm, "algorithm", "EC-P256", strings.Join(hsm.Algorithms(), ", "))
 	cmd.Flags().StringVar(&key.Token, "token", "", "the token; the first active one when empty")
-	cmd.Flags().BoolVar(&key.Backup, "backup", false, "the key may leave the token encrypted (antin hsm key backup); cannot be decided later")
+	cmd.Flags().BoolVar(&key.Backup, "backup", false, "the key may leave the token encrypted (antin hsm backup); cannot be decided later")
 	return cmd
 }
 
