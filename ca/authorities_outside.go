@@ -25,12 +25,9 @@ func (a *Authorities) ImportChain(ctx context.Context, name string, chainPEM []b
 	if err != nil {
 		return nil, err
 	}
-	if len(chainPEM) > maxChainFile {
-		return nil, fmt.Errorf("%w: chain over %d bytes", ErrImport, maxChainFile)
-	}
-	certs, err := trust.ParsePEM(chainPEM)
+	certs, err := parseChain(chainPEM)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrImport, err)
+		return nil, err
 	}
 	of, row, key, err := a.subject(ctx, name)
 	if err != nil {
@@ -78,6 +75,18 @@ func (a *Authorities) ImportChain(ctx context.Context, name string, chainPEM []b
 	}
 	a.i.actor = who
 	return a.get(name), a.i.units(ctx)
+}
+
+// parseChain reads the certificates of a chain that is brought.
+func parseChain(text []byte) ([]*x509.Certificate, error) {
+	if len(text) > maxChainFile {
+		return nil, fmt.Errorf("%w: chain over %d bytes", ErrImport, maxChainFile)
+	}
+	certs, err := trust.ParsePEM(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrImport, err)
+	}
+	return certs, nil
 }
 
 // subject finds the authority by its name, waiting or not, and its public key.

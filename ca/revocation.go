@@ -2,6 +2,7 @@ package ca
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -212,6 +213,10 @@ func (s *Service) publishChange(ctx context.Context, row *Certificate) {
 	}
 	for _, scope := range scopes {
 		err = s.public.crls.Changed(ctx, scope)
+		if errors.Is(err, crl.ErrAway) {
+			s.deps.Logger.WarnContext(ctx, "the list is signed elsewhere: take the change there (antin ca issuer request)", "list", scope.Name(false))
+			continue
+		}
 		if err != nil {
 			s.deps.Logger.ErrorContext(ctx, "CRL not made at change", "list", scope.Name(false), "error", err)
 		}
