@@ -85,7 +85,7 @@ func (s *Service) revokeOld(ctx context.Context, r *ra.Request) (*Certificate, e
 }
 
 func (s *Service) issueRequest(ctx context.Context, r *ra.Request) (*Certificate, error) {
-	left, err := s.leftOver(ctx, r)
+	left, err := s.leftOver(ctx, r.ID, r.IssuedBy)
 	if err != nil || left != nil {
 		return left, err
 	}

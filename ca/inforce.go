@@ -79,7 +79,7 @@ func (s *Service) Reissue(ctx context.Context, serial, agencyID, id string) (*Ce
 	if err != nil {
 		return nil, fmt.Errorf("change %s: %w", serial, err)
 	}
-	left, err := s.leftOver(ctx, &ra.Request{ID: id, IssuedBy: who.AccountID})
+	left, err := s.leftOver(ctx, id, who.AccountID)
 	if err != nil || left != nil {
 		return left, err
 	}

@@ -71,12 +71,12 @@ func (s *Service) Requests(ctx context.Context, state ra.State) ([]ra.Request, e
 // leftOver finishes what a crash left of an earlier issue of the request. A
 // certificate that was signed is recorded and taken; an intent without a
 // certificate is given up, with a word in the ledger.
-func (s *Service) leftOver(ctx context.Context, r *ra.Request) (*Certificate, error) {
+func (s *Service) leftOver(ctx context.Context, requestID, actor string) (*Certificate, error) {
 	var rows []Certificate
-	err := s.deps.DB.NewSelect().Model(&rows).Where("request_id = ?", r.ID).
+	err := s.deps.DB.NewSelect().Model(&rows).Where("request_id = ?", requestID).
 		Where("state IN (?, ?, ?, ?, ?)", StateReserved, StateIntent, StateSigned, StateIssued, StateReplayed).OrderExpr("created_at").Scan(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("look for an earlier issue of %s: %w", r.ID, err)
+		return nil, fmt.Errorf("look for an earlier issue of %s: %w", requestID, err)
 	}
 	var found *Certificate
 	for i := range rows {
@@ -85,10 +85,10 @@ func (s *Service) leftOver(ctx context.Context, r *ra.Request) (*Certificate, er
 		case StateIssued, StateReplayed:
 			found = row
 		case StateSigned:
-			o := order{requestID: r.ID, agencyID: row.AgencyID, actor: r.IssuedBy}
+			o := order{requestID: requestID, agencyID: row.AgencyID, actor: actor}
 			found, err = s.engine.finish(ctx, row, o)
 		default:
-			err = s.abandon(ctx, row, r.IssuedBy)
+			err = s.abandon(ctx, row, actor)
 		}
 		if err != nil {
 			return nil, err
@@ -141,6 +141,10 @@ type ServiceForm struct {
 	IPs      []net.IP
 	// CSR is a PKCS#10 request, DER or PEM.
 	CSR []byte
+	// RequestID names what the certificate is issued for, such as an ACME
+	// order: a second issue for it takes up what a crash left of the first, and
+	// certifies nothing twice. The caller sees to it that no two run at a time.
+	RequestID string
 	// Actor is "system:PART" when no person is signed in.
 	Actor string
 }
@@ -188,5 +192,11 @@ func (s *Service) IssueService(ctx context.Context, f ServiceForm) (*Certificate
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ra.ErrForm, err)
 	}
-	return s.issue(ctx, p, csr, facts, order{actor: actor})
+	if f.RequestID != "" {
+		left, err := s.leftOver(ctx, f.RequestID, actor)
+		if err != nil || left != nil {
+			return left, err
+		}
+	}
+	return s.issue(ctx, p, csr, facts, order{requestID: f.RequestID, actor: actor})
 }

@@ -46,6 +46,8 @@ func (e *env) caCommand() *cobra.Command {
 		e.caProof(),
 		e.caRoot(),
 		e.caIssuer(),
+		e.caACME(),
+		e.caEST(),
 	)
 	cmd.AddCommand(e.registrationCommands()...)
 	return cmd

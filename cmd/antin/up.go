@@ -58,11 +58,13 @@ func (e *env) announce(a app.Addresses, demo bool, took time.Duration) {
   Console            https://localhost%s   (also %s)
   Check a signature  https://localhost%s/verify   (open to anyone)
   OCSP, CRL, TSA     http://%s
+  ACME for machines  https://localhost%s/acme/directory
+  EST for machines   https://%s/.well-known/est/
   Data gateway       https://%s   (mutual TLS)
   Sensors (NATS)     tls://%s     (mutual TLS)
   Metrics            http://%s/metrics
   Data folder        %s
-`, took.Seconds(), port(a.Console), a.Console, port(a.Console), a.PKI, a.Gateway, a.Bus, a.Metrics, e.data)
+`, took.Seconds(), port(a.Console), a.Console, port(a.Console), a.PKI, port(a.Console), a.EST, a.Gateway, a.Bus, a.Metrics, e.data)
 	if !demo {
 		return
 	}

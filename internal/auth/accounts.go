@@ -14,6 +14,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/internal/seal"
 	"github.com/antin-gov/antin/internal/store"
 )
 
@@ -77,7 +78,7 @@ type NewAccount struct {
 type Accounts struct {
 	db     *store.DB
 	clock  clock.Clock
-	sealer *sealer
+	sealer *seal.Key
 	// decoy is checked when the name is unknown, so that the answer takes as
 	// long as for a known one.
 	decoy string
@@ -99,7 +100,7 @@ func (as *Accounts) check(ctx context.Context, phc, password string) (bool, erro
 // OpenAccounts opens the accounts of db; the key of their TOTP secrets lies in
 // dir.
 func OpenAccounts(db *store.DB, c clock.Clock, dir string) (*Accounts, error) {
-	s, err := openSealer(filepath.Join(dir, "account-secrets.key"))
+	s, err := seal.Open(filepath.Join(dir, "account-secrets.key"))
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +127,7 @@ func (as *Accounts) Create(ctx context.Context, n NewAccount) (uri string, err e
 	}
 	a := Account{
 		ID: n.ID, PersonID: n.PersonID, AgencyID: n.AgencyID, RoleList: strings.Join(n.Roles, " "), Password: phc,
-		TOTP: as.sealer.seal(n.ID, []byte(key.Secret())), Demo: n.Demo, CreatedAt: as.clock.Now(),
+		TOTP: as.sealer.Seal(n.ID, []byte(key.Secret())), Demo: n.Demo, CreatedAt: as.clock.Now(),
 	}
 	res, err := as.db.NewInsert().Model(&a).On("CONFLICT (id) DO NOTHING").Exec(ctx)
 	if err != nil {
@@ -200,7 +201,7 @@ func (as *Accounts) CheckCode(ctx context.Context, id, code string) error {
 	if err != nil {
 		return err
 	}
-	secret, err := as.sealer.open(id, a.TOTP)
+	secret, err := as.sealer.Open(id, a.TOTP)
 	if err != nil {
 		return err
 	}
@@ -238,7 +239,7 @@ func (as *Accounts) DemoCode(ctx context.Context, id string) (string, error) {
 		if !a.Demo {
 			return "", fmt.Errorf("%w: %s is not an account of the demonstration", ErrNoAccount, id)
 		}
-		secret, err := as.sealer.open(id, a.TOTP)
+		secret, err := as.sealer.Open(id, a.TOTP)
 		if err != nil {
 			return "", err
 		}
@@ -279,5 +280,3 @@ func (as *Accounts) fail(ctx context.Context, a *Account) error {
 	}
 	return ErrCredentials
 }
-
-func dirOf(path string) string { return filepath.Dir(path) }

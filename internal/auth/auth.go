@@ -28,6 +28,9 @@ const (
 	RoleAdmin        = "admin"
 	// RolePlatform is no person's: the system itself, signing its own reports.
 	RolePlatform = "platform"
+	// RoleEnrolment is no person's: the ACME and EST servers, acting for a
+	// machine of an agency that proved who it is.
+	RoleEnrolment = "enrolment"
 )
 
 // Subject is who acts.

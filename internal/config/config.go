@@ -62,6 +62,8 @@ type Config struct {
 	Workdays Workdays `yaml:"workdays"`
 	// Registration holds the terms of the registration authority.
 	Registration Registration `yaml:"registration"`
+	ACME         ACME         `yaml:"acme"`
+	EST          EST          `yaml:"est"`
 }
 
 // Console is the web console and the APIs, over TLS.
@@ -298,7 +300,7 @@ func set(field reflect.Value, value string) error {
 func (c *Config) check() error {
 	for key, addr := range map[string]string{
 		"console.listen": c.Console.Listen, "pki.listen": c.PKI.Listen, "bus.listen": c.Bus.Listen,
-		"gateway.listen": c.Gateway.Listen, "metrics.listen": c.Metrics.Listen,
+		"gateway.listen": c.Gateway.Listen, "metrics.listen": c.Metrics.Listen, "est.listen": c.EST.Listen,
 	} {
 		_, _, err := net.SplitHostPort(addr)
 		if err != nil {
@@ -323,7 +325,7 @@ func (c *Config) check() error {
 	case c.Signer.MaxUpload <= 0 || c.Signer.SecondOpinionMax < 0:
 		return fmt.Errorf("%w: signer: sizes must be positive", ErrInvalid)
 	}
-	return nil
+	return c.ACME.check()
 }
 
 // DefaultDataDir is $ANTIN_DATA_DIR or ~/.local/share/antin.

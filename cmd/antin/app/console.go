@@ -30,6 +30,11 @@ func (s *server) startConsole(ctx context.Context) error {
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.health)
 	mux.Handle("/", handler)
+	machines, err := s.startACME(ctx)
+	if err != nil {
+		return err
+	}
+	mux.Handle("/acme/", machines)
 	s.addr.Console, err = s.serve(ctx, "console", s.Config.Console.Listen, mux, &tls.Config{
 		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*pair}, NextProtos: []string{"h2", "http/1.1"},
 	}, 0)

@@ -59,6 +59,10 @@ func (s *System) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	err = s.openEnrolment()
+	if err != nil {
+		return err
+	}
 	err = s.openPKI()
 	if err != nil {
 		return err

@@ -17,6 +17,9 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/ca/acme"
+	"github.com/antin-gov/antin/ca/enrol"
+	"github.com/antin-gov/antin/ca/est"
 	"github.com/antin-gov/antin/ca/reorg"
 	"github.com/antin-gov/antin/hsm"
 	"github.com/antin-gov/antin/hsm/ceremony"
@@ -30,6 +33,7 @@ import (
 	"github.com/antin-gov/antin/internal/config"
 	"github.com/antin-gov/antin/internal/directory"
 	"github.com/antin-gov/antin/internal/ledger"
+	"github.com/antin-gov/antin/internal/seal"
 	"github.com/antin-gov/antin/internal/store"
 	"github.com/antin-gov/antin/internal/workdays"
 	"github.com/antin-gov/antin/policy"
@@ -100,6 +104,7 @@ type System struct {
 	Workdays  *workdays.Calendar
 	Policy    *policy.Service
 	CA        *ca.Service
+	Enrolment *enrol.Desk
 	Reorg     *reorg.Service
 	Signer    *signer.Service
 	Incidents *incident.Service
@@ -112,6 +117,7 @@ type System struct {
 
 	reader  []string
 	http    *http.Client
+	sealed  *seal.Key
 	closers []func() error
 }
 
@@ -124,6 +130,9 @@ func Schema() []store.Migration {
 		ceremony.Schema(),
 		device.Schema(),
 		ca.Schema(),
+		enrol.Schema(),
+		acme.Schema(),
+		est.Schema(),
 		reorg.Schema(),
 		signer.Schema,
 		policy.Schema,

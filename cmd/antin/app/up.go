@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -52,6 +51,7 @@ type Addresses struct {
 	PKI     string `json:"pki"`
 	Bus     string `json:"bus"`
 	Gateway string `json:"gateway"`
+	EST     string `json:"est"`
 	Metrics string `json:"metrics"`
 }
 
@@ -111,7 +111,7 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.startPKI, s.startBus, s.startGateway, s.startConsole, s.startMetrics} {
+	for _, step := range []func(context.Context) error{s.startPKI, s.startBus, s.startGateway, s.startConsole, s.startEST, s.startMetrics} {
 		err = step(ctx)
 		if err != nil {
 			return err
@@ -333,9 +333,5 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) {
 
 // origins are the origins from which the console is reached, for passkeys.
 func (s *server) origins() []string {
-	_, port, err := net.SplitHostPort(s.Config.Console.Listen)
-	if err != nil || port == "443" {
-		return []string{"https://" + s.Config.Console.Host}
-	}
-	return []string{"https://" + strings.Join([]string{s.Config.Console.Host, port}, ":")}
+	return []string{origin(s.Config.Console.Host, s.Config.Console.Listen)}
 }

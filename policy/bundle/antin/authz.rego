@@ -54,6 +54,11 @@ grants := {
 	"hsm.device.register": {"ca-officer"},
 	"hsm.device.propose": {"ca-officer", "registrar"},
 	"hsm.device.confirm": {"ca-officer", "registrar"},
+	# credentials by which machines ask for certificates themselves (ACME, EST)
+	"ca.enrolment.create": {"ca-officer"},
+	"ca.enrolment.approve": {"ca-officer"},
+	"ca.enrolment.revoke": {"ca-officer"},
+	"ca.enrolment.read": {"registrar", "ca-officer", "auditor"},
 	# the platform signs the reports that it makes, with the operator's own seal
 	"sign.document": {"official", "platform"},
 	"sign.seal": {"clerk"},
@@ -95,6 +100,7 @@ everyone := "everyone"
 # another maker, so it is refused as well.
 two_persons := {
 	"ca.request.approve",
+	"ca.enrolment.approve",
 	"ca.reorg.approve",
 	"hsm.device.confirm",
 	"drill.approve",
@@ -153,6 +159,13 @@ granted if {
 	input.action in {"ca.request.resubmit", "ca.request.withdraw", "ca.request.attach"}
 	input.resource.created_by != ""
 	input.resource.created_by == input.subject.account
+}
+
+# machines that enrol by themselves act within their own agency
+granted if {
+	input.action in {"ca.service.issue", "ca.request.create", "ca.request.read", "ca.certificate.revoke"}
+	"enrolment" in input.subject.roles
+	in_scope
 }
 
 other_person if {

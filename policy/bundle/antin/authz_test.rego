@@ -131,4 +131,14 @@ test_an_officer_drains_a_token_and_a_registrar_does_not if {
 	refused(["registrar"], "hsm.token.state", {}, "role")
 	refused(["auditor"], "hsm.token.probe", {}, "role")
 	may(["auditor"], "hsm.token.read", {})
+test_enrolment_acts_for_machines_of_the_own_agency_alone if {
+	every action in {"ca.service.issue", "ca.request.create", "ca.request.read", "ca.certificate.revoke"} {
+		may(["enrolment"], action, {"agency": "stc"})
+		refused(["enrolment"], action, {"agency": "ubnd"}, "role")
+		refused(["enrolment"], action, {"agency": ""}, "role")
+		refused(["enrolment"], action, {}, "role")
+	}
+	every action in {"ca.request.approve", "ca.certificate.issue", "ca.enrolment.create", "ca.enrolment.approve"} {
+		refused(["enrolment"], action, {"agency": "stc", "created_by": "b"}, "role")
+	}
 }
