@@ -151,6 +151,11 @@ func (s *Service) LastAudit(ctx context.Context) (*Report, error) {
 	return report, nil
 }
 
+// Lists makes the lists that are due and tells how all of them stand.
+func (s *Service) Lists(ctx context.Context) ([]crl.Health, error) {
+	return s.public.crls.Refresh(ctx)
+}
+
 // Condition is how the public side of the authority stands.
 type Condition struct {
 	Lists []crl.Health `json:"lists"`

@@ -65,6 +65,8 @@ type reconciler struct {
 	clock   clock.Clock
 	log     *slog.Logger
 	found   Replayed
+	// fresh are the certificates that the ledger alone knew.
+	fresh map[string]bool
 }
 
 // Reconcile compares the register with the ledger and brings into the register
@@ -133,7 +135,7 @@ func (r *reconciler) mark(ctx context.Context) (markRow, error) {
 func (r *reconciler) setMark(ctx context.Context, head ledger.Head) error {
 	row := &markRow{Name: markName, Size: head.Size, Root: head.Root, At: r.clock.Now().UTC()}
 	_, err := r.records.db.NewInsert().Model(row).On("CONFLICT (name) DO UPDATE").
-		Set("size = EXCLUDED.size").Set("root = EXCLUDED.root").Set("at = EXCLUDED.at").Where("ca_ledger_mark.size < EXCLUDED.size").Exec(ctx)
+		Set("size = EXCLUDED.size").Set("root = EXCLUDED.root").Set("at = EXCLUDED.at").Where("mark_row.size < EXCLUDED.size").Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("record how far register and ledger agree: %w", err)
 	}
@@ -150,6 +152,13 @@ func (r *reconciler) refuseBehind(ctx context.Context, size uint64) error {
 		err := r.records.db.NewSelect().TableExpr(where.table).ColumnExpr("MAX(?)", bun.Ident(where.column)).Scan(ctx, &most)
 		if err != nil {
 			return fmt.Errorf("compare %s with the ledger: %w", where.table, err)
+		}
+		if most != nil && uint64(*most) >= size {
+			// The register may have gone on meanwhile; the ledger then has as well.
+			size, err = r.ledger.Scan(ctx, size, func(uint64, ledger.Entry) error { return nil })
+			if err != nil {
+				return fmt.Errorf("compare %s with the ledger: %w", where.table, err)
+			}
 		}
 		if most != nil && uint64(*most) >= size {
 			return fmt.Errorf("%w: it has %d entries, and the register names entry %d (%s.%s); bring the newer ledger (antin restore --ledger)",
@@ -271,12 +280,16 @@ func (r *reconciler) certificate(ctx context.Context, b indexed, row *Certificat
 		case entryAbandon:
 			fresh.State, fresh.TBS = StateAbandoned, e.Digest
 		}
+		if r.fresh == nil {
+			r.fresh = make(map[string]bool)
+		}
+		r.fresh[e.Object] = true
 		_, err := r.records.reserve(ctx, fresh)
 		return fresh, err
 	}
 	// What is under way now goes on by itself; what is old was broken off, or the
 	// register is an older copy.
-	old := r.clock.Now().Sub(e.Time) > auditGrace
+	old := r.fresh[e.Object] || r.clock.Now().Sub(e.Time) > auditGrace
 	switch {
 	case e.Kind == entryIssue && (row.State == StateIntent || row.State == StateReserved) && old:
 		err := r.records.advance(ctx, row.Serial, row.State, StateReplayed, func(q *bun.UpdateQuery) *bun.UpdateQuery {

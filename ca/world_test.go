@@ -41,7 +41,7 @@ type roles struct{}
 func (roles) Authorize(_ context.Context, s auth.Subject, action string, r auth.Resource) error {
 	allowed := map[string][]string{
 		ra.ActionCreate: {auth.RoleRegistrar}, ra.ActionConfirm: {auth.RoleRegistrar}, ra.ActionConfirmTop: {auth.RoleCAOfficer}, ra.ActionApprove: {auth.RoleCAOfficer}, ra.ActionReject: {auth.RoleCAOfficer}, ra.ActionReturn: {auth.RoleCAOfficer}, ra.ActionHandOver: {auth.RoleCAOfficer},
-		ra.ActionIssue: {auth.RoleCAOfficer}, ra.ActionRead: {auth.RoleCAOfficer}, ca.ActionRevoke: {auth.RoleCAOfficer},
+		ra.ActionIssue: {auth.RoleCAOfficer}, ra.ActionRead: {auth.RoleCAOfficer}, ca.ActionRevoke: {auth.RoleCAOfficer}, ca.ActionHold: {auth.RoleCAOfficer}, ca.ActionRelease: {auth.RoleCAOfficer},
 		ca.ActionRead: {auth.RoleCAOfficer}, ca.ActionStatus: {auth.RoleCAOfficer}, ca.ActionAudit: {auth.RoleCAOfficer}, ca.ActionIssueService: {auth.RoleAdmin},
 		ca.ActionManageAuthorities: {auth.RoleAdmin}, ca.ActionReadAuthorities: {auth.RoleAdmin},
 	}
@@ -100,6 +100,7 @@ type world struct {
 	service *ca.Service
 	url     string
 	dir     string // exported certificates
+	serveBy func(*ca.Service)
 }
 
 func newWorld(t testing.TB, db *store.DB, now clock.Clock) *world {
@@ -122,12 +123,13 @@ func newWorld(t testing.TB, db *store.DB, now clock.Clock) *world {
 	check(t, err)
 	check(t, directory.Load(t.Context(), db, demo))
 	w.deps = ca.Deps{DB: db, Keys: w.keys, Ledger: w.ledger, Clock: now, Directory: directory.New(db), Authorizer: roles{},
-		Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})), History: w.ledger,
 		Config: ca.Config{BaseURL: server.URL}}
 	check(t, ca.Init(t.Context(), w.deps, w.deps.Config))
 	w.service, err = ca.New(t.Context(), w.deps)
 	check(t, err)
 	handler = w.service.Handler()
+	w.serveBy = func(s *ca.Service) { handler = s.Handler() }
 	for name, text := range w.service.Export() {
 		check(t, os.WriteFile(filepath.Join(w.dir, name), text, 0o600))
 	}

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -36,11 +34,15 @@ func (e *env) caCommand() *cobra.Command {
 		e.caReject(),
 		e.caIssue(),
 		e.caRevoke(),
+		e.caHold(),
+		e.caRelease(),
+		e.caHistory(),
 		e.caList(),
 		e.caRequests(),
 		e.caCRL(),
 		e.caExport(),
 		e.caAudit(),
+		e.caRecover(),
 		e.caReorg(),
 		e.caProfile(),
 		e.caProof(),
@@ -200,28 +202,6 @@ func (e *env) caList() *cobra.Command {
 	}
 }
 
-func (e *env) caCRL() *cobra.Command {
-	var out string
-	cmd := &cobra.Command{
-		Use: "crl NAME", Short: "Write the revocation list of an authority (DER)", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
-				list, err := s.CA.CRL(ctx, args[0])
-				if err != nil {
-					return err
-				}
-				if out == "" {
-					_, err = io.Copy(os.Stdout, bytes.NewReader(list.DER))
-					return err
-				}
-				return os.WriteFile(out, list.DER, 0o644)
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&out, "out", "o", "", "file; standard output without it")
-	return cmd
-}
-
 func (e *env) caExport() *cobra.Command {
 	var all bool
 	var out string
@@ -255,25 +235,6 @@ func (e *env) caExport() *cobra.Command {
 	cmd.Flags().BoolVar(&all, "all", false, "every certificate of the authority")
 	cmd.Flags().StringVar(&out, "out", "", "folder")
 	return cmd
-}
-
-func (e *env) caAudit() *cobra.Command {
-	return &cobra.Command{
-		Use: "audit", Short: "Compare what was recorded with what was issued", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
-				report, err := s.CA.Audit(ctx)
-				if err != nil {
-					return err
-				}
-				err = printJSON(report)
-				if err == nil && len(report.Findings) > 0 {
-					return answer(exitNo)
-				}
-				return err
-			})
-		},
-	}
 }
 
 // show answers with v as JSON when asked, or else in words.

@@ -64,6 +64,7 @@ type Config struct {
 	Registration Registration `yaml:"registration"`
 	ACME         ACME         `yaml:"acme"`
 	EST          EST          `yaml:"est"`
+	Status       Status       `yaml:"status"`
 }
 
 // Console is the web console and the APIs, over TLS.

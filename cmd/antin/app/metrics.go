@@ -97,7 +97,7 @@ func (f *figures) collectTokens(out chan<- prometheus.Metric, tokens []hsm.Token
 
 func (s *server) startMetrics(ctx context.Context) (err error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newFigures(s.System, s.consumed), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(newFigures(s.System, s.consumed), newStatusFigures(s.System), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	s.addr.Metrics, err = s.serve(ctx, "metrics", s.Config.Metrics.Listen, mux, nil, scrapeTimeout)

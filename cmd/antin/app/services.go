@@ -108,11 +108,17 @@ func (s *System) caDeps() (ca.Deps, error) {
 	if err != nil {
 		return ca.Deps{}, err
 	}
+	status, err := s.statusConfig()
+	if err != nil {
+		return ca.Deps{}, err
+	}
 	terms := s.Config.Registration
 	return ca.Deps{
 		Workdays: s.Workdays, Terms: ra.Terms{Issue: int(terms.IssueDays), Recover: int(terms.RecoverDays), Revoke: int(terms.RevokeDays)},
 		DB: s.DB, Keys: authorityKeys{Client: s.Keys, backup: s.Config.HSM.BackupKeys}, Ledger: s.Ledger, Clock: s.Clock, Directory: s.Directory, Authorizer: s.Policy, Logger: s.Logger,
-		Profiles: profiles, Config: ca.Config{BaseURL: s.Config.PKI.URL, Root: ca.RootPlace(s.Config.CA.Root), RootGeneration: s.Config.CA.RootGeneration},
+		Profiles: profiles, History: s.Ledger, HTTP: func() *http.Client { return s.http },
+		Config: ca.Config{BaseURL: s.Config.PKI.URL, Root: ca.RootPlace(s.Config.CA.Root), RootGeneration: s.Config.CA.RootGeneration,
+			CRLValidity: s.Config.Status.CRLValidity, OCSPValidity: s.Config.Status.OCSPValidity, OCSPMaxAge: s.Config.Status.OCSPMaxAge, StatusConfig: status},
 	}, nil
 }
 

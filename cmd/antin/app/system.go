@@ -299,5 +299,5 @@ func (s *System) openLedger(ctx context.Context) error {
 		return fmt.Errorf("open the ledger: %w", err)
 	}
 	s.onClose(s.Ledger.Close)
-	return nil
+	return s.reconcile(ctx)
 }

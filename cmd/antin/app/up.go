@@ -119,6 +119,7 @@ func (s *server) start(ctx context.Context) error {
 	}
 	s.run(ctx, "tokens", s.Custody.Watch)
 	s.run(ctx, "certificate status", s.CA.Run)
+	s.run(ctx, "copies of the checkpoint", s.copyCheckpoints)
 	s.run(ctx, "incident clocks", s.Incidents.Run)
 	return s.startDrills(ctx)
 }
@@ -316,6 +317,7 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			problems["ledger"] = "unreadable"
 		}
+		s.statusProblems(ctx, problems)
 	}
 	status, word := http.StatusOK, "ok"
 	if len(problems) > 0 {
