@@ -2,6 +2,7 @@ package ca_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -101,6 +102,9 @@ type world struct {
 	url     string
 	dir     string // exported certificates
 	serveBy func(*ca.Service)
+	// home is a data folder with the ledger, whose key is ledgerKey.
+	home      string
+	ledgerKey crypto.Signer
 }
 
 func newWorld(t testing.TB, db *store.DB, now clock.Clock) *world {
@@ -114,7 +118,8 @@ func newWorld(t testing.TB, db *store.DB, now clock.Clock) *world {
 	// context, before the ledger's last checkpoint.
 	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	check(t, err)
-	log, err := ledger.Open(context.WithoutCancel(t.Context()), ledger.Options{Dir: filepath.Join(t.TempDir(), "ledger"), Origin: "antin.test/ledger", Signer: signer,
+	w.home, w.ledgerKey = t.TempDir(), signer
+	log, err := ledger.Open(context.WithoutCancel(t.Context()), ledger.Options{Dir: filepath.Join(w.home, "ledger"), Origin: "antin.test/ledger", Signer: signer,
 		Logger: slog.New(slog.DiscardHandler)})
 	check(t, err)
 	t.Cleanup(func() { check(t, log.Close()) })

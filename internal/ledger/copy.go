@@ -31,19 +31,11 @@ func Copy(ctx context.Context, dir string, take func(path string, size int64, r 
 	if err != nil {
 		return fmt.Errorf("copy ledger: %w", err)
 	}
-	lock, err := openAppendLock(dir)
+	unlock, err := holdStill(dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("copy ledger: %w", err)
 	}
-	defer func() { _ = lock.close() }()
-	dirty, err := lock.acquire()
-	if err != nil {
-		return err
-	}
-	defer lock.release()
-	if dirty {
-		return fmt.Errorf("copy ledger: %w: a writer died in the middle of a batch; start antin once", ErrCorrupt)
-	}
+	defer unlock()
 	err = walkFiles(ctx, dir, func(rel string) error {
 		if given[rel] || strings.HasSuffix(rel, ".lock") || strings.HasSuffix(rel, ".tmp") {
 			return nil
@@ -58,6 +50,31 @@ func Copy(ctx context.Context, dir string, take func(path string, size int64, r 
 		return fmt.Errorf("copy ledger: %w", err)
 	}
 	return nil
+}
+
+// holdStill has appends wait; a copy without the writer's state has none.
+func holdStill(dir string) (release func(), err error) {
+	_, err = os.Stat(filepath.Join(dir, stateDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil
+	}
+	lock, err := openAppendLock(dir)
+	if err != nil {
+		return nil, err
+	}
+	dirty, err := lock.acquire()
+	if err != nil {
+		return nil, errors.Join(err, lock.close())
+	}
+	release = func() {
+		lock.release()
+		_ = lock.close()
+	}
+	if dirty {
+		release()
+		return nil, fmt.Errorf("%w: a writer died in the middle of a batch; start antin once", ErrCorrupt)
+	}
+	return release, nil
 }
 
 func walkFiles(ctx context.Context, dir string, f func(rel string) error) error {
