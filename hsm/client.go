@@ -174,7 +174,7 @@ func (c *Client) Health(ctx context.Context) (HealthInfo, error) {
 // do makes a request until it is answered, ctx ends or wait is over. It also
 // tells on which connection the answer came.
 func (c *Client) do(ctx context.Context, req request, wait time.Duration) (response, uint64, error) {
-	return c.repeat(ctx, wait, func(ctx context.Context) (response, uint64, error) {
+	return c.repeat(ctx, time.Now().Add(wait), func(ctx context.Context) (response, uint64, error) {
 		conn, err := c.connection(ctx)
 		if err != nil {
 			return response{}, 0, err
@@ -204,7 +204,7 @@ func (c *Client) sign(label string, plan signPlan) (response, uint64, error) {
 			return resp, conn.number, nil
 		}
 	}
-	return c.repeat(context.Background(), time.Until(until), func(ctx context.Context) (response, uint64, error) {
+	return c.repeat(context.Background(), until, func(ctx context.Context) (response, uint64, error) {
 		conn, err := c.connection(ctx)
 		if err != nil {
 			return response{}, 0, err
@@ -214,9 +214,9 @@ func (c *Client) sign(label string, plan signPlan) (response, uint64, error) {
 	})
 }
 
-// repeat makes attempts until one is answered, ctx ends or wait is over.
-func (c *Client) repeat(ctx context.Context, wait time.Duration, once func(context.Context) (response, uint64, error)) (response, uint64, error) {
-	bounded, cancel := context.WithTimeout(ctx, wait)
+// repeat makes attempts until one is answered, ctx ends or the time is over.
+func (c *Client) repeat(ctx context.Context, until time.Time, once func(context.Context) (response, uint64, error)) (response, uint64, error) {
+	bounded, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	pause := retryPause
 	var last error
@@ -241,7 +241,7 @@ func (c *Client) repeat(ctx context.Context, wait time.Duration, once func(conte
 			if ctx.Err() != nil {
 				return response{}, 0, errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err()), last)
 			}
-			return response{}, 0, errors.Join(fmt.Errorf("%w: no answer within %s", ErrUnavailable, wait), last)
+			return response{}, 0, errors.Join(fmt.Errorf("%w: no answer in time", ErrUnavailable), last)
 		case <-timer.C:
 		}
 		pause = min(2*pause, retryPauseMax)

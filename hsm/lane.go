@@ -87,7 +87,9 @@ func (s *tokenSet) startLanes(m *member, b backend) {
 		return
 	}
 	m.started = true
-	for i := range min(max(b.info().Lanes, 1), maxSessions) {
+	info := b.info()
+	m.network = info.Kind != schemePKCS11
+	for i := range min(max(info.Lanes, 1), maxSessions) {
 		s.lanes.Go(func() {
 			for job := range m.queue {
 				s.do(m, &m.busy[i], job)
@@ -109,14 +111,16 @@ func (s *tokenSet) do(m *member, busy *atomic.Int64, job *signJob) {
 		s.elsewhere(m, job, fmt.Errorf("%w: token %q is not active", ErrUnavailable, m.cfg.name))
 		return
 	}
-	busy.Store(now.UnixNano())
+	if !m.network {
+		busy.Store(now.UnixNano())
+	}
 	sig, err := s.signWith(m, b, job)
 	busy.Store(0)
 	switch {
 	case err == nil:
 		m.signatures.Add(1)
 		job.to.reply(job, sig, nil)
-		if job.plan.scheme == schemeEdDSA && b.info().Kind == schemePKCS11 && s.leaked.Add(1) == s.leakMost {
+		if job.plan.scheme == schemeEdDSA && !m.network && s.leaked.Add(1) == s.leakMost {
 			close(s.worn)
 		}
 	case lost(err) || errors.Is(err, ErrPIN) || errors.Is(err, ErrKeyMismatch):
@@ -145,7 +149,7 @@ func (s *tokenSet) elsewhere(m *member, job *signJob, cause error) {
 // one more attempt.
 func (s *tokenSet) signWith(m *member, b backend, job *signJob) ([]byte, error) {
 	ctx := s.ctx
-	if b.info().Kind != schemePKCS11 {
+	if m.network {
 		// A service in the network is waited for as long as the caller waits. A
 		// call of a PKCS#11 module cannot be cut short.
 		var cancel context.CancelFunc
@@ -201,16 +205,31 @@ func (m *member) mustVerify(label string, epoch uint64, plan signPlan) bool {
 	return m.unchecked.Add(1)%verifyOneIn == 0
 }
 
-// oldest tells how long the longest call into a token takes already.
-func (s *tokenSet) oldest(now time.Time) time.Duration {
-	var longest time.Duration
+const (
+	// signTime bounds one call into a PKCS#11 module; one that takes longer
+	// hangs. The slowest cards need some seconds for RSA-4096.
+	signTime = 10 * time.Second
+	// lossTime bounds it for a token that another call has found lost: p11-kit
+	// may leave calls waiting for a peer that is dead.
+	lossTime = 2 * time.Second
+)
+
+// hung says whether a call into a module does not come back. Nothing but the
+// end of the process frees its thread.
+func (s *tokenSet) hung(now time.Time) bool {
 	for _, m := range s.members {
+		m.mu.Lock()
+		limit := signTime
+		if m.state != StateActive && now.Sub(m.since) > lossTime {
+			limit = lossTime
+		}
+		m.mu.Unlock()
 		for i := range m.busy {
 			began := m.busy[i].Load()
-			if began != 0 {
-				longest = max(longest, now.Sub(time.Unix(0, began)))
+			if began != 0 && now.Sub(time.Unix(0, began)) > limit {
+				return true
 			}
 		}
 	}
-	return longest
+	return false
 }

@@ -40,6 +40,9 @@ type member struct {
 	queue chan *signJob
 	// started says that the lanes run; guarded by mu.
 	started bool
+	// network says that the token is a service in the network; set before the
+	// lanes run.
+	network bool
 	// busy is when each lane entered the token, in nanoseconds; zero outside.
 	busy [maxSessions]atomic.Int64
 	// proved is the epoch of the token in which a label's first signature was

@@ -273,6 +273,34 @@ func TestKeysMadeByAnotherProgramAreFound(t *testing.T) {
 	}
 }
 
+func TestACallThatDoesNotComeBackIsSeen(t *testing.T) {
+	now := time.Now()
+	for _, tc := range []struct {
+		name  string
+		state TokenState
+		since time.Duration
+		call  time.Duration
+		want  bool
+	}{
+		{"no call hangs", StateActive, time.Hour, 0, false},
+		{"a slow card is waited for", StateActive, time.Hour, 5 * time.Second, false},
+		{"a call of more than ten seconds hangs", StateActive, time.Hour, 11 * time.Second, true},
+		{"a token just lost is given time", StateQuarantined, time.Second, 3 * time.Second, false},
+		{"a call into a lost token hangs", StateQuarantined, 3 * time.Second, 3 * time.Second, true},
+	} {
+		s := newTokenSet(t.Context(), slog.New(slog.DiscardHandler))
+		m := newMember(tokenConfig{}, s.log)
+		m.state, m.since = tc.state, now.Add(-tc.since)
+		if tc.call > 0 {
+			m.busy[0].Store(now.Add(-tc.call).UnixNano())
+		}
+		s.members = []*member{m}
+		if s.hung(now) != tc.want {
+			t.Errorf("%s: got %v", tc.name, !tc.want)
+		}
+	}
+}
+
 func TestPINGuardReadsTheFlagsOfTheToken(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pin")
 	err := os.WriteFile(file, []byte("1"), 0o600)

@@ -27,11 +27,12 @@ const (
 	maxInFlight = 128
 	// frameTime bounds how long the rest of a begun frame may take.
 	frameTime = 10 * time.Second
-	// callTime bounds one request; a module that takes longer hangs, and the
-	// worker ends so that it is started anew. RSA-4096 is made within it.
+	// callTime bounds one request that is no signature (those: signTime); a
+	// module that takes longer hangs, and the worker ends so that it is started
+	// anew. RSA-4096 is made within it.
 	callTime = 60 * time.Second
 	// watchEvery is how often the calls into tokens are looked at.
-	watchEvery = time.Second
+	watchEvery = 500 * time.Millisecond
 	// probeTime is callTime for a probe, which makes a key of each algorithm.
 	probeTime = 5 * time.Minute
 	// lockTries and lockPause say how long a worker tries for its socket.
@@ -230,7 +231,7 @@ func (s *workerServer) wait(ctx context.Context) error {
 		case <-s.hung:
 			return errHung
 		case now := <-watch.C:
-			if s.tokens.oldest(now) > callTime {
+			if s.tokens.hung(now) {
 				return errHung
 			}
 		}
