@@ -290,7 +290,7 @@ func parseRequest(content []byte) (*x509.CertificateRequest, error) {
 
 // publicKeyStep writes the public key of the new key.
 func (r *run) publicKeyStep(ctx context.Context) error {
-	_, err := r.make(ctx, "key-"+r.s.Name+".pub.pem", func() ([]byte, error) {
+	_, err := r.make(ctx, "key-"+r.s.Name+".pub", func() ([]byte, error) {
 		der, err := x509.MarshalPKIXPublicKey(r.signer.Public())
 		if err != nil {
 			return nil, fmt.Errorf("encode public key: %w", err)
