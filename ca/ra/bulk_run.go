@@ -56,17 +56,11 @@ type Run struct {
 // issued stays issued, once. It returns when every row has come to an end, or
 // with the fault that keeps it from that.
 func (d *Desk) RunJob(ctx context.Context, id string, run Run) (*Job, error) {
-	who, job, err := d.beginJob(ctx, id, "")
+	_, err := d.Runnable(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	err = d.cfg.Authorizer.Authorize(ctx, who, ActionIssue, auth.Resource{Kind: ResourceKind, ID: id, CreatedBy: job.CreatedBy})
-	if err != nil {
-		return nil, fmt.Errorf("job %s: %w", id, err)
-	}
-	if job.State != JobApproved && job.State != JobRunning {
-		return nil, fmt.Errorf("%w: job %s is %s", ErrState, id, job.State)
-	}
+	who := auth.SubjectFrom(ctx)
 	runner := rand.Text()
 	err = d.hold(ctx, id, runner, run.Waiting)
 	if err != nil {
@@ -89,6 +83,22 @@ func (d *Desk) RunJob(ctx context.Context, id string, run Run) (*Job, error) {
 		err = d.finish(after, who, id)
 	}
 	return d.letGo(after, id, runner, err)
+}
+
+// Runnable returns the job when the subject may carry it out now.
+func (d *Desk) Runnable(ctx context.Context, id string) (*Job, error) {
+	who, job, err := d.beginJob(ctx, id, "")
+	if err != nil {
+		return nil, err
+	}
+	err = d.cfg.Authorizer.Authorize(ctx, who, ActionIssue, auth.Resource{Kind: ResourceKind, ID: id, CreatedBy: job.CreatedBy})
+	if err != nil {
+		return nil, fmt.Errorf("job %s: %w", id, err)
+	}
+	if job.State != JobApproved && job.State != JobRunning {
+		return nil, fmt.Errorf("%w: job %s is %s", ErrState, id, job.State)
+	}
+	return d.count(ctx, job)
 }
 
 // hold takes the job for this run, once it is free.

@@ -156,11 +156,17 @@ var errDigest = errors.New("ra: a document is not what was attached")
 func ServeDocument(w http.ResponseWriter, doc *Document) {
 	h := w.Header()
 	h.Set("Content-Type", doc.MIME)
-	h.Set("Content-Disposition", `attachment; filename="`+doc.ID+`"; filename*=UTF-8''`+percent(doc.Name))
+	h.Set("Content-Disposition", Disposition(doc))
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Length", fmt.Sprint(len(doc.Content)))
 	_, _ = w.Write(doc.Content) // the client may have gone
+}
+
+// Disposition is the Content-Disposition of a document (RFC 6266): always an
+// attachment.
+func Disposition(doc *Document) string {
+	return `attachment; filename="` + doc.ID + `"; filename*=UTF-8''` + percent(doc.Name)
 }
 
 // percent writes a name for a header (RFC 8187 §3.2).

@@ -126,6 +126,7 @@ func Schema() []store.Migration {
 	return slices.Concat(
 		directory.Schema,
 		auth.Schema,
+		auth.TokenSchema(),
 		hsm.Schema,
 		ceremony.Schema(),
 		device.Schema(),
