@@ -27,6 +27,7 @@ APT_TEST  := certbot \
   poppler-utils \
   postgresql \
   qpdf \
+  sqlite3 \
   swtpm \
   tcpreplay \
   tpm2-tools \

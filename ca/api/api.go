@@ -66,6 +66,9 @@ type Deps struct {
 	// token to their certificates.
 	Issue   func(ctx context.Context, id string) (*ca.Certificate, error)
 	RunBulk func(ctx context.Context, id string, run ra.Run) (*ra.Job, error)
+	// Client verifies the chain that a client brought, at every call: path and
+	// whether it stands. Without it only tokens are taken.
+	Client func(ctx context.Context, chain []*x509.Certificate) error
 }
 
 // API serves the interface.
@@ -159,8 +162,8 @@ func (a *API) signedIn(next http.Handler) http.Handler {
 	})
 }
 
-// caller is the account of the bearer token, or of the client certificate that
-// the listener verified; a revoked one is nobody's.
+// caller is the account of the bearer token, or of the client certificate; one
+// that does not stand is nobody's.
 func (a *API) caller(r *http.Request) (*auth.Account, *auth.Token, error) {
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if secret != "" {
@@ -169,27 +172,18 @@ func (a *API) caller(r *http.Request) (*auth.Account, *auth.Token, error) {
 		}
 		return a.deps.Tokens.ByBearer(r.Context(), strings.TrimSpace(secret))
 	}
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || a.deps.Client == nil {
 		return nil, nil, auth.ErrCredentials
 	}
-	cert := r.TLS.PeerCertificates[0]
-	account, token, err := a.deps.Tokens.ByCertificate(r.Context(), cert)
+	account, token, err := a.deps.Tokens.ByCertificate(r.Context(), r.TLS.PeerCertificates[0])
 	if err != nil {
 		return nil, nil, err
 	}
-	return account, token, a.standing(r.Context(), cert)
-}
-
-// standing says whether the certificate is in force by the register.
-func (a *API) standing(ctx context.Context, cert *x509.Certificate) error {
-	good, err := a.deps.CA.Standing(ctx, cert)
+	err = a.deps.Client(r.Context(), r.TLS.PeerCertificates)
 	if err != nil {
-		return err
+		return nil, nil, fmt.Errorf("%w: client certificate: %w", auth.ErrCredentials, err)
 	}
-	if !good {
-		return auth.ErrCredentials
-	}
-	return nil
+	return account, token, nil
 }
 
 func (a *API) limiter(account string) *rate.Limiter {

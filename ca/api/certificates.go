@@ -54,8 +54,8 @@ func (a *API) certificates(h huma.API) {
 		})
 	register(a, h, operation{"revoke-certificate", http.MethodPost, "/certificates/{serial}/revoke", "Revoke a certificate", "certificates", ScopeRevoke, 0, 0},
 		func(ctx context.Context, in *struct {
-			serialInput
-			Body struct {
+			Serial string `path:"serial" maxLength:"64" pattern:"^[0-9A-Fa-f:]+$"`
+			Body   struct {
 				Cause string `json:"cause" maxLength:"64" doc:"of the closed list of NĐ 68/2024"`
 				Note  string `json:"note,omitempty" maxLength:"2000"`
 			}
@@ -71,8 +71,8 @@ func (a *API) certificates(h huma.API) {
 	} {
 		register(a, h, operation{act.verb + "-certificate", http.MethodPost, "/certificates/{serial}/" + act.verb, act.summary, "certificates", ScopeRevoke, 0, 0},
 			func(ctx context.Context, in *struct {
-				serialInput
-				Body noteBody
+				Serial string `path:"serial" maxLength:"64" pattern:"^[0-9A-Fa-f:]+$"`
+				Body   noteBody
 			}) (*body[*ca.Certificate], error) {
 				return answer(act.do(ctx, serial(in.Serial), in.Body.Note))
 			})

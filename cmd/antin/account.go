@@ -71,7 +71,7 @@ func (e *env) accountCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.AddCommand(list, create, code)
+	cmd.AddCommand(list, create, code, e.accountToken())
 	return cmd
 }
 

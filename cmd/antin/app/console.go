@@ -3,13 +3,16 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 
 	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/ca/api"
 	"github.com/antin-gov/antin/incident"
 	"github.com/antin-gov/antin/incident/drill"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/ledger/ledgerpages"
+	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/internal/web"
 
 	"github.com/antin-gov/antin/policy"
@@ -35,10 +38,43 @@ func (s *server) startConsole(ctx context.Context) error {
 		return err
 	}
 	mux.Handle("/acme/", machines)
-	s.addr.Console, err = s.serve(ctx, "console", s.Config.Console.Listen, mux, &tls.Config{
+	programs, err := s.programs(ctx)
+	if err != nil {
+		return err
+	}
+	mux.Handle(api.Path+"/", programs)
+	clients, err := s.machines()
+	if err != nil {
+		return err
+	}
+	s.addr.Console, err = s.serve(ctx, "console", s.Config.Console.Listen, mux, clients.Server(&tls.Config{
 		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*pair}, NextProtos: []string{"h2", "http/1.1"},
-	}, 0)
+		// Programs may bring a certificate of a machine. Browsers have none of that
+		// authority, so nobody is asked for one.
+		ClientAuth: tls.VerifyClientCertIfGiven,
+	}), 0)
 	return err
+}
+
+// programs is the REST interface.
+func (s *server) programs(ctx context.Context) (http.Handler, error) {
+	clients, err := s.machines()
+	if err != nil {
+		return nil, err
+	}
+	handler, err := api.New(ctx, api.Deps{CA: s.CA, Tokens: s.Tokens(), Logger: s.Logger, Issue: s.IssueRequest, RunBulk: s.RunBulk,
+		Client: func(ctx context.Context, chain []*x509.Certificate) error {
+			_, err := clients.Verify(ctx, chain, trust.PurposeClient, "")
+			if err != nil {
+				return err
+			}
+			return s.checkMachine(ctx, chain[0])
+		}})
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(handler.Close)
+	return handler, nil
 }
 
 func (s *server) console(ctx context.Context) (http.Handler, error) {

@@ -86,6 +86,11 @@ func (s *System) openServices(ctx context.Context) error {
 	return s.openDrills()
 }
 
+// Tokens keeps the credentials by which programs act as accounts.
+func (s *System) Tokens() *auth.Tokens {
+	return &auth.Tokens{DB: s.DB, Accounts: s.Accounts, Ledger: s.Ledger, Clock: s.Clock, Authorizer: s.Policy}
+}
+
 func (s *System) openWorkdays() error {
 	path := s.Config.Workdays.File
 	if path != "" && !filepath.IsAbs(path) {

@@ -89,6 +89,10 @@ grants := {
 	"policy.record.read": {"data-steward", "auditor"},
 	# a province's own agencies and people are brought in by the administrator alone
 	"directory.import": set(),
+	# credentials of programs: those of the own account, see below
+	"account.token.create": set(),
+	"account.token.revoke": set(),
+	"account.token.read": set(),
 	"ledger.read": everyone,
 }
 
@@ -151,6 +155,13 @@ granted if {
 # who takes a device over confirms the hand-over that somebody else proposed
 granted if {
 	input.action == "hsm.device.confirm"
+	input.resource.assigned_to == input.subject.account
+}
+
+# everybody makes and ends the credentials of their own account
+granted if {
+	input.action in {"account.token.create", "account.token.revoke", "account.token.read"}
+	input.resource.assigned_to != ""
 	input.resource.assigned_to == input.subject.account
 }
 

@@ -90,6 +90,13 @@ test_maker_of_a_request_takes_it_back if {
 	may([], "ca.request.attach", {"created_by": "a"})
 }
 
+test_credentials_are_made_for_the_own_account_alone if {
+	may([], "account.token.create", {"assigned_to": "a"})
+	refused(["ca-officer"], "account.token.create", {"assigned_to": "b"}, "role")
+	refused([], "account.token.revoke", {}, "role")
+	may(["admin"], "account.token.create", {"assigned_to": "b", "created_by": "b"})
+}
+
 test_official_signs_for_the_own_agency_alone if {
 	may(["official"], "sign.document", {"agency": "stc"})
 	refused(["official"], "sign.document", {"agency": "ubnd"}, "agency")
