@@ -94,7 +94,9 @@ func programs(t *testing.T, w *world, db *store.DB, now clock.Clock) (tokens *au
 	check(t, err)
 	tokens = &auth.Tokens{DB: db, Accounts: accounts, Ledger: w.ledger, Clock: now, Authorizer: allow{}}
 	handler, err := api.New(context.WithoutCancel(t.Context()), api.Deps{CA: w.service, Tokens: tokens, Logger: slog.New(slog.DiscardHandler), Issue: w.service.Issue,
-		RunBulk: func(ctx context.Context, id string, run ra.Run) (*ra.Job, error) { return w.service.RunBulk(ctx, id, run, nil) },
+		RunBulk: func(ctx context.Context, id string, run ra.Run) (*ra.Job, error) {
+			return w.service.RunBulk(ctx, id, run, nil)
+		},
 		Client: func(ctx context.Context, chain []*x509.Certificate) error {
 			for _, issuer := range w.service.IssuersOf(ca.ServiceName) {
 				if chain[0].CheckSignatureFrom(issuer) != nil {

@@ -125,7 +125,7 @@ type Act struct {
 }
 
 // Acts lists the acts of a period in the order of the ledger, after a place in
-// it, at most limit: every act on a request, every issue and every revocation,
+// it, at most limit: every act on a request, every issue, revocation, hold and release,
 // each with the place where the ledger holds it.
 func (r *Reporter) Acts(ctx context.Context, p Period, after int64, limit int) ([]Act, error) {
 	err := r.may(ctx, ActionRead)
@@ -140,7 +140,7 @@ func (r *Reporter) Acts(ctx context.Context, p Period, after int64, limit int) (
 	err = r.cfg.DB.NewRaw(`SELECT at, act, object, account, ledger_index FROM (
 		SELECT at, act, request_id AS object, account, ledger_index FROM ca_request_event WHERE at >= ? AND at < ? AND act <> 'ca.certificate.issue'
 		UNION ALL SELECT issued_at, 'ca.certificate.issue', serial, actor, issue_index FROM ca_certificate WHERE issued_at >= ? AND issued_at < ? AND issue_index IS NOT NULL
-		UNION ALL SELECT revoked_at, 'ca.certificate.revoke', serial, revoked_by, revoke_index FROM ca_certificate WHERE revoked_at >= ? AND revoked_at < ? AND revoke_index IS NOT NULL
+		UNION ALL SELECT at, 'ca.certificate.' || act, serial, actor, ledger_index FROM ca_revocation WHERE at >= ? AND at < ? AND ledger_index IS NOT NULL
 		) AS a WHERE ledger_index > ? ORDER BY ledger_index, object LIMIT ?`, begin, end, begin, end, begin, end, after, limit).Scan(ctx, &acts)
 	if err != nil {
 		return nil, fmt.Errorf("list acts: %w", err)

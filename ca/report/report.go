@@ -43,9 +43,8 @@ type Config struct {
 	Authorizer auth.Authorizer
 	// Sign signs a document as the platform.
 	Sign func(ctx context.Context, pdf []byte, purpose string) ([]byte, error)
-	// Agency and Place stand on the documents, Signer below them.
-	Agency, Place string
-	Signer        paper.Signer
+	// AgencyID is the agency that operates the platform, Place where it sits.
+	AgencyID, Place string
 }
 
 // Reporter makes reports. It is safe for concurrent use.
@@ -95,8 +94,10 @@ func (r *Reporter) Paper(ctx context.Context, name string, report documented) ([
 		return nil, err
 	}
 	doc := report.document()
-	doc.Agency, doc.Place, doc.Date, doc.Signer = r.cfg.Agency, r.cfg.Place, r.cfg.Clock.Now(), r.cfg.Signer
-	doc.Type = "BÁO CÁO"
+	err = r.frame(ctx, doc)
+	if err != nil {
+		return nil, fmt.Errorf("compose report %s: %w", name, err)
+	}
 	made, err := doc.Render()
 	if err != nil {
 		return nil, fmt.Errorf("compose report %s: %w", name, err)
@@ -111,6 +112,40 @@ func (r *Reporter) Paper(ctx context.Context, name string, report documented) ([
 		return nil, fmt.Errorf("report %s: %w", name, err)
 	}
 	return signed, nil
+}
+
+// frame puts around a report what every document has. Its author is who asks
+// for it; where that is no person of the directory, the account.
+func (r *Reporter) frame(ctx context.Context, doc *paper.Document) error {
+	now := r.cfg.Clock.Now()
+	agency, err := r.cfg.Directory.Agency(ctx, r.cfg.AgencyID)
+	if err != nil {
+		return err
+	}
+	doc.Agency, doc.Place, doc.Date, doc.Type = agency.Name, r.cfg.Place, now, "BÁO CÁO"
+	if agency.ParentID != "" {
+		above, err := r.cfg.Directory.Agency(ctx, agency.ParentID)
+		if err != nil {
+			return err
+		}
+		doc.Parent = above.Name
+	}
+	who := auth.SubjectFrom(ctx)
+	doc.Signer = paper.Signer{Title: "Người lập báo cáo", Name: who.AccountID}
+	doc.Recipients = []string{"Lưu: VT"}
+	if who.PersonID == "" {
+		return nil
+	}
+	person, err := r.cfg.Directory.Person(ctx, who.PersonID)
+	if err != nil {
+		return err
+	}
+	position, err := r.cfg.Directory.Position(ctx, who.PersonID, now)
+	if err != nil {
+		return err
+	}
+	doc.Signer = paper.Signer{Title: position.Title, Name: person.Name}
+	return nil
 }
 
 // Period is a stretch of time; End is not in it.

@@ -21,7 +21,7 @@ import (
 func (e *env) registrationCommands() []*cobra.Command {
 	return []*cobra.Command{
 		e.caConfirm(), e.caReturn(), e.caWithdraw(), e.caResubmit(), e.caShow(),
-		e.caBulk(), e.caAttach(), e.caDocuments(), e.caDocument(), e.caHandOver(),
+		e.caBulk(), e.caReport(), e.caAttach(), e.caDocuments(), e.caDocument(), e.caHandOver(),
 	}
 }
 

@@ -71,6 +71,10 @@ func (s *System) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	err = s.openReports()
+	if err != nil {
+		return err
+	}
 	err = s.openDevices()
 	if err != nil {
 		return err

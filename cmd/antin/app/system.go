@@ -21,6 +21,7 @@ import (
 	"github.com/antin-gov/antin/ca/enrol"
 	"github.com/antin-gov/antin/ca/est"
 	"github.com/antin-gov/antin/ca/reorg"
+	"github.com/antin-gov/antin/ca/report"
 	"github.com/antin-gov/antin/hsm"
 	"github.com/antin-gov/antin/hsm/ceremony"
 	"github.com/antin-gov/antin/hsm/custody"
@@ -102,6 +103,7 @@ type System struct {
 	Directory *directory.Directory
 	Accounts  *auth.Accounts
 	Workdays  *workdays.Calendar
+	Reports   *report.Reporter
 	Policy    *policy.Service
 	CA        *ca.Service
 	Enrolment *enrol.Desk

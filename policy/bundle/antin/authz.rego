@@ -24,6 +24,8 @@ grants := {
 	"ca.request.withdraw": set(),
 	"ca.request.attach": {"registrar", "ca-officer"},
 	"ca.request.hand-over": {"registrar", "ca-officer"},
+	"ca.report.read": {"registrar", "ca-officer", "leader", "auditor"},
+	"ca.report.make": {"ca-officer", "leader", "auditor"},
 	"ca.certificate.issue": {"ca-officer"},
 	"ca.certificate.read": everyone,
 	"ca.certificate.revoke": {"ca-officer"},

@@ -138,6 +138,8 @@ test_an_officer_drains_a_token_and_a_registrar_does_not if {
 	refused(["registrar"], "hsm.token.state", {}, "role")
 	refused(["auditor"], "hsm.token.probe", {}, "role")
 	may(["auditor"], "hsm.token.read", {})
+}
+
 test_enrolment_acts_for_machines_of_the_own_agency_alone if {
 	every action in {"ca.service.issue", "ca.request.create", "ca.request.read", "ca.certificate.revoke"} {
 		may(["enrolment"], action, {"agency": "stc"})
