@@ -53,9 +53,10 @@ type world struct {
 	httpPort int
 	tlsPort  int
 	zone     *zone
+	listener *httptest.Server
 }
 
-func newWorld(t *testing.T, db *store.DB, now clock.Clock, change func(*acme.Config)) *world {
+func newWorld(t testing.TB, db *store.DB, now clock.Clock, change func(*acme.Config)) *world {
 	t.Helper()
 	w := &world{World: catest.New(t, db, now), httpPort: freePort(t), tlsPort: freePort(t), zone: newZone(t)}
 	listener := httptest.NewUnstartedServer(nil)
@@ -73,7 +74,7 @@ func newWorld(t *testing.T, db *store.DB, now clock.Clock, change func(*acme.Con
 	listener.Config.Handler = w.server.Handler()
 	listener.StartTLS()
 	t.Cleanup(listener.Close)
-	w.client = listener.Client()
+	w.client, w.listener = listener.Client(), listener
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error)
 	go func() { done <- w.server.Run(ctx) }()
@@ -81,12 +82,12 @@ func newWorld(t *testing.T, db *store.DB, now clock.Clock, change func(*acme.Con
 	return w
 }
 
-func sqlite(t *testing.T, change func(*acme.Config)) *world {
+func sqlite(t testing.TB, change func(*acme.Config)) *world {
 	t.Helper()
 	return newWorld(t, storetest.SQLite(t, catest.Schema(acme.Schema()...)...), clock.System{}, change)
 }
 
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -101,7 +102,7 @@ type zone struct {
 	txt  map[string]string
 }
 
-func newZone(t *testing.T) *zone {
+func newZone(t testing.TB) *zone {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	check(t, err)
@@ -162,7 +163,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 }
 
 // user registers an account with a credential of its own.
-func (w *world) user(t *testing.T, f enrol.Form) *user {
+func (w *world) user(t testing.TB, f enrol.Form) *user {
 	t.Helper()
 	c, secret := w.Credential(t, f)
 	u := &user{w: w, key: newKey(t)}
@@ -173,7 +174,7 @@ func (w *world) user(t *testing.T, f enrol.Form) *user {
 }
 
 // binding is an external account binding.
-func (u *user) binding(t *testing.T, id, secret string) json.RawMessage {
+func (u *user) binding(t testing.TB, id, secret string) json.RawMessage {
 	t.Helper()
 	key, err := base64.RawURLEncoding.DecodeString(secret)
 	check(t, err)
@@ -256,7 +257,7 @@ func (u *user) absolute(url string) string {
 // body is a signed request; nil as payload is POST-as-GET.
 func (u *user) body(t testing.TB, url string, payload any, headers map[jose.HeaderKey]any) []byte {
 	t.Helper()
-	var b []byte
+	b := []byte{}
 	if payload != nil {
 		var err error
 		b, err = json.Marshal(payload)
@@ -355,7 +356,7 @@ func (u *user) prove(t testing.TB, order *reply) string {
 	t.Helper()
 	for _, a := range order.want(t, http.StatusCreated).json(t)["authorizations"].([]any) {
 		authz := a.(string)
-		name := u.get(t, authz).json(t)["identifier"].(map[string]any)["value"].(string)
+		name := u.get(t, authz).want(t, http.StatusOK).json(t)["identifier"].(map[string]any)["value"].(string)
 		url, token := u.challenge(t, authz, "dns-01")
 		sum := sha256.Sum256([]byte(u.keyAuthorization(t, token)))
 		u.w.zone.set("_acme-challenge."+name+".", base64.RawURLEncoding.EncodeToString(sum[:]))

@@ -177,7 +177,8 @@ func writeCertificates(w http.ResponseWriter, kind string, certs []*x509.Certifi
 	return nil
 }
 
-// line is the length of a line of base64 (RFC 2045 §6.8).
+// line is the length of a line of base64 (RFC 2045 §6.8); they end with the
+// line feed alone, which base64(1) takes.
 const line = 76
 
 // writeBase64 writes a payload as RFC 8951 §3.1 has it; the header is for
@@ -188,9 +189,9 @@ func writeBase64(w http.ResponseWriter, kind string, der []byte) {
 	text := base64.StdEncoding.EncodeToString(der)
 	var out strings.Builder
 	for len(text) > line {
-		out.WriteString(text[:line] + "\r\n")
+		out.WriteString(text[:line] + "\n")
 		text = text[line:]
 	}
-	out.WriteString(text + "\r\n")
+	out.WriteString(text + "\n")
 	_, _ = w.Write([]byte(out.String())) // the asker has gone
 }

@@ -26,7 +26,8 @@ PKI=${ANTIN_PKI_LISTEN:-127.0.0.1:8080}
 GATEWAY=${ANTIN_GATEWAY_LISTEN:-127.0.0.1:8444}
 BUS=${ANTIN_BUS_LISTEN:-127.0.0.1:4222}
 
-EST=${ANTIN_EST_LISTEN:-127.0.0.1:$((${CONSOLE##*:} + 2))}
+# Beside a system on the usual ports: one that is free for whoever chose the console's.
+EST=${ANTIN_EST_LISTEN:-127.0.0.1:$((${CONSOLE##*:} == 8443 ? 8445 : ${CONSOLE##*:} + 50))}
 export ANTIN_EST_LISTEN=$EST
 # Where machines are asked to prove their names over HTTP.
 export ANTIN_ACME_HTTP_PORT=${ANTIN_ACME_HTTP_PORT:-5002}

@@ -54,7 +54,7 @@ func (s *System) Doctor(ctx context.Context) []Check {
 	}
 	add("ca", "records and certificates agree", err, "run antin ca audit")
 	add("files", "only the owner reads the data folder", privateFolder(s.Dir), "chmod 700 "+s.Dir)
-	for part, addr := range map[string]string{"console": s.Config.Console.Listen, "pki": s.Config.PKI.Listen} {
+	for part, addr := range map[string]string{"console": s.Config.Console.Listen, "pki": s.Config.PKI.Listen, "est": s.Config.EST.Listen} {
 		conn, err := net.DialTimeout("tcp", addr, probeTime)
 		if err == nil {
 			err = conn.Close()

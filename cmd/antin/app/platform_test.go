@@ -58,11 +58,11 @@ func newPlatform(t *testing.T, more ...string) *platform {
 	if errors.Is(err, os.ErrNotExist) {
 		t.Skip("SoftHSM is not installed (apt install softhsm2): the system needs a real token")
 	}
-	ports := freePorts(t, 6)
+	ports := freePorts(t, 7)
 	p.env = append([]string{
 		"ANTIN_CONSOLE_LISTEN=" + ports[0], "ANTIN_PKI_LISTEN=" + ports[1], "ANTIN_PKI_URL=http://" + ports[1],
 		"ANTIN_BUS_LISTEN=" + ports[2], "ANTIN_GATEWAY_LISTEN=" + ports[3], "ANTIN_METRICS_LISTEN=" + ports[4],
-		"ANTIN_EST_LISTEN=" + ports[5],
+		"ANTIN_EST_LISTEN=" + ports[5], "ANTIN_ACME_HTTP_PORT=" + ports[6][strings.LastIndex(ports[6], ":")+1:],
 		"ANTIN_SENSOR_COMMAND=" + filepath.Join(p.bin, "antin-sensor"),
 	}, more...)
 	return p

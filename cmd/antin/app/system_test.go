@@ -44,6 +44,7 @@ func TestSystem(t *testing.T) {
 				{"another process revokes and OCSP says so within a second", p.testRevocation},
 				{"openssl follows certificates and lists and time-stamps", p.testOpenSSL},
 				{"two people are needed for a certificate", p.testTwoPeople},
+				{"machines get certificates by ACME and EST as officers agreed", p.testMachines},
 				{"the gateway gives agreed fields or a reason and knows nobody without a certificate", p.testGateway},
 				{"one changed byte of the ledger is named", p.testLedger},
 				{"real documents are signed by every algorithm and no changed byte passes", p.testReal},
