@@ -175,8 +175,8 @@ func (s *Service) newStamper(units []unit) (*tsa.Authority, error) {
 		return nil, err
 	}
 	source := s.deps.Time
-	_, real := s.deps.Clock.(clock.System)
-	if source == nil && real {
+	_, still := s.deps.Clock.(*clock.Fake) // one that stands still cannot be held against anything
+	if source == nil && !still {
 		watch, err := tsa.NewClockWatch(tsa.WatchConfig{Sources: s.cfg.TimeSources, NTP: s.cfg.NTPServers, Logger: s.deps.Logger}, s.deps.Clock.Now())
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrConfig, err)

@@ -199,14 +199,18 @@ func (s listStore) Lease(ctx context.Context, sc crl.Scope, owner string, now, u
 		return false, fmt.Errorf("take lease: %w", err)
 	}
 	result, err := s.records.db.NewRaw(`UPDATE ca_crl_scope SET lease_owner = ?, lease_until = ?
-		WHERE issuer = ? AND part = ? AND (lease_owner IN ('', ?) OR lease_until < ?)`,
-		owner, until.UnixNano(), sc.Issuer, sc.Partition, owner, now.UnixNano()).Exec(ctx)
+		WHERE issuer = ? AND part = ? AND (lease_owner IN ('', ?) OR lease_until < ? OR lease_until > ?)`,
+		owner, until.UnixNano(), sc.Issuer, sc.Partition, owner, now.UnixNano(), until.Add(leaseAhead).UnixNano()).Exec(ctx)
 	if err != nil {
 		return false, fmt.Errorf("take lease: %w", err)
 	}
 	n, err := result.RowsAffected()
 	return n == 1, err
 }
+
+// leaseAhead is how far beyond its length a lease may reach: one that reaches
+// further was taken by a clock that was wrong, and does not hold.
+const leaseAhead = time.Minute
 
 // Put stores lists of a scope, if their number is above every earlier one and
 // the owner still has the lease, and gives the lease back.

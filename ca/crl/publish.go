@@ -109,7 +109,8 @@ func (p *Publisher) look(ctx context.Context, s *scope, delta bool) (*List, bool
 
 // due says whether the list must be made anew.
 func (p *Publisher) due(ctx context.Context, s *scope, l *List, revision, seen int64) (bool, error) {
-	if l == nil || !p.cfg.Clock.Now().Before(l.ThisUpdate.Add(l.NextUpdate.Sub(l.ThisUpdate)/2)) {
+	now := p.cfg.Clock.Now()
+	if l == nil || !now.Before(l.ThisUpdate.Add(l.NextUpdate.Sub(l.ThisUpdate)/2)) || l.early(now) {
 		return true, nil
 	}
 	if max(l.Revision, seen) >= revision {
@@ -132,12 +133,19 @@ func (p *Publisher) due(ctx context.Context, s *scope, l *List, revision, seen i
 	return false, nil
 }
 
+// earlyTolerance is how far the clocks of two processes may be apart.
+const earlyTolerance = time.Minute
+
+// early says that the list begins in the future: it was made while the clock
+// was ahead, and verifiers refuse it until then.
+func (l *List) early(now time.Time) bool { return l.ThisUpdate.After(now.Add(earlyTolerance)) }
+
 // resting says that the list was made so short a time ago that a request does
 // not have it made again.
 func (p *Publisher) resting(s *scope, l *List, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !now.Before(l.NextUpdate) {
+	if !now.Before(l.NextUpdate) || l.early(now) {
 		return false
 	}
 	if !l.Delta && p.cfg.DeltaValidity > 0 && l.Entries >= p.cfg.Large && now.Before(l.ThisUpdate.Add(p.cfg.LargeEvery)) {

@@ -96,9 +96,16 @@ func (l *appendLock) acquire() (dirty bool, err error) {
 // release gives the lock to the next writer.
 func (l *appendLock) release() { _ = unix.Flock(int(l.f.Fd()), unix.LOCK_UN) }
 
-// markDirty notes that a batch begins.
+// markDirty notes that a batch begins. The file is opened anew for that, so
+// that a folder that became read-only is found out here: tessera ends the
+// process when it cannot open its own lock (storage/posix, sequenceBatch).
 func (l *appendLock) markDirty() error {
-	_, err := l.f.WriteAt([]byte{'1'}, 0)
+	again, err := os.OpenFile(l.f.Name(), os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("the ledger cannot be written: %w", err)
+	}
+	defer again.Close()
+	_, err = l.f.WriteAt([]byte{'1'}, 0)
 	if err != nil {
 		return fmt.Errorf("lock of the ledger: %w", err)
 	}

@@ -19,6 +19,7 @@ const envPrograms = "ANTIN_TEST_PROGRAMS"
 // this binary be the key worker of the systems that the tests start.
 func TestMain(m *testing.M) {
 	hsmtest.RunIfWorker()
+	runIfReplica()
 	status, err := runTests(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -21,6 +21,7 @@ import (
 	"github.com/antin-gov/antin/cmd/antin/app"
 	"github.com/antin-gov/antin/hsm"
 	"github.com/antin-gov/antin/hsm/hsmtest"
+	"github.com/antin-gov/antin/internal/clock"
 )
 
 // upPatience is how long a system may take to answer, with the race detector
@@ -34,6 +35,7 @@ type platform struct {
 	bin    string
 	env    []string
 	worker hsm.Options
+	clock  clock.Clock // nil: the machine's
 	sys    *app.System
 	addr   app.Addresses
 }
@@ -86,7 +88,7 @@ func freePorts(t *testing.T, n int) []string {
 
 func (p *platform) options(t *testing.T) app.Options {
 	return app.Options{
-		Dir: p.dir, Environ: p.env, Worker: p.worker.Command, WorkerEnv: p.worker.Env, Reader: []string{filepath.Join(p.bin, "antin"), app.ReaderCommand},
+		Dir: p.dir, Environ: p.env, Clock: p.clock, Worker: p.worker.Command, WorkerEnv: p.worker.Env, Reader: []string{filepath.Join(p.bin, "antin"), app.ReaderCommand},
 		Logger: slog.New(slog.NewTextHandler(&testLog{t: t}, &slog.HandlerOptions{Level: slog.LevelError})),
 	}
 }

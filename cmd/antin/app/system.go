@@ -87,6 +87,9 @@ type Options struct {
 	Reader []string
 	// Environ overrides keys of the configuration.
 	Environ []string
+	// Clock is where the time comes from; nil means the machine's clock. One that
+	// is given goes as the machine's does, and time-stamps watch its steps.
+	Clock clock.Clock
 }
 
 // System is an open data folder with its parts.
@@ -181,7 +184,11 @@ func (s *System) openParts(ctx context.Context, o Options) error {
 }
 
 func newSystem(o Options, cfg *config.Config) *System {
-	return &System{Dir: o.Dir, Config: cfg, Clock: clock.System{}, Logger: o.Logger, reader: o.Reader}
+	s := &System{Dir: o.Dir, Config: cfg, Clock: clock.System{}, Logger: o.Logger, reader: o.Reader}
+	if o.Clock != nil {
+		s.Clock = o.Clock
+	}
+	return s
 }
 
 // Path returns a path in the data folder.
