@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,6 +72,33 @@ func openAppendLock(dir string) (*appendLock, error) {
 		return nil, fmt.Errorf("lock of the ledger: %w", err)
 	}
 	return &appendLock{f: f}, nil
+}
+
+// ErrLocked says that another process holds the lock of the ledger and does not
+// go on.
+var ErrLocked = errors.New("another process holds the ledger and does not go on")
+
+// lockPoll is the pause between two looks at a lock that another process holds.
+const lockPoll = 5 * time.Millisecond
+
+// acquireWithin is acquire with an end: ErrLocked after d.
+func (l *appendLock) acquireWithin(ctx context.Context, d time.Duration) (dirty bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	for {
+		err := unix.Flock(int(l.f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return l.acquire() // it is ours: this reads the mark
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return false, fmt.Errorf("lock of the ledger: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return false, fmt.Errorf("%w: %s", ErrLocked, l.f.Name())
+		case <-time.After(lockPoll):
+		}
+	}
 }
 
 // acquire waits for the lock and tells whether the last writer died.

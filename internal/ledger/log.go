@@ -32,8 +32,8 @@ const (
 	// collectInterval is how often partial tiles that full ones have replaced
 	// are removed.
 	collectInterval = 30 * time.Second
-	// appendWait bounds an append whose context has no earlier end: another
-	// process may hold the append lock and not go on.
+	// appendWait bounds an append whose context has no earlier end, and the
+	// opening: another process may hold the append lock and not go on.
 	appendWait = 30 * time.Second
 	// closeWait bounds how long Close waits for the last checkpoint.
 	closeWait = 10 * time.Second
@@ -127,7 +127,7 @@ func (o Options) open(ctx context.Context, signer *noteSigner, vkey string) (*Lo
 }
 
 func (o Options) openLocked(ctx context.Context, signer *noteSigner, vkey string, lock *appendLock) (*Log, error) {
-	_, err := lock.acquire()
+	_, err := lock.acquireWithin(ctx, appendWait)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,5 +34,36 @@ func TestAFolderThatBecameReadOnlyRefusesEntriesAndTakesThemAgainLater(t *testin
 	_, err = l.Append(t.Context(), testEntry("after"))
 	if err != nil {
 		t.Errorf("an entry after that: %v", err)
+	}
+}
+
+func TestALedgerThatAnotherProcessHoldsIsNotWaitedForWithoutEnd(t *testing.T) {
+	dir := t.TempDir()
+	key, _ := newTestKey(t)
+	err := openTest(t, dir, key).Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := openAppendLock(dir)
+	if err == nil {
+		_, err = held.acquire()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.close()
+	other, err := openAppendLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.close()
+	_, err = other.acquireWithin(t.Context(), 50*time.Millisecond)
+	if !errors.Is(err, ErrLocked) {
+		t.Errorf("a held lock: %v", err)
+	}
+	held.release()
+	_, err = other.acquireWithin(t.Context(), time.Second)
+	if err != nil {
+		t.Errorf("a lock that is free again: %v", err)
 	}
 }

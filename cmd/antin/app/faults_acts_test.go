@@ -141,17 +141,26 @@ func (c *client) command(t *testing.T, account string, args ...string) outcome {
 	return runProgram(t, cmd)
 }
 
-// said is the exit status and the last line of what a command said.
-func (o outcome) said() string {
-	lines := strings.Split(strings.TrimSpace(o.err), "\n")
-	return fmt.Sprintf("exit %d: %s", o.status, lines[len(lines)-1])
+// said is the exit status and the beginning of what a command said.
+func (c *client) said(o outcome) string {
+	text := o.err
+	at := strings.LastIndex("\n"+text, "\nantin: ")
+	if at >= 0 {
+		text = text[at:]
+	}
+	text = strings.NewReplacer(c.p.dir, "DATA", c.dir+"/", "").Replace(strings.Join(strings.Fields(text), " "))
+	const most = 200
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return fmt.Sprintf("exit %d: %s", o.status, text)
 }
 
 func (c *client) issue(t *testing.T) seen {
 	id := c.requests[0]
 	got := c.command(t, "thu.vt", "ca", "issue", "--as", "thu.vt", id, "--json")
 	if got.status != 0 {
-		return seen{text: got.said()}
+		return seen{text: c.said(got)}
 	}
 	c.requests = c.requests[1:]
 	var row struct{ Serial string }
@@ -180,7 +189,7 @@ func (c *client) revoke(t *testing.T) seen {
 	serial := c.certificates[0]
 	got := c.command(t, "thu.vt", "ca", "revoke", serial, "--cause", "key-exposed", "--as", "thu.vt", "--json")
 	if got.status != 0 {
-		return seen{text: got.said()}
+		return seen{text: c.said(got)}
 	}
 	c.certificates = c.certificates[1:]
 	return seen{done: true, text: "exit 0: revoked", holds: func() error {
@@ -339,7 +348,7 @@ func (c *client) sign(t *testing.T) seen {
 		if err == nil {
 			t.Errorf("sign left with status %d and a signed document", got.status)
 		}
-		return seen{text: got.said()}
+		return seen{text: c.said(got)}
 	}
 	return seen{done: true, text: "exit 0: signed", holds: func() error {
 		var row struct {
