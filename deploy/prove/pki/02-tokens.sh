@@ -3,7 +3,7 @@
 part "2. Tokens: one test body over SoftHSM2, a software TPM and opencryptoki, lost in the middle of the work"
 show "go test ./hsm -run TestEveryKindOfToken -v"
 (cd "$ROOT" && go test ./hsm -count=1 -run TestEveryKindOfToken -v) >"$W/tokens.log" 2>&1; status=$?
-grep -E 'ways to sign|token lost|--- (PASS|FAIL|SKIP)|is absent' "$W/tokens.log" | sed -E 's/^ *[a-z_]+\.go:[0-9]+: /        /; s/^ *--- /        /' | cut -c1-180
+grep -aE 'ways to sign|token lost|--- (PASS|FAIL|SKIP)|is absent' "$W/tokens.log" | sed -E 's/^ *[a-z_]+\.go:[0-9]+: /        /; s/^ *--- /        /' | cut -c1-180
 claim "the test body passes" same $status 0
 for kind in SoftHSM2 swtpm opencryptoki; do
   claim "$kind: nothing wrong, nothing lost" has "$kind: .* signatures, token lost 2 times, 0 wrong, 0 lost" "$W/tokens.log"
@@ -23,6 +23,6 @@ uri=$(antin hsm token init second); echo "        $uri"
 claim "a second token is made and named by its URI (RFC 7512)" test "${uri#pkcs11:token=second}" != "$uri"
 show "antin hsm token list"
 antin hsm token list | cut -c1-120 | sed 's/^/        /'
-claim "a registrar does not drain" exits 3 as minh.pq hsm token drain antin
+claim "an analyst does not drain" exits 3 as dung.ht hsm token drain antin
 claim "metrics tell the state of each token" sh -c "curl -s http://${ANTIN_METRICS_LISTEN:-127.0.0.1:9464}/metrics | grep -q 'antin_hsm_token_state{state=\"active\",token=\"antin\"} 1'"
 claim "each of these acts is in the ledger" grep -rqa hsm.token.probe "$ANTIN_DATA_DIR/ledger"
