@@ -281,3 +281,18 @@ func TestGETComesWithTheHeadersOfRFC5019(t *testing.T) {
 		t.Errorf("shortly before its end: %v", h)
 	}
 }
+
+func BenchmarkAnswerFromMemory(b *testing.B) {
+	f := newFixture(b)
+	path := "/ocsp/" + base64.RawURLEncoding.EncodeToString(request(b, []ask{{f.a, 10, crypto.SHA1}}))
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	f.ask(b, 10)
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		f.responder.ServeHTTP(w, r)
+		if w.Body.Len() < 100 {
+			b.Fatal(w.Code)
+		}
+	}
+}

@@ -70,12 +70,20 @@ func readGet(req *http.Request) ([]byte, error) {
 	if err != nil || base64.StdEncoding.DecodedLen(len(text)) > MaxRequest {
 		return nil, fmt.Errorf("%w: path", ErrMalformed)
 	}
-	text = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/", " ", "+").Replace(text), "=")
-	der, err := base64.RawStdEncoding.DecodeString(text)
+	plain := []byte(strings.TrimRight(text, "="))
+	for i, c := range plain {
+		switch c {
+		case '-', ' ':
+			plain[i] = '+'
+		case '_':
+			plain[i] = '/'
+		}
+	}
+	n, err := base64.RawStdEncoding.Decode(plain, plain)
 	if err != nil {
 		return nil, fmt.Errorf("%w: not base64", ErrMalformed)
 	}
-	return der, nil
+	return plain[:n], nil
 }
 
 func (r *Responder) write(w http.ResponseWriter, req *http.Request, a Answer) {

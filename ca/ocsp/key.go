@@ -38,7 +38,9 @@ type responderKey struct {
 	Key
 	hash      []byte // responderID byKey
 	algorithm sigalg.Algorithm
-	width     int // longest signature, bytes
+	// algorithmDER is its AlgorithmIdentifier, written once.
+	algorithmDER []byte
+	width        int // longest signature, bytes
 }
 
 // issuerKey is an issuer with the digests by which CertIDs name it.
@@ -94,8 +96,14 @@ func newResponderKey(k Key, issuer *x509.Certificate, now time.Time) (responderK
 	if err != nil {
 		return responderKey{}, err
 	}
+	var b cryptobyte.Builder
+	algorithm.AddTo(&b)
+	identifier, err := b.Bytes()
+	if err != nil {
+		return responderKey{}, err
+	}
 	// RFC 6960 §4.2.1: KeyHash is SHA-1 by definition
-	return responderKey{Key: k, hash: digest(crypto.SHA1, bits), algorithm: algorithm, width: signatureWidth(k.Signer.Public())}, nil
+	return responderKey{Key: k, hash: digest(crypto.SHA1, bits), algorithm: algorithm, algorithmDER: identifier, width: signatureWidth(k.Signer.Public())}, nil
 }
 
 func (k Key) check(issuer *x509.Certificate, now time.Time) error {

@@ -246,47 +246,40 @@ func (r *Responder) fromMemory(ctx context.Context, i *issuerKey, id CertID, ser
 	if f.state == uint8(Unknown) {
 		return Answer{}, false, nil
 	}
-	answer, good, err := r.kept(i, id, f, kind, now)
-	if err != nil || good {
-		return answer, true, err
+	answer, good := r.kept(i, id, f, kind, now)
+	if good {
+		return answer, true, nil
 	}
 	answer, err = r.makeAhead(ctx, i, id, f, kind, now)
 	return answer, true, err
 }
 
 // kept is the answer in memory, as far as it still holds.
-func (r *Responder) kept(i *issuerKey, id CertID, f found, kind int, now time.Time) (Answer, bool, error) {
+func (r *Responder) kept(i *issuerKey, id CertID, f found, kind int, now time.Time) (Answer, bool) {
 	if f.signature == nil {
-		return Answer{}, false, nil
+		return Answer{}, false
 	}
 	this := time.Unix(int64(f.made[kind]), 0).UTC()
 	next := this.Add(r.cfg.Validity)
 	if !now.Before(next) || this.After(now.Add(r.cfg.Validity)) {
-		return Answer{}, false, nil
+		return Answer{}, false
 	}
 	out := r.content(i, id, f.status(), this)
-	tbs, err := out.tbs()
-	if err != nil {
-		return Answer{}, false, err
-	}
+	tbs := out.tbs()
 	if !f.proven[kind] {
 		good := i.ahead.verify(tbs, f.signature)
 		i.memory.prove(f, kind, good)
 		if !good {
-			return Answer{}, false, nil
+			return Answer{}, false
 		}
 	}
-	der, err := out.der(tbs, f.signature)
-	if err != nil {
-		return Answer{}, false, err
-	}
 	r.counts.memory.Add(1)
-	return Answer{DER: der, Code: Successful, Cacheable: true, ThisUpdate: this, NextUpdate: next, Tag: f.signature}, true, nil
+	return Answer{DER: out.der(tbs, f.signature), Code: Successful, Cacheable: true, ThisUpdate: this, NextUpdate: next, Tag: f.signature}, true
 }
 
 // content is an answer for one certificate as it is made in advance.
 func (r *Responder) content(i *issuerKey, id CertID, s Status, this time.Time) *basic {
-	return &basic{keyHash: i.ahead.hash, produced: this, this: this, next: this.Add(r.cfg.Validity), algorithm: i.ahead.algorithm,
+	return &basic{keyHash: i.ahead.hash, produced: this, this: this, next: this.Add(r.cfg.Validity), algorithm: i.ahead.algorithm, algorithmDER: i.ahead.algorithmDER,
 		singles: []single{{id: id, status: s, cutoff: i.Certificate.NotBefore}}, certificates: [][]byte{i.ahead.Certificate.Raw}}
 }
 
@@ -302,12 +295,8 @@ func (r *Responder) makeAhead(ctx context.Context, i *issuerKey, id CertID, f fo
 		return Answer{}, err
 	}
 	i.memory.put(f, kind, now, signature, true)
-	der, err := out.der(tbs, signature)
-	if err != nil {
-		return Answer{}, err
-	}
 	r.counts.made.Add(1)
-	return Answer{DER: der, Code: Successful, Cacheable: true, ThisUpdate: now, NextUpdate: out.next, Tag: signature}, nil
+	return Answer{DER: out.der(tbs, signature), Code: Successful, Cacheable: true, ThisUpdate: now, NextUpdate: out.next, Tag: signature}, nil
 }
 
 func (r *Responder) signAhead(i *issuerKey, id CertID, f found, now time.Time) (*basic, []byte, []byte, error) {
@@ -315,10 +304,7 @@ func (r *Responder) signAhead(i *issuerKey, id CertID, f found, now time.Time) (
 		return nil, nil, nil, fmt.Errorf("%w: responder certificate of %s expired", ErrConfig, i.Name)
 	}
 	out := r.content(i, id, f.status(), now)
-	tbs, err := out.tbs()
-	if err != nil {
-		return nil, nil, nil, err
-	}
+	tbs := out.tbs()
 	signature, err := i.ahead.algorithm.Sign(i.ahead.Signer, tbs)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("sign OCSP answer: %w", err)
@@ -375,7 +361,7 @@ func (r *Responder) signLive(ctx context.Context, request *Request) (Answer, err
 				return Answer{}, fmt.Errorf("%w: responder certificate of %s expired", ErrConfig, issuer.Name)
 			}
 			if signer == nil {
-				signer, out.keyHash, out.algorithm = key.Signer, key.hash, key.algorithm
+				signer, out.keyHash, out.algorithm, out.algorithmDER = key.Signer, key.hash, key.algorithm, key.algorithmDER
 			}
 			if string(out.keyHash) != string(key.hash) {
 				// Another key answers for that issuer: no one signature can tell both.

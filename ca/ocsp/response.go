@@ -2,12 +2,9 @@ package ocsp
 
 import (
 	"crypto"
-	"encoding/asn1"
 	"fmt"
+	"slices"
 	"time"
-
-	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/antin-gov/antin/ca/internal/sigalg"
 )
@@ -70,6 +67,7 @@ type basic struct {
 	nonce                []byte
 	certificates         [][]byte
 	algorithm            sigalg.Algorithm
+	algorithmDER         []byte // its AlgorithmIdentifier
 }
 
 // errorResponse is an answer without content.
@@ -78,114 +76,103 @@ func errorResponse(code Code) []byte {
 	return []byte{0x30, 0x03, 0x0a, 0x01, byte(code)}
 }
 
-// tbs writes what is signed.
-func (r *basic) tbs() ([]byte, error) {
-	data := cryptobyte.NewBuilder(make([]byte, 0, 256))
-	data.AddASN1(cbasn1.SEQUENCE, r.responseData)
-	tbs, err := data.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("write ResponseData: %w", err)
-	}
-	return tbs, nil
+// tbs writes what is signed, ResponseData.
+func (r *basic) tbs() []byte {
+	w := newWriter(256 + 160*len(r.singles) + len(r.nonce))
+	r.responseData(w)
+	return w.bytes()
 }
 
 // sign writes and signs the whole OCSPResponse.
 func (r *basic) sign(signer crypto.Signer) ([]byte, error) {
-	tbs, err := r.tbs()
-	if err != nil {
-		return nil, err
-	}
+	tbs := r.tbs()
 	signature, err := r.algorithm.Sign(signer, tbs)
 	if err != nil {
 		return nil, fmt.Errorf("sign OCSP answer: %w", err)
 	}
-	return r.der(tbs, signature)
+	return r.der(tbs, signature), nil
 }
 
 // der writes the whole OCSPResponse over a signature that was made.
-func (r *basic) der(tbs, signature []byte) ([]byte, error) {
+func (r *basic) der(tbs, signature []byte) []byte {
 	size := len(tbs) + len(signature) + 128
 	for _, c := range r.certificates {
 		size += len(c)
 	}
-	b := cryptobyte.NewBuilder(make([]byte, 0, size))
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1Enum(int64(Successful))
-		b.AddASN1(tag(0), func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 1}) // id-pkix-ocsp-basic
-				b.AddASN1(cbasn1.OCTET_STRING, func(b *cryptobyte.Builder) {
-					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-						b.AddBytes(tbs)
-						r.algorithm.AddTo(b)
-						b.AddASN1BitString(signature)
-						b.AddASN1(tag(0), func(b *cryptobyte.Builder) {
-							b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-								for _, c := range r.certificates {
-									b.AddBytes(c)
-								}
-							})
-						})
-					})
-				})
-			})
-		})
-	})
-	return b.Bytes()
-}
-
-func (r *basic) responseData(b *cryptobyte.Builder) {
-	// version is DEFAULT v1 and therefore left out.
-	b.AddASN1(tag(2), func(b *cryptobyte.Builder) { b.AddASN1OctetString(r.keyHash) }) // byKey
-	b.AddASN1GeneralizedTime(r.produced)
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		for i := range r.singles {
-			r.single(b, &r.singles[i])
-		}
-	})
-	if len(r.nonce) > 0 {
-		b.AddASN1(tag(1), func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				extension(b, oidNonce(), func(b *cryptobyte.Builder) { b.AddASN1OctetString(r.nonce) })
-			})
-		})
+	w := newWriter(size)
+	for _, c := range slices.Backward(r.certificates) {
+		w.raw(c)
 	}
+	w.head(tagSequence, 0)
+	w.head(tagged|0, 0)
+	end := w.end()
+	w.raw(signature)
+	w.raw([]byte{0}) // no unused bits
+	w.head(tagBits, end)
+	w.raw(r.algorithmDER)
+	w.raw(tbs)
+	w.head(tagSequence, 0)
+	w.head(tagOctets, 0)
+	w.raw([]byte{0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01}) // id-pkix-ocsp-basic
+	w.head(tagSequence, 0)
+	w.head(tagged|0, 0)
+	w.value(tagEnum, []byte{byte(Successful)})
+	w.head(tagSequence, 0)
+	return w.bytes()
 }
 
-func (r *basic) single(b *cryptobyte.Builder, s *single) {
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddBytes(s.id.raw)
-		switch s.status.State {
-		case Good:
-			b.AddASN1(cbasn1.Tag(0).ContextSpecific(), func(*cryptobyte.Builder) {})
-		case Revoked:
-			b.AddASN1(tag(1), func(b *cryptobyte.Builder) {
-				b.AddASN1GeneralizedTime(s.status.RevokedAt.UTC().Truncate(time.Second))
-				if s.status.Reason != 0 {
-					b.AddASN1(tag(0), func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(s.status.Reason)) })
-				}
-			})
-		default:
-			b.AddASN1(cbasn1.Tag(2).ContextSpecific(), func(*cryptobyte.Builder) {})
-		}
-		b.AddASN1GeneralizedTime(r.this)
-		b.AddASN1(tag(0), func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(r.next) })
-		if s.cutoff.IsZero() || s.status.State == Unknown {
-			return
-		}
-		b.AddASN1(tag(1), func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				extension(b, asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 6}, func(b *cryptobyte.Builder) {
-					b.AddASN1GeneralizedTime(s.cutoff.UTC().Truncate(time.Second))
-				})
-			})
-		})
-	})
+// responseData writes, from its end: version is DEFAULT v1 and therefore left
+// out.
+func (r *basic) responseData(w *writer) {
+	if len(r.nonce) > 0 {
+		end := w.end()
+		w.value(tagOctets, r.nonce)
+		w.head(tagOctets, end)
+		w.raw([]byte{0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x02}) // id-pkix-ocsp-nonce
+		w.head(tagSequence, end)
+		w.head(tagSequence, end)
+		w.head(tagged|1, end)
+	}
+	end := w.end()
+	for i := range slices.Backward(r.singles) {
+		r.single(w, &r.singles[i])
+	}
+	w.head(tagSequence, end)
+	w.time(r.produced)
+	end = w.end()
+	w.value(tagOctets, r.keyHash)
+	w.head(tagged|2, end) // byKey
+	w.head(tagSequence, 0)
 }
 
-func extension(b *cryptobyte.Builder, oid asn1.ObjectIdentifier, value func(*cryptobyte.Builder)) {
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1ObjectIdentifier(oid)
-		b.AddASN1(cbasn1.OCTET_STRING, value)
-	})
+func (r *basic) single(w *writer, s *single) {
+	whole := w.end()
+	if !s.cutoff.IsZero() && s.status.State != Unknown {
+		w.time(s.cutoff.Truncate(time.Second))
+		w.head(tagOctets, whole)
+		w.raw([]byte{0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x06}) // id-pkix-ocsp-archive-cutoff
+		w.head(tagSequence, whole)
+		w.head(tagSequence, whole)
+		w.head(tagged|1, whole)
+	}
+	end := w.end()
+	w.time(r.next)
+	w.head(tagged|0, end)
+	w.time(r.this)
+	switch s.status.State {
+	case Good:
+		w.value(taggedPrimitive|0, nil)
+	case Revoked:
+		end := w.end()
+		if s.status.Reason != 0 {
+			w.value(tagEnum, []byte{byte(s.status.Reason)})
+			w.head(tagged|0, end)
+		}
+		w.time(s.status.RevokedAt.Truncate(time.Second))
+		w.head(tagged|1, end)
+	default:
+		w.value(taggedPrimitive|2, nil)
+	}
+	w.raw(s.id.raw)
+	w.head(tagSequence, whole)
 }

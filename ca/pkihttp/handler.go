@@ -80,12 +80,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The body is read before a place is taken: a slow sender holds its own
 	// connection and nobody's place. What is over a service's own limit is
 	// refused by the service.
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
-	if err != nil {
-		http.Error(w, "the request did not arrive whole", http.StatusBadRequest)
-		return
+	if r.Body != http.NoBody {
+		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+		if err != nil {
+			http.Error(w, "the request did not arrive whole", http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
 	select {
 	case h.inFlight <- struct{}{}:
 		defer func() { <-h.inFlight }()
