@@ -60,6 +60,10 @@ type Result struct {
 	Nginx              []float64 `json:"nginx_per_second"`
 	// Ratio is the median of own over nginx, round by round.
 	Ratio float64 `json:"ratio"`
+	// OwnCPU and NginxCPU are the processor time of each server for one answer,
+	// in microseconds: what a machine that others use as well does not blur.
+	OwnCPU   float64 `json:"own_cpu_us"`
+	NginxCPU float64 `json:"nginx_cpu_us"`
 }
 
 func (o Options) say(what string, done, total int) {
@@ -164,7 +168,7 @@ func (b *bench) measure(ctx context.Context, child *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	return b.compare(ctx)
+	return b.compare(ctx, child.Process.Pid)
 }
 
 // start starts the serving process and waits for its first answer.
@@ -297,7 +301,7 @@ func rss(pid int) (uint64, error) {
 }
 
 // compare asks both servers for the same answers, turn by turn.
-func (b *bench) compare(ctx context.Context) error {
+func (b *bench) compare(ctx context.Context, pid int) error {
 	var own, files []string
 	var lengths []int
 	root := filepath.Join(b.dir, "www")
@@ -322,32 +326,90 @@ func (b *bench) compare(ctx context.Context) error {
 		}
 		own, files, lengths = append(own, path), append(files, name), append(lengths, len(body))
 	}
-	end, err := b.startNginx(ctx, root)
+	server, err := b.startNginx(ctx, root)
 	if err != nil {
 		return err
 	}
+	return errors.Join(b.rounds(ctx, pid, server.Process.Pid, own, files, lengths), stop(server))
+}
+
+// rounds asks both in turn.
+func (b *bench) rounds(ctx context.Context, own, nginx int, paths, files []string, lengths []int) error {
 	var ratios []float64
+	var answers, cost [2]float64
 	for round := range b.Rounds {
 		b.say("asking", round, b.Rounds)
-		theirs, err := load(ctx, b.Nginx, files, lengths, b.Each)
-		if err != nil {
-			return errors.Join(fmt.Errorf("nginx: %w", err), end())
+		var rates [2]float64
+		for i, server := range []struct {
+			pid     int
+			address string
+			paths   []string
+		}{{nginx, b.Nginx, files}, {own, b.Listen, paths}} {
+			before, err := cpu(server.pid)
+			if err != nil {
+				return err
+			}
+			rates[i], err = load(ctx, server.address, server.paths, lengths, b.Each)
+			if err != nil {
+				return fmt.Errorf("ask %s: %w", server.address, err)
+			}
+			after, err := cpu(server.pid)
+			if err != nil {
+				return err
+			}
+			answers[i] += rates[i] * b.Each.Seconds()
+			cost[i] += (after - before).Seconds()
 		}
-		ours, err := load(ctx, b.Listen, own, lengths, b.Each)
-		if err != nil {
-			return errors.Join(err, end())
-		}
-		b.result.Nginx, b.result.Own = append(b.result.Nginx, theirs), append(b.result.Own, ours)
-		ratios = append(ratios, ours/theirs)
+		b.result.Nginx, b.result.Own = append(b.result.Nginx, rates[0]), append(b.result.Own, rates[1])
+		ratios = append(ratios, rates[1]/rates[0])
 	}
 	slices.Sort(ratios)
 	b.result.Ratio = ratios[len(ratios)/2]
-	return end()
+	b.result.NginxCPU, b.result.OwnCPU = 1e6*cost[0]/answers[0], 1e6*cost[1]/answers[1]
+	return nil
+}
+
+// clockTick is the unit of processor times in /proc (USER_HZ).
+const clockTick = 10 * time.Millisecond
+
+// cpu is the processor time of a process and its children.
+func cpu(pid int) (time.Duration, error) {
+	name := "/proc/" + strconv.Itoa(pid)
+	b, err := os.ReadFile(name + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	// after the name in brackets, which may hold anything: proc(5)
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	var total time.Duration
+	for _, at := range []int{11, 12} {
+		n, err := strconv.ParseInt(fields[at], 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		total += time.Duration(n) * clockTick
+	}
+	children, err := os.ReadFile(name + "/task/" + strconv.Itoa(pid) + "/children")
+	if err != nil {
+		return 0, err
+	}
+	for _, text := range strings.Fields(string(children)) {
+		child, err := strconv.Atoi(text)
+		if err != nil {
+			return 0, err
+		}
+		n, err := cpu(child)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
 }
 
 // startNginx serves the folder by nginx, set for speed: sendfile, open files
 // kept, no log.
-func (b *bench) startNginx(ctx context.Context, root string) (func() error, error) {
+func (b *bench) startNginx(ctx context.Context, root string) (*exec.Cmd, error) {
 	dir := filepath.Join(b.dir, "nginx")
 	err := os.MkdirAll(dir, 0o755)
 	if err != nil {
@@ -386,7 +448,7 @@ http {
 	for range 200 {
 		conn, err := net.Dial("tcp", b.Nginx)
 		if err == nil {
-			return func() error { return stop(server) }, conn.Close()
+			return server, conn.Close()
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
