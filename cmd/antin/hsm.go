@@ -11,6 +11,7 @@ func (e *env) hsmCommand() *cobra.Command {
 		e.hsmDevice(),
 		e.hsmKey(),
 		e.hsmRestore(),
+		e.hsmRestoreTest(),
 		e.hsmToken(),
 	)
 	return cmd
