@@ -210,8 +210,8 @@ func (d *Desk) checkKey(ctx context.Context, r *Request) error {
 		return nil
 	}
 	// The holder of a renewed or changed certificate may have moved to another
-	// agency with the key.
-	if r.Kind.sameKey() && r.PersonID != "" {
+	// agency with the key, and the agency may have become another one.
+	if r.Kind.sameKey() {
 		clash, err = d.cfg.DB.NewSelect().TableExpr("ca_certificate").Where("spki_sha256 = ?", r.SPKI).
 			Where("state IN ('intent', 'signed', 'issued')").Where("(person_id <> ? OR revocation_reason IN (1, 2))", r.PersonID).Exists(ctx)
 		if err != nil {

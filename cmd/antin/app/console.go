@@ -97,6 +97,7 @@ func (s *server) console(ctx context.Context) (http.Handler, error) {
 		func() error { return drill.RegisterPages(site, s.Drills, drill.PageDeps{Directory: s.Directory}) },
 		func() error { return ca.RegisterPages(site, s.CA, ca.PageDeps{Issue: s.IssueRequest}) },
 		func() error { return s.reorgPages(ctx, site) },
+		func() error { return s.keyPages(site) },
 		func() error { return policy.RegisterPages(site, s.Policy) },
 		func() error { return ledgerpages.Register(site, s.Ledger, s.Path(LedgerDir)) },
 	} {

@@ -281,6 +281,21 @@ func fetch(t *testing.T, c *http.Client, url string) (int, []byte, http.Header) 
 	return answer.StatusCode, body, answer.Header
 }
 
+// do sends a request and reads what a test reads of the answer.
+func do(t *testing.T, c *http.Client, request *http.Request) (int, []byte) {
+	t.Helper()
+	answer, err := c.Do(request)
+	if err != nil {
+		t.Fatalf("%s %s: %v", request.Method, request.URL, err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxBody))
+	if err != nil {
+		t.Fatalf("read %s: %v", request.URL, err)
+	}
+	return answer.StatusCode, body
+}
+
 func writeFile(t *testing.T, path string, content []byte) string {
 	t.Helper()
 	err := os.WriteFile(path, content, 0o600)

@@ -15,6 +15,7 @@ import (
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/directory"
 	"github.com/antin-gov/antin/internal/testkit"
+	"github.com/antin-gov/antin/internal/trust"
 )
 
 // mergeOrder merges three communes into a new one and dissolves an office.
@@ -159,6 +160,20 @@ func (p *platform) testReorganisation(t *testing.T) {
 		refused := p.antin(t, "sign", signed[0], "-o", filepath.Join(dir, "no.pdf"), "--key", "t-seal-minh-khai")
 		if refused.status == 0 {
 			t.Error("a revoked seal sealed")
+		}
+	})
+	t.Run("a key that followed its agency can be renewed", func(t *testing.T) {
+		entry, err := s.Register.Get(t.Context(), "t-seal-dong-tien")
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain, err := entry.Certificates()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.CA.Request(subject(t, s, "minh.pq"), ra.Form{Kind: ra.KindRenew, Serial: trust.SerialText(chain[0])})
+		if err != nil {
+			t.Error(err)
 		}
 	})
 	t.Run("each item done has what takes it back", func(t *testing.T) {

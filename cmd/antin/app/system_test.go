@@ -47,6 +47,7 @@ func TestSystem(t *testing.T) {
 				{"machines get certificates by ACME and EST as officers agreed", p.testMachines},
 				{"the gateway gives agreed fields or a reason and knows nobody without a certificate", p.testGateway},
 				{"one changed byte of the ledger is named", p.testLedger},
+				{"every page of the navigation opens", p.testPages},
 				{"real documents are signed by every algorithm and no changed byte passes", p.testReal},
 				{"every document of the corpus is signed or refused with a reason", p.testCorpus},
 			})
