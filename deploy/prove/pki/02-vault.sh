@@ -69,7 +69,7 @@ EOF
 
   show "vault write -f transit/keys/ledger/rotate"
   vault write -f transit/keys/ledger/rotate >/dev/null
-  claim "a key that was rotated does not answer for the old one" exits 1 vaulted "$BIN/antin" bench hsm -n 1 --key ledger
+  claim "the new version of a key does not answer for the old one: the ledger refuses to open" exits 3 vaulted "$BIN/antin" bench hsm -n 1 --key ledger
   VTOKENS='vault:token=vault?key-versions=ledger:1'
   claim "with its first version pinned the ledger verifies" vaulted "$BIN/antin" ledger verify
   VTOKENS=
@@ -87,7 +87,7 @@ EOF
   show "pin-source=vault:secret/antin/hsm#pin"
   claim "the token opens and signs with a PIN that is in no file" pinned 'vault:secret/antin/hsm#pin' "$BIN/antin" bench hsm -n 100 --key ledger
   claim "the PIN is in no file of the system" exits 1 grep -rqF "$PIN" "$W/pinned"
-  vault kv get -wrap-ttl=60s -field=wrapping_token secret/antin/hsm >"$VW/wrapped"; chmod 600 "$VW/wrapped"; cp -p "$VW/wrapped" "$VW/stolen"
+  vault read -wrap-ttl=60s -field=wrapping_token secret/data/antin/hsm >"$VW/wrapped"; chmod 600 "$VW/wrapped"; cp -p "$VW/wrapped" "$VW/stolen"
   show "pin-source=vault-wrapped:FILE#pin"
   claim "a wrapping token opens the token once" pinned "vault-wrapped:$VW/wrapped#pin" "$BIN/antin" bench hsm -n 10 --key ledger
   claim "a copy of it opens nothing, and that is told" exits 3 pinned "vault-wrapped:$VW/stolen#pin" "$BIN/antin" bench hsm -n 10 --key ledger
