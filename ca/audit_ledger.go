@@ -81,7 +81,7 @@ func (a *ledgerAudit) flush(ctx context.Context) error {
 	}
 	var certificates []Certificate
 	db := a.s.deps.DB
-	err := db.NewSelect().Model(&certificates).Column("serial", "issuer", "state", "sha256", "issue_index").Where("serial IN (?)", bun.In(serials)).Scan(ctx)
+	err := db.NewSelect().Model(&certificates).Column("serial", "issuer", "state", "sha256", "issue_index").Where("serial IN (?)", bun.List(serials)).Scan(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (a *ledgerAudit) flush(ctx context.Context) error {
 		rows[certificates[i].Serial] = &certificates[i]
 	}
 	var changes []Change
-	err = db.NewSelect().Model(&changes).Where("serial IN (?)", bun.In(serials)).Scan(ctx)
+	err = db.NewSelect().Model(&changes).Where("serial IN (?)", bun.List(serials)).Scan(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (a *ledgerAudit) flush(ctx context.Context) error {
 		}
 	}
 	var stamps []stampRow
-	err = db.NewSelect().Model(&stamps).Column("serial", "token_sha256", "ledger_index").Where("serial IN (?)", bun.In(serials)).Scan(ctx)
+	err = db.NewSelect().Model(&stamps).Column("serial", "token_sha256", "ledger_index").Where("serial IN (?)", bun.List(serials)).Scan(ctx)
 	if err != nil {
 		return err
 	}

@@ -214,7 +214,7 @@ func (r *reconciler) apply(ctx context.Context, batch []indexed) error {
 		serials = append(serials, b.entry.Object)
 	}
 	var certificates []Certificate
-	err := r.records.db.NewSelect().Model(&certificates).ExcludeColumn("der").Where("serial IN (?)", bun.In(serials)).Scan(ctx)
+	err := r.records.db.NewSelect().Model(&certificates).ExcludeColumn("der").Where("serial IN (?)", bun.List(serials)).Scan(ctx)
 	if err != nil {
 		return fmt.Errorf("read certificates: %w", err)
 	}
@@ -223,7 +223,7 @@ func (r *reconciler) apply(ctx context.Context, batch []indexed) error {
 		known[certificates[i].Serial] = &certificates[i]
 	}
 	var changes []Change
-	err = r.records.db.NewSelect().Model(&changes).Where("serial IN (?)", bun.In(serials)).Scan(ctx)
+	err = r.records.db.NewSelect().Model(&changes).Where("serial IN (?)", bun.List(serials)).Scan(ctx)
 	if err != nil {
 		return fmt.Errorf("read changes: %w", err)
 	}

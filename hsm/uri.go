@@ -40,7 +40,7 @@ func ParseURI(text string) (URI, error) {
 	}
 	scheme, rest, ok := strings.Cut(text, ":")
 	if !ok || (scheme != schemePKCS11 && scheme != schemeVault) {
-		return URI{}, fmt.Errorf("%w: token URI %q begins neither with pkcs11: nor with vault:", ErrBadRequest, text)
+		return URI{}, fmt.Errorf("%w: token URI %q does not begin with %q or %q", ErrBadRequest, text, schemePKCS11+":", schemeVault+":")
 	}
 	path, query, _ := strings.Cut(rest, "?")
 	u := URI{Scheme: scheme}

@@ -84,13 +84,14 @@ func parseSign(body []byte) (signRequest, error) {
 		return signRequest{}, fmt.Errorf("%w: frame of %d bytes", ErrBadRequest, len(body))
 	}
 	sc, ha, length := int(body[13]), int(body[14]), int(body[17])
-	if sc >= len(schemeCodes()) || ha >= len(hashCodes()) || length > maxLabel || signHead+length > len(body) || len(body) > maxSign {
+	schemes, hashes := schemeCodes(), hashCodes()
+	if sc >= len(schemes) || ha >= len(hashes) || length > maxLabel || signHead+length > len(body) || len(body) > maxSign {
 		return signRequest{}, fmt.Errorf("%w: scheme %d, hash %d, label of %d bytes", ErrBadRequest, sc, ha, length)
 	}
 	return signRequest{
 		id:     binary.BigEndian.Uint64(body[1:]),
 		wait:   time.Duration(binary.BigEndian.Uint32(body[9:])) * time.Millisecond,
-		scheme: schemeCodes()[sc], hash: hashCodes()[ha],
+		scheme: schemes[sc], hash: hashes[ha],
 		salt:  int(binary.BigEndian.Uint16(body[15:])),
 		label: body[signHead : signHead+length], digest: body[signHead+length:],
 	}, nil

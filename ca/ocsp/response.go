@@ -104,7 +104,7 @@ func (r *basic) der(tbs, signature []byte) []byte {
 		w.raw(c)
 	}
 	w.head(tagSequence, 0)
-	w.head(tagged|0, 0)
+	w.head(tagged, 0)
 	end := w.end()
 	w.raw(signature)
 	w.raw([]byte{0}) // no unused bits
@@ -115,7 +115,7 @@ func (r *basic) der(tbs, signature []byte) []byte {
 	w.head(tagOctets, 0)
 	w.raw([]byte{0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01}) // id-pkix-ocsp-basic
 	w.head(tagSequence, 0)
-	w.head(tagged|0, 0)
+	w.head(tagged, 0)
 	w.value(tagEnum, []byte{byte(Successful)})
 	w.head(tagSequence, 0)
 	return w.bytes()
@@ -157,16 +157,16 @@ func (r *basic) single(w *writer, s *single) {
 	}
 	end := w.end()
 	w.time(r.next)
-	w.head(tagged|0, end)
+	w.head(tagged, end)
 	w.time(r.this)
 	switch s.status.State {
 	case Good:
-		w.value(taggedPrimitive|0, nil)
+		w.value(taggedPrimitive, nil)
 	case Revoked:
 		end := w.end()
 		if s.status.Reason != 0 {
 			w.value(tagEnum, []byte{byte(s.status.Reason)})
-			w.head(tagged|0, end)
+			w.head(tagged, end)
 		}
 		w.time(s.status.RevokedAt.Truncate(time.Second))
 		w.head(tagged|1, end)

@@ -212,11 +212,11 @@ func (d *Desk) doRequests(ctx context.Context, tx bun.Tx, who auth.Subject, job 
 	live := []State{StateRequested, StateConfirmed, StateApproved}
 	_, err := tx.NewRaw(`INSERT INTO ca_request_event (request_id, at, act, state, account, note, ledger_index)
 		SELECT id, ?, ?, ?, ?, ?, ? FROM ca_request WHERE job_id = ? AND state IN (?) ORDER BY id`,
-		now, a.action, a.requests, who.AccountID, a.note, index, job.ID, bun.In(live)).Exec(ctx)
+		now, a.action, a.requests, who.AccountID, a.note, index, job.ID, bun.List(live)).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("record %s on the requests of %s: %w", a.action, job.ID, err)
 	}
-	q := tx.NewUpdate().Model((*Request)(nil)).Set("state = ?", a.requests).Where("job_id = ?", job.ID).Where("state IN (?)", bun.In(live))
+	q := tx.NewUpdate().Model((*Request)(nil)).Set("state = ?", a.requests).Where("job_id = ?", job.ID).Where("state IN (?)", bun.List(live))
 	if a.request != nil {
 		q = a.request(q, now, index)
 	}

@@ -106,7 +106,7 @@ func (d *Desk) hold(ctx context.Context, id, runner string, waiting func(time.Ti
 	for {
 		now := d.cfg.Clock.Now().UTC()
 		result, err := d.cfg.DB.NewUpdate().Model((*Job)(nil)).Set("state = ?", JobRunning).Set("runner = ?", runner).Set("lease_until = ?", now.Add(jobLease)).
-			Where("id = ?", id).Where("state IN (?)", bun.In([]JobState{JobApproved, JobRunning})).Where("(runner = '' OR lease_until < ?)", now).Exec(ctx)
+			Where("id = ?", id).Where("state IN (?)", bun.List([]JobState{JobApproved, JobRunning})).Where("(runner = '' OR lease_until < ?)", now).Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("hold job %s: %w", id, err)
 		}

@@ -258,7 +258,7 @@ func (d *Desk) do(ctx context.Context, who auth.Subject, r *Request, a act) (*Re
 	now := d.cfg.Clock.Now().UTC()
 	err = d.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		q := tx.NewUpdate().Model((*Request)(nil)).Set("state = ?", a.to).Where("id = ?", r.ID).
-			Where("state IN (?)", bun.In(a.from)).Where("revision = ?", r.Revision)
+			Where("state IN (?)", bun.List(a.from)).Where("revision = ?", r.Revision)
 		if a.set != nil {
 			q = a.set(q, index, now)
 		}

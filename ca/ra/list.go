@@ -127,10 +127,10 @@ func (d *Desk) choose(q *bun.SelectQuery, f Filter) (*bun.SelectQuery, error) {
 		}
 	}
 	if len(f.States) > 0 {
-		q = q.Where("state IN (?)", bun.In(f.States))
+		q = q.Where("state IN (?)", bun.List(f.States))
 	}
 	if f.Open || f.Overdue {
-		q = q.Where("state IN (?)", bun.In(open()))
+		q = q.Where("state IN (?)", bun.List(open()))
 	}
 	if f.Overdue {
 		q = q.Where("due_at < ?", d.cfg.Clock.Now().UTC())

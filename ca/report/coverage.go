@@ -52,12 +52,12 @@ func (r *Reporter) Coverage(ctx context.Context, at time.Time) (*Coverage, error
 	if err != nil {
 		return nil, err
 	}
-	seals, err := r.counts(ctx, valid(r.cfg.DB.NewSelect().TableExpr("ca_certificate AS c"), at).Where("c.profile IN (?)", bun.In(r.of(profile.KindAgency))), "c.agency_id", "COUNT(*)")
+	seals, err := r.counts(ctx, valid(r.cfg.DB.NewSelect().TableExpr("ca_certificate AS c"), at).Where("c.profile IN (?)", bun.List(r.of(profile.KindAgency))), "c.agency_id", "COUNT(*)")
 	if err != nil {
 		return nil, err
 	}
 	personal := func() *bun.SelectQuery {
-		return valid(r.cfg.DB.NewSelect().TableExpr("ca_certificate AS c"), at).Where("c.profile IN (?)", bun.In(r.of(profile.KindPerson)))
+		return valid(r.cfg.DB.NewSelect().TableExpr("ca_certificate AS c"), at).Where("c.profile IN (?)", bun.List(r.of(profile.KindPerson)))
 	}
 	persons, err := r.counts(ctx, personal(), "c.agency_id", "COUNT(*)")
 	if err != nil {

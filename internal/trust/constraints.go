@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -290,6 +289,11 @@ func addressWithin(address, base []byte) bool {
 	if 2*len(address) != len(base) {
 		return false
 	}
-	mask := net.IPMask(base[len(address):])
-	return bytes.Equal(net.IP(address).Mask(mask), net.IP(base[:len(address)]).Mask(mask))
+	mask := base[len(address):]
+	for i := range address {
+		if (address[i]^base[i])&mask[i] != 0 {
+			return false
+		}
+	}
+	return true
 }

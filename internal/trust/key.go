@@ -2,7 +2,8 @@ package trust
 
 import (
 	"crypto"
-	"crypto/dsa" //nolint:staticcheck // old authorities' certificates are read, never made
+	//lint:ignore SA1019 old authorities' certificates are read, never made
+	"crypto/dsa"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"

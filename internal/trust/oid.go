@@ -26,7 +26,6 @@ var (
 	oidDistributionPoints = asn1.ObjectIdentifier{2, 5, 29, 31}
 	oidFreshestCRL        = asn1.ObjectIdentifier{2, 5, 29, 46}
 	oidSubjectKeyID       = asn1.ObjectIdentifier{2, 5, 29, 14}
-	oidCertificateIssuer  = asn1.ObjectIdentifier{2, 5, 29, 29}
 	oidAuthorityInfo      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 	oidAccessOCSP         = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1}
 	oidAccessIssuers      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 2}
