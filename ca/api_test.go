@@ -133,6 +133,7 @@ func serialOf(c *x509.Certificate) string {
 }
 
 func TestRequestsGoTheWholeWayOverREST(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, append(schema(), append(auth.Schema, auth.TokenSchema()...)...), func(t *testing.T, db *store.DB) {
 		now := clock.NewFake(monday)
 		w := newWorld(t, db, now)
@@ -189,6 +190,7 @@ func TestRequestsGoTheWholeWayOverREST(t *testing.T) {
 }
 
 func TestFileOfRequestsGoesTheWholeWayOverREST(t *testing.T) {
+	t.Parallel()
 	db := storetest.SQLite(t, append(schema(), append(auth.Schema, auth.TokenSchema()...)...)...)
 	now := clock.NewFake(monday)
 	w := newWorld(t, db, now)
@@ -227,6 +229,7 @@ func TestFileOfRequestsGoesTheWholeWayOverREST(t *testing.T) {
 }
 
 func TestRESTRefusesWithProblemsInBothLanguages(t *testing.T) {
+	t.Parallel()
 	db := storetest.SQLite(t, append(schema(), append(auth.Schema, auth.TokenSchema()...)...)...)
 	now := clock.NewFake(monday)
 	w := newWorld(t, db, now)
@@ -310,6 +313,7 @@ func TestRESTRefusesWithProblemsInBothLanguages(t *testing.T) {
 }
 
 func TestClientCertificateIsACredentialUntilItIsRevoked(t *testing.T) {
+	t.Parallel()
 	db := storetest.SQLite(t, append(schema(), append(auth.Schema, auth.TokenSchema()...)...)...)
 	w := newWorld(t, db, clock.System{})
 	tokens, of := programs(t, w, db, clock.System{})

@@ -140,6 +140,7 @@ func refuses(t testing.TB, why string, args ...string) {
 }
 
 func TestARootElsewhereCertifiesByRequestAndAnswer(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, schema(), func(t *testing.T, db *store.DB) {
 		centre := newMachine(t, db, ca.Config{Root: ca.RootAway})
 		rootMachine := newMachine(t, storetest.SQLite(t, schema()...), ca.Config{Root: ca.RootOnly})
@@ -217,6 +218,7 @@ func TestARootElsewhereCertifiesByRequestAndAnswer(t *testing.T) {
 }
 
 func TestARootRefusesARequestOfSomebodyElse(t *testing.T) {
+	t.Parallel()
 	rootMachine := newMachine(t, storetest.SQLite(t, schema()...), ca.Config{Root: ca.RootOnly})
 	check(t, ca.Init(t.Context(), rootMachine.deps, rootMachine.deps.Config))
 	office := rootMachine.authorities(t)
@@ -295,6 +297,7 @@ func (o outsideRoot) certify(t testing.TB, m *machine, csr []byte, name string) 
 }
 
 func TestAnOutsideRootCertifiesByRequestAndChain(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, storetest.SQLite(t, schema()...), ca.Config{})
 	check(t, ca.Init(t.Context(), m.deps, m.deps.Config))
 	m.start(t)
@@ -358,6 +361,7 @@ func TestAnOutsideRootCertifiesByRequestAndChain(t *testing.T) {
 }
 
 func TestGenerationsRollOverAndCertifyEachOther(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, storetest.SQLite(t, schema()...), ca.Config{})
 	check(t, ca.Init(t.Context(), m.deps, m.deps.Config))
 	m.start(t)

@@ -57,6 +57,7 @@ func (w *world) approvedFile(t *testing.T, content []byte) *ra.Job {
 }
 
 func TestFileOfRequestsIsIssuedRowByRow(t *testing.T) {
+	t.Parallel()
 	at(t, func(t *testing.T, w *world, _ *clock.Fake) {
 		desk, ids := w.service.Desk(), w.staff(t, 6)
 		block, _ := pem.Decode(csr(t, p256(t)))
@@ -125,6 +126,7 @@ func TestFileOfRequestsIsIssuedRowByRow(t *testing.T) {
 }
 
 func TestFileOfRequestsNeedsThreePersons(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, clock.NewFake(monday))
 	desk, ids := w.service.Desk(), w.staff(t, 2)
 	content := requestsFile(t, []string{"official", ids[0], "", string(csr(t, p256(t)))}, []string{"official", ids[1], "", string(csr(t, p256(t)))})
@@ -167,6 +169,7 @@ func TestFileOfRequestsNeedsThreePersons(t *testing.T) {
 }
 
 func TestBrokenOffRunIsGoneOnWithAndIssuesNothingTwice(t *testing.T) {
+	t.Parallel()
 	at(t, func(t *testing.T, w *world, now *clock.Fake) {
 		ids := w.staff(t, 12)
 		var rows [][]string
@@ -207,6 +210,7 @@ func TestBrokenOffRunIsGoneOnWithAndIssuesNothingTwice(t *testing.T) {
 }
 
 func TestRowThatCannotBeCarriedOutFailsAlone(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, clock.NewFake(monday))
 	ids := w.staff(t, 3)
 	var rows [][]string

@@ -34,6 +34,7 @@ func (w *world) approved(t testing.TB, f ra.Form) string {
 }
 
 func TestLintErrorRefusesBeforeAnythingIsSigned(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		id := w.approved(t, ra.Form{Profile: "agency-seal", AgencyID: "ubnd"})
 		// A profile that a careless hand could write: RFC 5280 §4.2.1.3 allows
@@ -58,6 +59,7 @@ func TestLintErrorRefusesBeforeAnythingIsSigned(t *testing.T) {
 }
 
 func TestASerialNumberIsNeverUsedTwice(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		first := w.official(t, "binh", "EC-P256")
 		used, ok := new(big.Int).SetString(first.Serial, 16)
@@ -87,6 +89,7 @@ func TestASerialNumberIsNeverUsedTwice(t *testing.T) {
 }
 
 func TestWhatWasNotPreparedIsNotSigned(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, systemClock)
 	block := csr(t, p256(t))
 	request, err := x509.ParseCertificateRequest(pemBytes(t, block))
@@ -99,6 +102,7 @@ func TestWhatWasNotPreparedIsNotSigned(t *testing.T) {
 }
 
 func TestAListWithoutAHigherNumberIsRefused(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		l, err := w.service.CRL(t.Context(), ca.OfficialName)
 		check(t, err)
@@ -119,6 +123,7 @@ func TestAListWithoutAHigherNumberIsRefused(t *testing.T) {
 }
 
 func TestTwoProcessesIssueAndRevokeTogether(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		other, err := ca.New(t.Context(), w.deps) // as another process has it: nothing shared but database and token
 		check(t, err)
@@ -169,6 +174,7 @@ func TestTwoProcessesIssueAndRevokeTogether(t *testing.T) {
 }
 
 func TestOpenSSLSeesARevocationMadeByAnotherProcess(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, systemClock)
 	c := w.official(t, "binh", "EC-P256")
 	leaf := w.file(t, c)
@@ -221,6 +227,7 @@ func BenchmarkIssueParallel(b *testing.B) {
 }
 
 func TestNothingIsStampedWhileTheClockIsBehindAnEarlierStamp(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, schema(), func(t *testing.T, db *store.DB) {
 		now := clock.NewFake(time.Now())
 		w := newWorld(t, db, now)
@@ -244,6 +251,7 @@ func TestNothingIsStampedWhileTheClockIsBehindAnEarlierStamp(t *testing.T) {
 }
 
 func TestRunMakesTheListsAndEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, systemClock)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

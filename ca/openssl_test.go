@@ -58,6 +58,7 @@ func (w *world) ocspText(t *testing.T, leaf string, more ...string) string {
 }
 
 func TestOpenSSLSeesARevocationAtOnce(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		c := w.official(t, "binh-ec", "EC-P256")
 		leaf := w.file(t, c)
@@ -103,6 +104,7 @@ func TestOpenSSLSeesARevocationAtOnce(t *testing.T) {
 }
 
 func TestStatusOfAuthoritiesIsAnsweredByTheRoot(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, systemClock)
 	text, err := openssl(t, "ocsp", "-issuer", w.path("root-g1.pem"), "-cert", w.path("issuer-official.pem"), "-cert", w.path("issuer-tsa.pem"),
 		"-url", w.url+"/ocsp", "-CAfile", w.path("root-g1.pem"), "-nonce")
@@ -112,6 +114,7 @@ func TestStatusOfAuthoritiesIsAnsweredByTheRoot(t *testing.T) {
 }
 
 func TestOpenSSLVerifiesTimeStamps(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		data, query, reply := filepath.Join(w.dir, "t.txt"), filepath.Join(w.dir, "t.tsq"), filepath.Join(w.dir, "t.tsr")
 		check(t, os.WriteFile(data, []byte("Quyết định\n"), 0o600))
@@ -179,6 +182,7 @@ func TestOpenSSLVerifiesTimeStamps(t *testing.T) {
 }
 
 func TestFilesAndStatusByGETComeWithTheirHeaders(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, systemClock)
 	c := w.official(t, "binh", "RSA-2048")
 	leaf, err := c.X509()

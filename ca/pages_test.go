@@ -81,6 +81,7 @@ func consoleOf(t *testing.T, w *world) func(account string) browser {
 }
 
 func TestRequestsAreApprovedIssuedAndRevokedInTheConsole(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, storetest.SQLite(t, append(schema(), auth.Schema...)...), systemClock)
 	open := consoleOf(t, w)
 	r, err := w.service.Request(as(t, minh), ra.Form{Profile: "official", PersonID: "p-lan", CSR: csr(t, p256(t)), Note: "<b>gấp</b>"})

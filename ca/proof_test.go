@@ -13,6 +13,7 @@ import (
 )
 
 func TestAnOutsiderVerifiesThatACertificateStandsInTheLedger(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, storetest.SQLite(t, schema()...), ca.Config{})
 	check(t, ca.Init(t.Context(), m.deps, m.deps.Config))
 	m.start(t)

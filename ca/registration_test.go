@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ func at(t *testing.T, body func(t *testing.T, w *world, now *clock.Fake)) {
 }
 
 func TestManagingAgencyConfirmsBeforeAnOfficerApproves(t *testing.T) {
+	t.Parallel()
 	at(t, func(t *testing.T, w *world, _ *clock.Fake) {
 		desk := w.service.Desk()
 		for _, c := range []struct {
@@ -84,6 +86,7 @@ func TestManagingAgencyConfirmsBeforeAnOfficerApproves(t *testing.T) {
 }
 
 func TestNoPersonTakesTwoParts(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, clock.NewFake(monday))
 	desk := w.service.Desk()
 	r, err := w.service.Request(as(t, registrarUBND), ra.Form{Profile: "official", PersonID: "p-binh", CSR: csr(t, p256(t))})
@@ -101,6 +104,7 @@ func TestNoPersonTakesTwoParts(t *testing.T) {
 }
 
 func TestTermsRunFromTheConfirmationInWorkingDays(t *testing.T) {
+	t.Parallel()
 	at(t, func(t *testing.T, w *world, now *clock.Fake) {
 		now.Set(time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)) // a Friday; 24/11 is a holiday
 		r, err := w.service.Request(as(t, minh), ra.Form{Profile: "agency-seal", AgencyID: "stc", CSR: csr(t, p256(t))})
@@ -124,6 +128,7 @@ func TestTermsRunFromTheConfirmationInWorkingDays(t *testing.T) {
 }
 
 func TestReturnedRequestIsCorrectedAndConfirmedAnew(t *testing.T) {
+	t.Parallel()
 	at(t, func(t *testing.T, w *world, _ *clock.Fake) {
 		desk := w.service.Desk()
 		r, err := w.service.Request(as(t, minh), ra.Form{Profile: "official", PersonID: "p-yen", CSR: csr(t, p256(t))})
@@ -182,6 +187,7 @@ func TestReturnedRequestIsCorrectedAndConfirmedAnew(t *testing.T) {
 }
 
 func TestDocumentsAreBoundedAndOfKnownKinds(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, clock.NewFake(monday))
 	desk := w.service.Desk()
 	r, err := w.service.Request(as(t, minh), ra.Form{Profile: "official", PersonID: "p-yen", CSR: csr(t, p256(t))})
@@ -212,6 +218,7 @@ func TestDocumentsAreBoundedAndOfKnownKinds(t *testing.T) {
 }
 
 func TestWithdrawnRequestIsNotIssued(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, clock.NewFake(monday))
 	r, err := w.service.Request(as(t, minh), ra.Form{Profile: "official", PersonID: "p-yen", CSR: csr(t, p256(t))})
 	check(t, err)
@@ -244,6 +251,7 @@ func (w *world) whole(t *testing.T, f ra.Form) (*ra.Request, *ca.Certificate) {
 }
 
 func TestEachKindOfRequestDoesWhatItSays(t *testing.T) {
+	t.Parallel()
 	at(t, func(t *testing.T, w *world, now *clock.Fake) {
 		ctx := context.Background()
 		_, first := w.whole(t, ra.Form{Profile: "official", PersonID: "p-yen", CSR: csr(t, p256(t))})
@@ -304,13 +312,16 @@ func TestEachKindOfRequestDoesWhatItSays(t *testing.T) {
 		}
 		report, err := w.service.Audit(ctx)
 		check(t, err)
-		if len(report.Findings) != 0 {
-			t.Errorf("audit: %+v", report.Findings)
+		// The clock went years on, and nobody renewed the responders meanwhile.
+		others := slices.DeleteFunc(report.Findings, func(f ca.Finding) bool { return f.Kind == ca.FindingOCSP })
+		if len(others) != 0 {
+			t.Errorf("audit: %+v", others)
 		}
 	})
 }
 
 func TestBrokenOffChangeRevokesTheOldOneAtTheNextTry(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, clock.NewFake(monday))
 	_, first := w.whole(t, ra.Form{Profile: "official", PersonID: "p-yen", CSR: csr(t, p256(t))})
 	r, err := w.service.Request(as(t, minh), ra.Form{Kind: ra.KindRekey, Serial: first.Serial, Cause: string(ca.CauseDeviceDamaged), CSR: csr(t, p256(t))})
@@ -334,6 +345,7 @@ func TestBrokenOffChangeRevokesTheOldOneAtTheNextTry(t *testing.T) {
 }
 
 func TestListIsReadPageByPage(t *testing.T) {
+	t.Parallel()
 	at(t, func(t *testing.T, w *world, _ *clock.Fake) {
 		want := map[string]bool{}
 		for range 5 {

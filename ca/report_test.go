@@ -25,6 +25,7 @@ func (reading) Authorize(_ context.Context, s auth.Subject, action string, _ aut
 }
 
 func TestReportsCountWhatStandsInTheRegisters(t *testing.T) {
+	t.Parallel()
 	at(t, func(t *testing.T, w *world, now *clock.Fake) {
 		profiles, err := profile.Builtin()
 		check(t, err)

@@ -25,6 +25,7 @@ import (
 // running system, acts after it, a restore into an empty folder and an empty
 // database with the newer ledger, and what verifiers are told then.
 func TestARestoreOfAnOlderBackupNeverUnrevokes(t *testing.T) {
+	t.Parallel()
 	for name, dsn := range map[string]func(testing.TB) string{
 		"SQLite":     func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "antin.db") },
 		"PostgreSQL": storetest.PostgresDSN,

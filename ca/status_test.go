@@ -51,6 +51,7 @@ func (w *world) ocspOf(t testing.TB, leaf, issuer string) string {
 }
 
 func TestHoldAndReleaseShowInListsAnswersAndHistory(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		c := w.device(t)
 		leaf := w.file(t, c)
@@ -135,6 +136,7 @@ func TestHoldAndReleaseShowInListsAnswersAndHistory(t *testing.T) {
 }
 
 func TestAnOfficialsCertificateIsNeverPutOnHold(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, systemClock)
 	c := w.official(t, "binh", "EC-P256")
 	entries := w.size(t)
@@ -150,6 +152,7 @@ func TestAnOfficialsCertificateIsNeverPutOnHold(t *testing.T) {
 }
 
 func TestPartitionsSpreadNewCertificatesAndKeepOldOnesRight(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, systemClock)
 	before := w.device(t)
 	deps := w.deps
@@ -205,6 +208,7 @@ func TestPartitionsSpreadNewCertificatesAndKeepOldOnesRight(t *testing.T) {
 }
 
 func TestTheAuditFindsListsAnswersAndLedgerThatDiffer(t *testing.T) {
+	t.Parallel()
 	w := sqlite(t, systemClock)
 	c := w.device(t)
 	other := w.device(t)
@@ -231,6 +235,7 @@ func TestTheAuditFindsListsAnswersAndLedgerThatDiffer(t *testing.T) {
 }
 
 func TestAnOlderRegisterIsBroughtUpToTheLedger(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, schema(), func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, clock.System{})
 		kept, held := w.device(t), w.device(t)

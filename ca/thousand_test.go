@@ -52,6 +52,7 @@ func holder(p string, n int) profile.Facts {
 }
 
 func TestAThousandCertificatesOfAllProfilesPassZlint(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, storetest.SQLite(t, schema()...), ca.Config{})
 	check(t, ca.Init(t.Context(), m.deps, m.deps.Config))
 	// root, cross, issuer, ocsp and tsa come with two generations of everything
@@ -130,6 +131,7 @@ func TestAThousandCertificatesOfAllProfilesPassZlint(t *testing.T) {
 }
 
 func TestTwoReplicasUnderLoadNeverUseASerialNumberTwice(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, schema(), func(t *testing.T, db *store.DB) {
 		m := newMachine(t, db, ca.Config{})
 		check(t, ca.Init(t.Context(), m.deps, m.deps.Config))

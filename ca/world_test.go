@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"flag"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -32,7 +33,17 @@ import (
 	"github.com/antin-gov/antin/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { hsmtest.Main(m) }
+// TestMain lets more tests run at a time than there are cores: they mostly wait
+// for disks, tokens and databases.
+func TestMain(m *testing.M) {
+	hsmtest.RunIfWorker()
+	flag.Parse()
+	err := flag.Set("test.parallel", "6")
+	if err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 func schema() []store.Migration { return append(slices.Clone(directory.Schema), ca.Schema()...) }
 
