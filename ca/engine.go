@@ -140,7 +140,7 @@ func (e *engine) intend(ctx context.Context, o order) (*Certificate, *x509.Certi
 		if err != nil {
 			return nil, nil, e.refuse(ctx, row, err)
 		}
-		row.Subject = copied.Subject.String()
+		row.Subject = profile.NameText(copied.RawSubject)
 		row.SPKI, row.TBS = hexSum(copied.RawSubjectPublicKeyInfo), hexSum(copied.RawTBSCertificate)
 		notBefore, notAfter := copied.NotBefore.UTC(), copied.NotAfter.UTC()
 		row.NotBefore, row.NotAfter = &notBefore, &notAfter

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/web"
 )
@@ -15,12 +16,14 @@ import (
 type certificateView struct {
 	Certificate
 	Title, TitleEN string
+	// Name is the common name, or the whole subject without one.
+	Name string
 	// Status is "valid", "held", "revoked" or "expired".
 	Status string
 }
 
 func (p *pages) viewCertificate(c Certificate) certificateView {
-	v := certificateView{Certificate: c, Status: "valid"}
+	v := certificateView{Certificate: c, Name: profile.CommonName(c.Subject), Status: "valid"}
 	v.Title, v.TitleEN = p.title(c.Profile)
 	switch {
 	case c.held():

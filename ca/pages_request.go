@@ -179,6 +179,7 @@ func (p *pages) document(w http.ResponseWriter, r *http.Request) {
 type formView struct {
 	Kinds    []ra.Kind
 	Profiles []profile.Profile
+	Causes   []Cause
 	Filled   url.Values
 	Problem  string
 	Detail   string
@@ -192,7 +193,7 @@ func (p *pages) newRequest(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) showForm(w http.ResponseWriter, r *http.Request, v formView, status int) {
-	v.Kinds = ra.Kinds()
+	v.Kinds, v.Causes = ra.Kinds(), Causes()
 	for _, known := range p.service.profiles.All() {
 		if known.Kind == profile.KindPerson || known.Kind == profile.KindAgency || known.Kind == profile.KindMachine {
 			v.Profiles = append(v.Profiles, *known)

@@ -385,7 +385,7 @@ func (s *Service) Recover(ctx context.Context, der []byte) (*Certificate, error)
 		return nil, fmt.Errorf("%w: %s is %s, or the bytes are not those that were recorded", ErrState, serial, row.State)
 	}
 	err = s.engine.records.advance(ctx, serial, StateReplayed, StateIssued, func(q *bun.UpdateQuery) *bun.UpdateQuery {
-		return q.Set("der = ?", der).Set("subject = ?", cert.Subject.String()).Set("tbs_sha256 = ?", hexSum(cert.RawTBSCertificate)).
+		return q.Set("der = ?", der).Set("subject = ?", profile.NameText(cert.RawSubject)).Set("tbs_sha256 = ?", hexSum(cert.RawTBSCertificate)).
 			Set("not_before = ?", cert.NotBefore.UTC()).Set("not_after = ?", cert.NotAfter.UTC()).Set("crl_partition = ?", partitionOf(cert))
 	})
 	if err != nil {

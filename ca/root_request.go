@@ -390,7 +390,7 @@ func (a *Authorities) recordOf(row *authorityRow, cert *x509.Certificate, root, 
 	notBefore, notAfter := cert.NotBefore.UTC(), cert.NotAfter.UTC()
 	id := authorityIdentity(a.i.cfg, row.Line, row.Generation, "", row.State)
 	return &Certificate{Serial: profile.FormatSerial(cert.SerialNumber), Issuer: root, Profile: id.profile, State: StateIssued,
-		Machine: id.commonName, KeyLabel: row.KeyLabel, Subject: cert.Subject.String(), SPKI: hexSum(cert.RawSubjectPublicKeyInfo),
+		Machine: id.commonName, KeyLabel: row.KeyLabel, Subject: profile.NameText(cert.RawSubject), SPKI: hexSum(cert.RawSubjectPublicKeyInfo),
 		TBS: hexSum(cert.RawTBSCertificate), SHA256: hexSum(cert.Raw), DER: cert.Raw, NotBefore: &notBefore, NotAfter: &notAfter,
 		Actor: who, CreatedAt: now, IssuedAt: &now, IntentIndex: &index, IssueIndex: &index}
 }

@@ -143,7 +143,7 @@ type Stats struct {
 func (r *Responder) Stats() Stats {
 	c := &r.counts
 	s := Stats{Memory: c.memory.Load(), Made: c.made.Load(), Live: c.live.Load(), Malformed: c.malformed.Load(), Later: c.later.Load(),
-		Failed: c.failed.Load(), Ahead: c.ahead.Load(), PollErrors: c.pollErrors.Load(), Stale: time.Since(r.started) - time.Duration(r.polled.Load())}
+		Failed: c.failed.Load(), Ahead: c.ahead.Load(), PollErrors: c.pollErrors.Load(), Stale: (time.Since(r.started) - time.Duration(r.polled.Load())).Round(time.Millisecond)}
 	for _, k := range r.keys() {
 		certificates, answers := k.memory.size()
 		s.Certificates += certificates

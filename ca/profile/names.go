@@ -2,8 +2,10 @@ package profile
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +30,56 @@ func attributeType(name string) (asn1.ObjectIdentifier, int, error) {
 	default:
 		return nil, 0, fmt.Errorf("subject attribute %q", name)
 	}
+}
+
+// NameText writes a distinguished name (DER) for people and records in the form
+// of RFC 4514 §2: the last attribute of the name first, each by its short
+// name. Attributes that profiles do not use stand by their object
+// identifier, bytes that are no name in hexadecimal behind "#".
+func NameText(raw []byte) string {
+	var name pkix.RDNSequence
+	rest, err := asn1.Unmarshal(raw, &name)
+	if err != nil || len(rest) > 0 {
+		return fmt.Sprintf("#%x", raw)
+	}
+	var parts []string
+	for _, rdn := range slices.Backward(name) {
+		var values []string
+		for _, a := range rdn {
+			label := a.Type.String()
+			for _, known := range []string{"C", "O", "OU", "title", "CN", "serialNumber", "organizationIdentifier"} {
+				oid, _, err := attributeType(known)
+				if err == nil && oid.Equal(a.Type) {
+					label = known
+				}
+			}
+			// pkix escapes values; it names two of the types by number.
+			a.Type = asn1.ObjectIdentifier{2, 5, 4, 3}
+			values = append(values, label+strings.TrimPrefix(pkix.RDNSequence{{a}}.String(), "CN"))
+		}
+		parts = append(parts, strings.Join(values, "+"))
+	}
+	return strings.Join(parts, ",")
+}
+
+// CommonName is the name of the holder in a distinguished name as NameText
+// writes it, the whole text when it has none.
+func CommonName(subject string) string {
+	for _, prefix := range []string{"CN=", ",CN="} {
+		_, rest, found := strings.Cut(subject, prefix)
+		if !found || prefix == "CN=" && !strings.HasPrefix(subject, prefix) {
+			continue
+		}
+		name := strings.Builder{}
+		for i := 0; i < len(rest) && rest[i] != ',' && rest[i] != '+'; i++ {
+			if rest[i] == '\\' && i+1 < len(rest) {
+				i++
+			}
+			name.WriteByte(rest[i])
+		}
+		return name.String()
+	}
+	return subject
 }
 
 func keyUsage(names []string) (x509.KeyUsage, error) {

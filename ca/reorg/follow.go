@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/antin-gov/antin/ca"
+	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/internal/directory"
 )
 
@@ -146,12 +146,12 @@ func (p *planner) changeOrRevoke(ctx context.Context, c ca.Certificate, to strin
 		p.revoke(c, cause, noteEnrolAgain)
 		return nil
 	}
-	p.certificates = append(p.certificates, Action{Kind: CertificateChange, Object: c.Serial, Holder: commonName(c.Subject), Profile: c.Profile, From: c.AgencyID, To: to, Cause: cause})
+	p.certificates = append(p.certificates, Action{Kind: CertificateChange, Object: c.Serial, Holder: profile.CommonName(c.Subject), Profile: c.Profile, From: c.AgencyID, To: to, Cause: cause})
 	return nil
 }
 
 func (p *planner) revoke(c ca.Certificate, cause ca.Cause, note string) {
-	p.certificates = append(p.certificates, Action{Kind: CertificateRevoke, Object: c.Serial, Holder: commonName(c.Subject), Profile: c.Profile, From: c.AgencyID, Cause: cause, Note: note})
+	p.certificates = append(p.certificates, Action{Kind: CertificateRevoke, Object: c.Serial, Holder: profile.CommonName(c.Subject), Profile: c.Profile, From: c.AgencyID, Cause: cause, Note: note})
 }
 
 // close plans the end of an agency: its networks and the agencies below it go
@@ -195,24 +195,4 @@ func (p *planner) end(a *directory.Agency, successor string) {
 func (p *planner) children(ctx context.Context, id string) ([]directory.Agency, error) {
 	list, err := p.s.deps.Directory.Children(ctx, id, p.at)
 	return slices.DeleteFunc(list, func(a directory.Agency) bool { return p.away[a.ID] }), err
-}
-
-// commonName is the name of the holder in a distinguished name as the register
-// writes it (RFC 2253).
-func commonName(subject string) string {
-	for _, prefix := range []string{"CN=", ",CN="} {
-		_, rest, found := strings.Cut(subject, prefix)
-		if !found || prefix == "CN=" && !strings.HasPrefix(subject, prefix) {
-			continue
-		}
-		name := strings.Builder{}
-		for i := 0; i < len(rest) && rest[i] != ',' && rest[i] != '+'; i++ {
-			if rest[i] == '\\' && i+1 < len(rest) {
-				i++
-			}
-			name.WriteByte(rest[i])
-		}
-		return name.String()
-	}
-	return subject
 }

@@ -56,18 +56,3 @@ func FuzzReadOrder(f *testing.F) {
 		}
 	})
 }
-
-func TestHolderIsReadFromTheSubject(t *testing.T) {
-	for subject, want := range map[string]string{
-		"CN=Ủy ban nhân dân Xã A,O=Ủy ban nhân dân Xã A,C=VN,2.5.4.97=#130c": "Ủy ban nhân dân Xã A",
-		"SERIALNUMBER=p-long,CN=Cao Đức Long,O=x,C=VN":                       "Cao Đức Long",
-		`SERIALNUMBER=1,CN=A\, B,O=x`:                                        "A, B",
-		"O=x,C=VN":                                                           "O=x,C=VN",
-		"OU=ACN=b,CN=c":                                                      "c",
-	} {
-		got := commonName(subject)
-		if got != want {
-			t.Errorf("%s: %q, want %q", subject, got, want)
-		}
-	}
-}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/antin-gov/antin/hsm/hsmpages"
 	"github.com/antin-gov/antin/internal/web"
@@ -22,7 +23,12 @@ func (s *System) pageKeys(ctx context.Context) ([]hsmpages.Key, error) {
 	}
 	keys := make([]hsmpages.Key, 0, len(lines))
 	for _, l := range lines {
-		keys = append(keys, hsmpages.Key{Label: l.Label, Algorithm: l.Algorithm, Holder: l.Holder, Until: l.Until})
+		key := hsmpages.Key{Label: l.Label, Algorithm: l.Algorithm, Holder: l.Holder}
+		until, err := time.Parse(time.DateOnly, l.Until)
+		if err == nil {
+			key.Until = until.Format("02/01/2006")
+		}
+		keys = append(keys, key)
 	}
 	return keys, nil
 }
