@@ -2,7 +2,7 @@
 # ANTIN_PROVE_FUZZ (default 30s; five minutes each take half an hour).
 part "10. Parsers of outside bytes under the fuzzer, ${ANTIN_PROVE_FUZZ:-30s} each"
 fuzz() { # fuzz PACKAGE TARGET
-  (cd "$ROOT" && go test "./$1" -run '^$' -fuzz "^$2\$" -fuzztime "${ANTIN_PROVE_FUZZ:-30s}" -parallel 1) >"$W/fuzz-$2-${1//\//-}.log" 2>&1
+  (cd "$ROOT" && go test "./$1" -run '^$' -fuzz "^$2\$" -fuzztime "${ANTIN_PROVE_FUZZ:-30s}" -fuzzminimizetime 20x -parallel 1) >"$W/fuzz-$2-${1//\//-}.log" 2>&1
   echo $? >"$W/fuzz-$2-${1//\//-}.rc"
 }
 targets="ca/ra:FuzzReadCSR ca/ocsp:FuzzParseRequest ca/tsa:FuzzParseRequest ca/est:FuzzBody ca/est:FuzzRequest ca/acme:FuzzJWS ca/acme:FuzzPayload ca/ra/sheet:FuzzRead ca/ra/sheet:FuzzParts ca/sheet:FuzzOpen"
