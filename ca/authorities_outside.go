@@ -37,7 +37,7 @@ func (a *Authorities) ImportChain(ctx context.Context, name string, chainPEM []b
 	if err != nil {
 		return nil, err
 	}
-	err = a.checkImported(chain, of)
+	err = a.checkImported(ctx, chain, of)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func orderChain(certs []*x509.Certificate, key any) ([]*x509.Certificate, error)
 
 // checkImported validates the path of an imported certificate as a verifier
 // will (RFC 5280 §6.1), and that it is fit for the authority.
-func (a *Authorities) checkImported(chain []*x509.Certificate, of *authority) error {
+func (a *Authorities) checkImported(ctx context.Context, chain []*x509.Certificate, of *authority) error {
 	leaf := chain[0]
 	if !leaf.IsCA || leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != x509.KeyUsageCertSign|x509.KeyUsageCRLSign {
 		return fmt.Errorf("%w: the certificate is not one of an authority with keyCertSign and cRLSign", ErrImport)
@@ -174,31 +174,16 @@ func (a *Authorities) checkImported(chain []*x509.Certificate, of *authority) er
 	if of != nil && of.kind == kindRoot && leaf.MaxPathLenZero {
 		return fmt.Errorf("%w: the certificate allows no authority below a root (pathLenConstraint 0)", ErrImport)
 	}
-	roots, between := x509.NewCertPool(), x509.NewCertPool()
-	roots.AddCert(chain[len(chain)-1])
-	for _, c := range chain[1 : len(chain)-1] {
-		between.AddCert(c)
-	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: a.i.deps.Clock.Now(),
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	store, err := trust.NewStore(chain[len(chain)-1:], chain[1:len(chain)-1])
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrImport, err)
 	}
-	for _, c := range chain[:len(chain)-1] { // nobody relies on a root's own signature
-		if weak(c) {
-			return fmt.Errorf("%w: %s is signed with %s", ErrImport, c.Subject, c.SignatureAlgorithm)
-		}
+	// The strict rule on algorithms refuses what R14 calls the past.
+	_, err = store.ValidatePath(ctx, leaf, trust.Request{At: a.i.deps.Clock.Now(), Purpose: trust.PurposeAny})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrImport, err)
 	}
 	return nil
-}
-
-// weak says whether a certificate is signed by an algorithm of R14's past.
-func weak(c *x509.Certificate) bool {
-	switch c.SignatureAlgorithm {
-	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.DSAWithSHA256, x509.ECDSAWithSHA1:
-		return true
-	}
-	return false
 }
 
 // begin lets a waiting authority serve by its certificate: as the one that
