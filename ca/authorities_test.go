@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/ca"
-	"github.com/antin-gov/antin/ca/sheet"
+	"github.com/antin-gov/antin/ca/offline"
 	"github.com/antin-gov/antin/hsm/hsmtest"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/clock"
@@ -170,7 +170,7 @@ func TestARootElsewhereCertifiesByRequestAndAnswer(t *testing.T) {
 		if !errors.Is(err, ca.ErrImport) {
 			t.Fatalf("a root that nobody compared: %v", err)
 		}
-		parsed, _, _, err := sheet.OpenAnswer(answer)
+		parsed, _, _, err := offline.OpenAnswer(answer)
 		check(t, err)
 		root, err := x509.ParseCertificate(parsed.Root)
 		check(t, err)
@@ -225,26 +225,26 @@ func TestARootRefusesARequestOfSomebodyElse(t *testing.T) {
 	key := p256(t)
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, p256(t))
 	check(t, err)
-	good := func() *sheet.Request {
-		return &sheet.Request{Format: sheet.FormatRequest, CreatedAt: time.Now(), CreatedBy: "x", BaseURL: "http://pki.example", ListDays: 180}
+	good := func() *offline.Request {
+		return &offline.Request{Format: offline.FormatRequest, CreatedAt: time.Now(), CreatedBy: "x", BaseURL: "http://pki.example", ListDays: 180}
 	}
-	order := sheet.Order{Authority: "official", Profile: "issuer", CSR: der}
-	for name, change := range map[string]func(*sheet.Request){
-		"a stranger's key":  func(r *sheet.Request) { r.Certificates = []sheet.Order{order} },
-		"nothing asked for": func(*sheet.Request) {},
-		"another root":      func(r *sheet.Request) { r.Root = strings.Repeat("ab", 32) },
-		"an https address":  func(r *sheet.Request) { r.BaseURL = "https://pki.example"; r.Certificates = []sheet.Order{order} },
-		"a list for ever":   func(r *sheet.Request) { r.ListDays = 4000; r.Certificates = []sheet.Order{order} },
-		"a request that is none": func(r *sheet.Request) {
-			r.Certificates = []sheet.Order{{Authority: "x", Profile: "issuer", CSR: []byte{1}}}
+	order := offline.Order{Authority: "official", Profile: "issuer", CSR: der}
+	for name, change := range map[string]func(*offline.Request){
+		"a stranger's key":  func(r *offline.Request) { r.Certificates = []offline.Order{order} },
+		"nothing asked for": func(*offline.Request) {},
+		"another root":      func(r *offline.Request) { r.Root = strings.Repeat("ab", 32) },
+		"an https address":  func(r *offline.Request) { r.BaseURL = "https://pki.example"; r.Certificates = []offline.Order{order} },
+		"a list for ever":   func(r *offline.Request) { r.ListDays = 4000; r.Certificates = []offline.Order{order} },
+		"a request that is none": func(r *offline.Request) {
+			r.Certificates = []offline.Order{{Authority: "x", Profile: "issuer", CSR: []byte{1}}}
 		},
-		"a revocation of a certificate that is not the root's": func(r *sheet.Request) {
-			r.Revocations = []sheet.Revocation{{Serial: strings.Repeat("1", 32), At: time.Now(), Cause: "expired"}}
+		"a revocation of a certificate that is not the root's": func(r *offline.Request) {
+			r.Revocations = []offline.Revocation{{Serial: strings.Repeat("1", 32), At: time.Now(), Cause: "expired"}}
 		},
 	} {
 		r := good()
 		change(r)
-		file, digest, err := sheet.Seal(r, key)
+		file, digest, err := offline.Seal(r, key)
 		check(t, err)
 		entries, err := rootMachine.deps.DB.NewSelect().TableExpr("ca_certificate").Count(t.Context())
 		check(t, err)

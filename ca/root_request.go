@@ -12,8 +12,8 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/antin-gov/antin/ca/crl"
+	"github.com/antin-gov/antin/ca/offline"
 	"github.com/antin-gov/antin/ca/profile"
-	"github.com/antin-gov/antin/ca/sheet"
 	"github.com/antin-gov/antin/internal/store"
 )
 
@@ -56,7 +56,7 @@ func (a *Authorities) RequestRoot(ctx context.Context) (file []byte, digest stri
 	if err != nil {
 		return nil, "", err
 	}
-	r := &sheet.Request{Format: sheet.FormatRequest, CreatedAt: a.i.deps.Clock.Now().UTC(), CreatedBy: who,
+	r := &offline.Request{Format: offline.FormatRequest, CreatedAt: a.i.deps.Clock.Now().UTC(), CreatedBy: who,
 		Organization: a.i.cfg.Organization, BaseURL: a.i.cfg.BaseURL, ListDays: listDays}
 	key, err := a.orders(ctx, r)
 	if err != nil {
@@ -77,7 +77,7 @@ func (a *Authorities) RequestRoot(ctx context.Context) (file []byte, digest stri
 	if key == nil {
 		return nil, "", fmt.Errorf("%w: nothing to ask for: no authority waits, and no root is away", ErrState)
 	}
-	file, digest, err = sheet.Seal(r, key)
+	file, digest, err = offline.Seal(r, key)
 	if err != nil {
 		return nil, "", err
 	}
@@ -95,7 +95,7 @@ func (a *Authorities) RequestRoot(ctx context.Context) (file []byte, digest stri
 }
 
 // orders asks for the authorities that wait, and gives the key of the first.
-func (a *Authorities) orders(ctx context.Context, r *sheet.Request) (crypto.Signer, error) {
+func (a *Authorities) orders(ctx context.Context, r *offline.Request) (crypto.Signer, error) {
 	var first crypto.Signer
 	for _, row := range a.i.h.waiting {
 		csr, err := a.csr(ctx, row.Name)
@@ -103,7 +103,7 @@ func (a *Authorities) orders(ctx context.Context, r *sheet.Request) (crypto.Sign
 			return nil, err
 		}
 		id := authorityIdentity(a.i.cfg, row.Line, row.Generation, "", row.State)
-		r.Certificates = append(r.Certificates, sheet.Order{Authority: row.Name, Profile: id.profile, CSR: csr,
+		r.Certificates = append(r.Certificates, offline.Order{Authority: row.Name, Profile: id.profile, CSR: csr,
 			Facts: profile.Facts{Organization: a.i.cfg.Organization, MachineName: id.commonName}})
 		if first != nil {
 			continue
@@ -127,16 +127,16 @@ func (a *Authorities) certifiedBy(root *authority) crypto.Signer {
 	return nil
 }
 
-func (a *Authorities) revocations(ctx context.Context, root string) ([]sheet.Revocation, error) {
+func (a *Authorities) revocations(ctx context.Context, root string) ([]offline.Revocation, error) {
 	var rows []Certificate
 	err := a.i.deps.DB.NewSelect().Model(&rows).Column("serial", "revoked_at", "revocation_cause", "revocation_reason").
 		Where("issuer = ?", root).Where("revoked_at IS NOT NULL").OrderExpr("serial").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read revocations of %s: %w", root, err)
 	}
-	var list []sheet.Revocation
+	var list []offline.Revocation
 	for _, row := range rows {
-		list = append(list, sheet.Revocation{Serial: row.Serial, At: row.RevokedAt.UTC(), Cause: string(row.RevocationCause), Reason: row.RevocationReason})
+		list = append(list, offline.Revocation{Serial: row.Serial, At: row.RevokedAt.UTC(), Cause: string(row.RevocationCause), Reason: row.RevocationReason})
 	}
 	return list, nil
 }
@@ -149,7 +149,7 @@ func (a *Authorities) ImportAnswer(ctx context.Context, file []byte, rootDigest 
 	if err != nil {
 		return nil, err
 	}
-	answer, key, digest, err := sheet.OpenAnswer(file)
+	answer, key, digest, err := offline.OpenAnswer(file)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (a *Authorities) ImportAnswer(ctx context.Context, file []byte, rootDigest 
 }
 
 // answeringRoot is the root's certificate in an answer, known or compared.
-func (a *Authorities) answeringRoot(answer *sheet.Answer, key crypto.PublicKey, rootDigest string) (*x509.Certificate, error) {
+func (a *Authorities) answeringRoot(answer *offline.Answer, key crypto.PublicKey, rootDigest string) (*x509.Certificate, error) {
 	cert, err := x509.ParseCertificate(answer.Root)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the root's certificate: %w", ErrImport, err)
@@ -220,7 +220,7 @@ func (a *Authorities) answeringRoot(answer *sheet.Answer, key crypto.PublicKey, 
 
 // certificatesOf checks the certificates in an answer against what was asked
 // for, and returns those that are new, by the authority's name.
-func (a *Authorities) certificatesOf(answer *sheet.Answer, root *x509.Certificate) (map[string]*x509.Certificate, error) {
+func (a *Authorities) certificatesOf(answer *offline.Answer, root *x509.Certificate) (map[string]*x509.Certificate, error) {
 	made := make(map[string]*x509.Certificate)
 	for i, der := range answer.Certificates {
 		cert, err := x509.ParseCertificate(der)
@@ -303,7 +303,7 @@ func (a *Authorities) checkMade(row *authorityRow, cert, root *x509.Certificate,
 }
 
 // listOf checks the root's list in an answer.
-func (a *Authorities) listOf(answer *sheet.Answer, root *x509.Certificate) (*x509.RevocationList, error) {
+func (a *Authorities) listOf(answer *offline.Answer, root *x509.Certificate) (*x509.RevocationList, error) {
 	list, err := x509.ParseRevocationList(answer.List)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the list: %w", ErrImport, err)
@@ -352,7 +352,7 @@ func rootGeneration(name string) (line string, generation int64) {
 
 // takeAnswer registers what an answer holds. It may be run again after it was
 // broken off.
-func (a *Authorities) takeAnswer(ctx context.Context, answer *sheet.Answer, made map[string]*x509.Certificate, list *x509.RevocationList, who string, index int64) ([]AuthorityInfo, error) {
+func (a *Authorities) takeAnswer(ctx context.Context, answer *offline.Answer, made map[string]*x509.Certificate, list *x509.RevocationList, who string, index int64) ([]AuthorityInfo, error) {
 	var infos []AuthorityInfo
 	for name, cert := range made {
 		row, err := a.waitingFor(cert)

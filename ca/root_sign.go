@@ -13,8 +13,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/antin-gov/antin/ca/offline"
 	"github.com/antin-gov/antin/ca/profile"
-	"github.com/antin-gov/antin/ca/sheet"
 	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/internal/store"
 )
@@ -37,7 +37,7 @@ func (a *Authorities) AnswerRequest(ctx context.Context, file []byte, digest str
 	if err != nil {
 		return nil, err
 	}
-	r, key, found, err := sheet.OpenRequest(file)
+	r, key, found, err := offline.OpenRequest(file)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (a *Authorities) AnswerRequest(ctx context.Context, file []byte, digest str
 	if err != nil {
 		return nil, err
 	}
-	answer := &sheet.Answer{Format: sheet.FormatAnswer, Request: digest, MadeAt: a.i.deps.Clock.Now().UTC(), Root: root.cert.Raw, RootName: root.name}
+	answer := &offline.Answer{Format: offline.FormatAnswer, Request: digest, MadeAt: a.i.deps.Clock.Now().UTC(), Root: root.cert.Raw, RootName: root.name}
 	for i, order := range r.Certificates {
 		cert, err := a.certifyOrder(ctx, r, order, csrs[i], root, who, digest)
 		if err != nil {
@@ -84,7 +84,7 @@ func (a *Authorities) AnswerRequest(ctx context.Context, file []byte, digest str
 
 // checkRequest says whether the root may answer a request: before anything is
 // signed.
-func (a *Authorities) checkRequest(ctx context.Context, r *sheet.Request, key crypto.PublicKey) (*authority, []*x509.CertificateRequest, error) {
+func (a *Authorities) checkRequest(ctx context.Context, r *offline.Request, key crypto.PublicKey) (*authority, []*x509.CertificateRequest, error) {
 	root := a.i.h.active(lineRoot)
 	switch {
 	case root == nil || !root.signs():
@@ -158,7 +158,7 @@ func (a *Authorities) ownCertificate(ctx context.Context, root, serial string) (
 
 // certifyOrder certifies an authority of a request; one that an answer which
 // was broken off made already is taken instead.
-func (a *Authorities) certifyOrder(ctx context.Context, r *sheet.Request, ask sheet.Order, csr *x509.CertificateRequest, root *authority, who, digest string) (*Certificate, error) {
+func (a *Authorities) certifyOrder(ctx context.Context, r *offline.Request, ask offline.Order, csr *x509.CertificateRequest, root *authority, who, digest string) (*Certificate, error) {
 	var left []Certificate
 	err := a.i.deps.DB.NewSelect().Model(&left).Where("request_id = ?", digest).Where("spki_sha256 = ?", hexSum(csr.RawSubjectPublicKeyInfo)).
 		Where("state = ?", StateIssued).Limit(1).Scan(ctx)
@@ -188,7 +188,7 @@ func (a *Authorities) certifyOrder(ctx context.Context, r *sheet.Request, ask sh
 }
 
 // takeRevocation records a revocation that the centre tells.
-func (a *Authorities) takeRevocation(ctx context.Context, root string, r sheet.Revocation, who string) error {
+func (a *Authorities) takeRevocation(ctx context.Context, root string, r offline.Revocation, who string) error {
 	row, err := a.ownCertificate(ctx, root, r.Serial)
 	if err != nil || row.RevokedAt != nil {
 		return err
@@ -260,8 +260,8 @@ func (a *Authorities) rootList(ctx context.Context, root *authority, days int) (
 }
 
 // answer seals and keeps an answer.
-func (a *Authorities) answer(ctx context.Context, answer *sheet.Answer, root *authority, who string, index int64) ([]byte, error) {
-	file, digest, err := sheet.Seal(answer, root.signer)
+func (a *Authorities) answer(ctx context.Context, answer *offline.Answer, root *authority, who string, index int64) ([]byte, error) {
+	file, digest, err := offline.Seal(answer, root.signer)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/antin-gov/antin/ca"
-	"github.com/antin-gov/antin/ca/sheet"
+	"github.com/antin-gov/antin/ca/offline"
 	"github.com/antin-gov/antin/cmd/antin/app"
 	"github.com/antin-gov/antin/internal/trust"
 )
@@ -184,11 +184,11 @@ func (e *env) caRootShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show REQUEST", Short: "Show what a request to the root asks for, and its digest", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			file, err := readBounded(args[0], sheet.MaxFile)
+			file, err := readBounded(args[0], offline.MaxFile)
 			if err != nil {
 				return err
 			}
-			r, _, digest, err := sheet.OpenRequest(file)
+			r, _, digest, err := offline.OpenRequest(file)
 			if err != nil {
 				return err
 			}
@@ -216,7 +216,7 @@ func (e *env) caRootSign() *cobra.Command {
 			if digest == "" {
 				return fmt.Errorf("%w: --digest is what the people of the centre told you; antin ca root show %s shows that of the file", errUse, args[0])
 			}
-			file, err := readBounded(args[0], sheet.MaxFile)
+			file, err := readBounded(args[0], offline.MaxFile)
 			if err != nil {
 				return err
 			}
@@ -323,7 +323,7 @@ func (e *env) caIssuerImport() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%w: --root-sha256 %q is not hex", errUse, root)
 			}
-			file, err := readBounded(args[0], sheet.MaxFile)
+			file, err := readBounded(args[0], offline.MaxFile)
 			if err != nil {
 				return err
 			}

@@ -5,7 +5,7 @@ fuzz() { # fuzz PACKAGE TARGET
   (cd "$ROOT" && go test "./$1" -run '^$' -fuzz "^$2\$" -fuzztime "${ANTIN_PROVE_FUZZ:-30s}" -fuzzminimizetime 20x -parallel 1) >"$W/fuzz-$2-${1//\//-}.log" 2>&1
   echo $? >"$W/fuzz-$2-${1//\//-}.rc"
 }
-targets="ca/ra:FuzzReadCSR ca/ocsp:FuzzParseRequest ca/tsa:FuzzParseRequest ca/est:FuzzBody ca/est:FuzzRequest ca/acme:FuzzJWS ca/acme:FuzzPayload ca/ra/sheet:FuzzRead ca/ra/sheet:FuzzParts ca/sheet:FuzzOpen"
+targets="ca/ra:FuzzReadCSR ca/ocsp:FuzzParseRequest ca/tsa:FuzzParseRequest ca/est:FuzzBody ca/est:FuzzRequest ca/acme:FuzzJWS ca/acme:FuzzPayload ca/ra/sheet:FuzzRead ca/ra/sheet:FuzzParts ca/offline:FuzzOpen"
 show "go test ./PACKAGE -run '^\$' -fuzz '^TARGET\$' -fuzztime ${ANTIN_PROVE_FUZZ:-30s}"
 set -- $targets
 while [ $# -gt 0 ]; do

@@ -1,4 +1,4 @@
-package sheet_test
+package offline_test
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/antin-gov/antin/ca/offline"
 	"github.com/antin-gov/antin/ca/profile"
-	"github.com/antin-gov/antin/ca/sheet"
 )
 
 func keys(t testing.TB) map[string]crypto.Signer {
@@ -35,18 +35,18 @@ func keys(t testing.TB) map[string]crypto.Signer {
 	return out
 }
 
-func request() *sheet.Request {
-	return &sheet.Request{Format: sheet.FormatRequest, CreatedAt: time.Unix(1, 0).UTC(), CreatedBy: "minh.pq", BaseURL: "http://pki.example",
-		Certificates: []sheet.Order{{Authority: "official", Profile: "issuer", CSR: []byte{1}, Facts: profile.Facts{MachineName: "X"}}}, ListDays: 180}
+func request() *offline.Request {
+	return &offline.Request{Format: offline.FormatRequest, CreatedAt: time.Unix(1, 0).UTC(), CreatedBy: "minh.pq", BaseURL: "http://pki.example",
+		Certificates: []offline.Order{{Authority: "official", Profile: "issuer", CSR: []byte{1}, Facts: profile.Facts{MachineName: "X"}}}, ListDays: 180}
 }
 
 func TestARequestIsReadAsItWasSealed(t *testing.T) {
 	for name, key := range keys(t) {
-		file, digest, err := sheet.Seal(request(), key)
+		file, digest, err := offline.Seal(request(), key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, pub, told, err := sheet.OpenRequest(file)
+		r, pub, told, err := offline.OpenRequest(file)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -54,15 +54,15 @@ func TestARequestIsReadAsItWasSealed(t *testing.T) {
 		if !ok || !k.Equal(pub) || told != digest || r.Certificates[0].Facts.MachineName != "X" {
 			t.Errorf("%s: read as %+v, digest %s, want %s", name, r, told, digest)
 		}
-		_, _, _, err = sheet.OpenAnswer(file)
-		if !errors.Is(err, sheet.ErrSheet) {
+		_, _, _, err = offline.OpenAnswer(file)
+		if !errors.Is(err, offline.ErrRefused) {
 			t.Errorf("%s: a request taken as an answer: %v", name, err)
 		}
 	}
 }
 
 func TestAChangedFileIsRefused(t *testing.T) {
-	file, _, err := sheet.Seal(request(), keys(t)["P-256"])
+	file, _, err := offline.Seal(request(), keys(t)["P-256"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,11 +93,11 @@ func TestAChangedFileIsRefused(t *testing.T) {
 		"no signature":       change("signature", func([]byte) []byte { return nil }),
 		"algorithm none":     change("protected", func([]byte) []byte { return []byte(`{"alg":"none"}`) }),
 		"nothing":            nil,
-		"too large":          bytes.Repeat([]byte(" "), sheet.MaxFile+1),
+		"too large":          bytes.Repeat([]byte(" "), offline.MaxFile+1),
 		"a text that is not": []byte("hello"),
 	} {
-		_, _, _, err = sheet.OpenRequest(text)
-		if !errors.Is(err, sheet.ErrSheet) {
+		_, _, _, err = offline.OpenRequest(text)
+		if !errors.Is(err, offline.ErrRefused) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -105,24 +105,24 @@ func TestAChangedFileIsRefused(t *testing.T) {
 
 func FuzzOpen(f *testing.F) {
 	for _, key := range keys(f) {
-		file, _, err := sheet.Seal(request(), key)
+		file, _, err := offline.Seal(request(), key)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(file)
-		file, _, err = sheet.Seal(&sheet.Answer{Format: sheet.FormatAnswer, Root: []byte{1}, List: []byte{2}}, key)
+		file, _, err = offline.Seal(&offline.Answer{Format: offline.FormatAnswer, Root: []byte{1}, List: []byte{2}}, key)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(file)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		_, _, _, err := sheet.OpenRequest(file)
-		if err != nil && !errors.Is(err, sheet.ErrSheet) {
+		_, _, _, err := offline.OpenRequest(file)
+		if err != nil && !errors.Is(err, offline.ErrRefused) {
 			t.Error(err)
 		}
-		_, _, _, err = sheet.OpenAnswer(file)
-		if err != nil && !errors.Is(err, sheet.ErrSheet) {
+		_, _, _, err = offline.OpenAnswer(file)
+		if err != nil && !errors.Is(err, offline.ErrRefused) {
 			t.Error(err)
 		}
 	})

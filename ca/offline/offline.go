@@ -1,4 +1,4 @@
-// Package sheet holds the files that are carried between a certification
+// Package offline holds the files that are carried between a certification
 // centre and the machine of its root, which has no network: a request (which
 // authorities to certify, what is revoked) and the answer (certificates, the
 // root's list). Each is complete in itself: a JSON Web Signature (RFC 7515,
@@ -8,7 +8,7 @@
 // a first request is not known yet, so the people at both machines compare the
 // digest, and the key of an answer is the root's, whose certificate they
 // compare once.
-package sheet
+package offline
 
 import (
 	"bytes"
@@ -30,8 +30,8 @@ import (
 	"github.com/antin-gov/antin/ca/profile"
 )
 
-// ErrSheet says that a file is not a request or an answer, or was changed.
-var ErrSheet = errors.New("sheet: refused")
+// ErrRefused says that a file is not a request or an answer, or was changed.
+var ErrRefused = errors.New("offline: refused")
 
 // Limits of a file.
 const (
@@ -120,7 +120,7 @@ func algorithmOf(pub crypto.PublicKey) (jose.SignatureAlgorithm, error) {
 	case *rsa.PublicKey:
 		return jose.PS256, nil
 	}
-	return "", fmt.Errorf("%w: no signature by a key of the kind %T", ErrSheet, pub)
+	return "", fmt.Errorf("%w: no signature by a key of the kind %T", ErrRefused, pub)
 }
 
 // Seal writes v, a Request or an Answer, as a file signed by the key, and tells
@@ -154,22 +154,22 @@ func Seal(v any, key crypto.Signer) (file []byte, digest string, err error) {
 // open checks the signature of a file and returns its payload and its key.
 func open(file []byte) ([]byte, crypto.PublicKey, error) {
 	if len(file) > MaxFile {
-		return nil, nil, fmt.Errorf("%w: over %d bytes", ErrSheet, MaxFile)
+		return nil, nil, fmt.Errorf("%w: over %d bytes", ErrRefused, MaxFile)
 	}
 	object, err := jose.ParseSigned(string(file), algorithms())
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrSheet, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	if len(object.Signatures) != 1 || object.Signatures[0].Protected.JSONWebKey == nil {
-		return nil, nil, fmt.Errorf("%w: want one signature with its key", ErrSheet)
+		return nil, nil, fmt.Errorf("%w: want one signature with its key", ErrRefused)
 	}
 	key := object.Signatures[0].Protected.JSONWebKey
 	if !key.IsPublic() {
-		return nil, nil, fmt.Errorf("%w: its key is not a public one", ErrSheet)
+		return nil, nil, fmt.Errorf("%w: its key is not a public one", ErrRefused)
 	}
 	payload, err := object.Verify(key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: it was changed: %w", ErrSheet, err)
+		return nil, nil, fmt.Errorf("%w: it was changed: %w", ErrRefused, err)
 	}
 	return payload, key.Key, nil
 }
@@ -180,11 +180,11 @@ func decode(payload []byte, v any) error {
 	dec.DisallowUnknownFields()
 	err := dec.Decode(v)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSheet, err)
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	_, err = dec.Token()
 	if !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: more than one value", ErrSheet)
+		return fmt.Errorf("%w: more than one value", ErrRefused)
 	}
 	return nil
 }
@@ -202,9 +202,9 @@ func OpenRequest(file []byte) (r *Request, key crypto.PublicKey, digest string, 
 	case err != nil:
 		return nil, nil, "", err
 	case r.Format != FormatRequest:
-		return nil, nil, "", fmt.Errorf("%w: format %.40q is not %s", ErrSheet, r.Format, FormatRequest)
+		return nil, nil, "", fmt.Errorf("%w: format %.40q is not %s", ErrRefused, r.Format, FormatRequest)
 	case len(r.Certificates) > maxItems || len(r.Revocations) > maxItems:
-		return nil, nil, "", fmt.Errorf("%w: more than %d items", ErrSheet, maxItems)
+		return nil, nil, "", fmt.Errorf("%w: more than %d items", ErrRefused, maxItems)
 	}
 	return r, key, Digest(payload), nil
 }
@@ -222,9 +222,9 @@ func OpenAnswer(file []byte) (a *Answer, key crypto.PublicKey, digest string, er
 	case err != nil:
 		return nil, nil, "", err
 	case a.Format != FormatAnswer:
-		return nil, nil, "", fmt.Errorf("%w: format %.40q is not %s", ErrSheet, a.Format, FormatAnswer)
+		return nil, nil, "", fmt.Errorf("%w: format %.40q is not %s", ErrRefused, a.Format, FormatAnswer)
 	case len(a.Certificates) > maxItems:
-		return nil, nil, "", fmt.Errorf("%w: more than %d items", ErrSheet, maxItems)
+		return nil, nil, "", fmt.Errorf("%w: more than %d items", ErrRefused, maxItems)
 	}
 	return a, key, Digest(payload), nil
 }
