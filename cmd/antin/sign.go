@@ -239,6 +239,7 @@ func (e *env) signBatch(ctx context.Context, s *app.System, f signFlags) error {
 
 func (e *env) verifyCommand() *cobra.Command {
 	var trustDir, at, password string
+	var wish reportWish
 	cmd := &cobra.Command{
 		Use:   "verify FILE…",
 		Short: "Verify the signatures of PDFs",
@@ -251,16 +252,22 @@ func (e *env) verifyCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.verify(cmd.Context(), args, trustDir, at, password)
+			return e.verify(cmd.Context(), args, trustDir, at, password, wish)
 		},
 	}
 	cmd.Flags().StringVar(&trustDir, "trust", "", "folder with CA certificates (root-*.pem are anchors) instead of the system's own")
 	cmd.Flags().StringVar(&at, "at", "", "judge as of this time (RFC 3339)")
 	cmd.Flags().StringVar(&password, "password-file", "", "file with the password that opens encrypted documents")
+	cmd.Flags().StringVar(&wish.format, "report", "", "write a report: etsi (TS 119 102-2, XML) or html")
+	cmd.Flags().StringVarP(&wish.out, "out", "o", "", "file of the report, or folder for those on several files")
 	return cmd
 }
 
-func (e *env) verify(ctx context.Context, files []string, trustDir, at, password string) error {
+func (e *env) verify(ctx context.Context, files []string, trustDir, at, password string, wish reportWish) error {
+	err := wish.check(files)
+	if err != nil {
+		return err
+	}
 	options := validate.Options{Clock: clock.System{}}
 	if password != "" {
 		text, err := documentPassword(password)
@@ -298,6 +305,10 @@ func (e *env) verify(ctx context.Context, files []string, trustDir, at, password
 			options.Collector = s.Collector()
 		}
 	}
+	judged := options.At
+	if judged.IsZero() {
+		judged = options.Clock.Now()
+	}
 	reports := []*validate.Report{}
 	status := exitDone
 	for _, name := range files {
@@ -312,6 +323,12 @@ func (e *env) verify(ctx context.Context, files []string, trustDir, at, password
 		}
 		reports = append(reports, report)
 		status = worse(status, report.ExitCode())
+		if wish.format != "" {
+			err = wish.write(report, judged)
+			if err != nil {
+				return err
+			}
+		}
 		if !e.json {
 			err = validate.WriteText(os.Stdout, report, validate.Lang(language()))
 			if err != nil {
