@@ -25,13 +25,10 @@ func (q Request) checked() (Request, error) {
 	if q.Level == "" {
 		q.Level = string(pades.LevelLT)
 	}
-	if !slices.Contains([]pades.Level{pades.LevelB, pades.LevelT, pades.LevelLT}, pades.Level(q.Level)) {
-		return q, fmt.Errorf("%w: level %q", ErrRequest, q.Level)
-	}
 	if q.In == nil || q.Size <= 0 {
 		return q, fmt.Errorf("%w: no document", ErrRequest)
 	}
-	return q, nil
+	return q.checkedFormat()
 }
 
 // open finds the key with its certificate and opens it in the token.

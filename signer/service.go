@@ -135,7 +135,7 @@ func New(d Deps) (*Service, error) {
 	return &Service{d: d}, nil
 }
 
-// Request is one signature on one PDF.
+// Request is one signature on one document.
 type Request struct {
 	In   io.ReaderAt
 	Size int64
@@ -148,7 +148,10 @@ type Request struct {
 	Key string
 	// Scheme is empty for the key's default.
 	Scheme Scheme
-	// Level is "B-B", "B-T" or "B-LT"; empty means B-LT.
+	// Format is empty for a signature in a PDF, Packaging for the format's own.
+	Format    Format
+	Packaging Packaging
+	// Level is "B-B", "B-T" or "B-LT", for CAdES also "B-LTA"; empty means B-LT.
 	Level   string
 	Field   string
 	Reason  string
@@ -218,7 +221,7 @@ func (s *Service) begin(ctx context.Context, id string, key *Key, q Request, sch
 	act := &Act{
 		ID: id, AccountID: subject.AccountID, AgencyID: key.AgencyID, KeyName: key.Name,
 		CertificateSerial: trust.SerialText(key.Chain[0]), DocumentName: q.Name, DocumentSHA256: q.Digest,
-		Factor: q.Factor, Level: q.Level, Scheme: string(scheme), State: StateBegun, ExerciseID: q.ExerciseID,
+		Factor: q.Factor, Level: q.recordedLevel(), Scheme: string(scheme), State: StateBegun, ExerciseID: q.ExerciseID,
 		IntentIndex: -1, ReleaseIndex: -1, BegunAt: s.d.Clock.Now(),
 	}
 	_, err := s.d.DB.NewInsert().Model(act).Exec(ctx)
@@ -242,27 +245,17 @@ func (s *Service) entry(act *Act, kind, digest string) ledger.Entry {
 
 // signTo signs into a file beside path and renames it when everything holds.
 func (s *Service) signTo(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme, path string) error {
-	before := count{}
-	if q.Size <= s.d.SecondOpinionMax {
-		// A file that the reader cannot read before is judged as such after.
-		before, _ = s.reader()(ctx, q.In, q.Size)
-	}
-	out, err := os.CreateTemp(filepath.Dir(path), ".signing-*.pdf")
+	out, err := os.CreateTemp(filepath.Dir(path), ".signing-*"+filepath.Ext(path))
 	if err != nil {
 		return fmt.Errorf("write beside %s: %w", path, err)
 	}
 	defer func() { _ = os.Remove(out.Name()) }()
 	defer func() { _ = out.Close() }()
-	options := pades.Options{
-		Signer: private, Chain: key.Chain, Hash: crypto.SHA256, PSS: scheme == SchemePSS, Level: pades.Level(act.Level), Field: q.Field,
-		Reason: q.Reason, Certify: q.Certify, Visible: q.Visible, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
-		Password: q.Password,
+	produce := s.producePDF
+	if q.Format != FormatPAdES {
+		produce = s.produceObject
 	}
-	signed, err := pades.Sign(ctx, q.In, q.Size, out, options)
-	if err != nil {
-		return err
-	}
-	err = s.examine(ctx, act, q, before, out, signed)
+	err = produce(ctx, act, key, private, q, scheme, out)
 	if err != nil {
 		return err
 	}
@@ -289,6 +282,25 @@ func (s *Service) signTo(ctx context.Context, act *Act, key *Key, private crypto
 		return errors.Join(fmt.Errorf("put the result in place: %w", err), os.Remove(path))
 	}
 	return nil
+}
+
+// producePDF signs inside a PDF and examines the result.
+func (s *Service) producePDF(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme, out *os.File) error {
+	before := count{}
+	if q.Size <= s.d.SecondOpinionMax {
+		// A file that the reader cannot read before is judged as such after.
+		before, _ = s.reader()(ctx, q.In, q.Size)
+	}
+	options := pades.Options{
+		Signer: private, Chain: key.Chain, Hash: crypto.SHA256, PSS: scheme == SchemePSS, Level: pades.Level(act.Level), Field: q.Field,
+		Reason: q.Reason, Certify: q.Certify, Visible: q.Visible, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
+		Password: q.Password,
+	}
+	signed, err := pades.Sign(ctx, q.In, q.Size, out, options)
+	if err != nil {
+		return err
+	}
+	return s.examine(ctx, act, q, before, out, signed)
 }
 
 // syncFolder makes a rename last through a loss of power.

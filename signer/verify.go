@@ -14,7 +14,7 @@ import (
 	"github.com/antin-gov/antin/signer/validate"
 )
 
-// Verify judges every signature of a PDF against the system's own trust
+// Verify judges every signature of a file against the system's own trust
 // anchors, now, with revocation data from the document and from the
 // authorities.
 func (s *Service) Verify(ctx context.Context, in io.ReaderAt, size int64, name string) (*validate.Report, error) {
@@ -22,7 +22,7 @@ func (s *Service) Verify(ctx context.Context, in io.ReaderAt, size int64, name s
 	if err != nil {
 		return nil, fmt.Errorf("read trust anchors: %w", err)
 	}
-	report, err := validate.Validate(ctx, in, size, validate.Options{Store: anchors, Collector: s.d.Collector, Clock: s.d.Clock})
+	report, err := validate.File(ctx, in, size, validate.Options{Store: anchors, Collector: s.d.Collector, Clock: s.d.Clock})
 	if err != nil {
 		return nil, err
 	}

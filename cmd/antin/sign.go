@@ -21,6 +21,7 @@ import (
 
 type signFlags struct {
 	out, key, level, field, visible, place, image, reason, scheme, batch, password string
+	format, packaging                                                              string
 	page, certify                                                                  int
 	seal                                                                           bool
 }
@@ -28,16 +29,17 @@ type signFlags struct {
 func (e *env) signCommand() *cobra.Command {
 	var f signFlags
 	cmd := &cobra.Command{
-		Use:   "sign IN.pdf -o OUT.pdf --key NAME",
-		Short: "Sign a PDF with a key of the token (PAdES)",
+		Use:   "sign IN -o OUT --key NAME",
+		Short: "Sign a PDF (PAdES) or any file (CAdES) with a key of the token",
 		Long: "Sign a PDF with a key of the token. The input is never changed; the output begins with its bytes.\n" +
 			"The document's digest is recorded before the key is used, and the result is read by a second verifier before it leaves.",
 		Example: "  antin sign chi-thi.pdf -o chi-thi.signed.pdf --key demo-official\n" +
 			"  antin sign chi-thi.signed.pdf -o chi-thi.sealed.pdf --key demo-agency --visible seal\n" +
+			"  antin sign du-lieu.csv -o du-lieu.csv.p7s --key demo-official --format cades\n" +
 			"  antin sign --batch incoming --key demo-official -o signed",
 		Args: func(_ *cobra.Command, args []string) error {
 			if (f.batch == "") != (len(args) == 1) {
-				return fmt.Errorf("%w: give one PDF, or a folder with --batch", errUse)
+				return fmt.Errorf("%w: give one file, or a folder with --batch", errUse)
 			}
 			return nil
 		},
@@ -64,7 +66,9 @@ func (e *env) signCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "the signed file, or the folder of --batch")
 	cmd.Flags().StringVar(&f.key, "key", "", "name of the key")
-	cmd.Flags().StringVar(&f.level, "level", "B-LT", "B-B, B-T or B-LT")
+	cmd.Flags().StringVar(&f.level, "level", "B-LT", "B-B, B-T or B-LT; B-LTA with --format cades")
+	cmd.Flags().StringVar(&f.format, "format", "pades", "pades, or cades for a file of any kind")
+	cmd.Flags().StringVar(&f.packaging, "packaging", "", "where the signature stands: detached (default) or attached, with --format cades")
 	cmd.Flags().StringVar(&f.field, "field", "", "existing signature field, or the name of a new one")
 	cmd.Flags().StringVar(&f.visible, "visible", "", "preset of the visible mark: person, seal or text")
 	cmd.Flags().StringVar(&f.place, "place", "", "place of the mark: X,Y,WIDTH,HEIGHT in millimetres from the page's top left")
@@ -81,7 +85,10 @@ func (e *env) signCommand() *cobra.Command {
 
 func signFile(ctx context.Context, s *app.System, f signFlags, in, out string) (*signer.Act, error) {
 	q := signer.Request{Key: f.key, Level: f.level, Field: f.field, Reason: f.reason, Scheme: signer.Scheme(f.scheme), Certify: f.certify,
-		Seal: f.seal, Factor: signer.FactorLocal, Name: filepath.Base(in)}
+		Seal: f.seal, Factor: signer.FactorLocal, Name: filepath.Base(in), Format: signer.Format(f.format), Packaging: signer.Packaging(f.packaging)}
+	if f.format == "pades" {
+		q.Format = signer.FormatPAdES
+	}
 	entry, err := s.Register.Get(ctx, f.key)
 	if err != nil {
 		return nil, err
@@ -238,12 +245,12 @@ func (e *env) signBatch(ctx context.Context, s *app.System, f signFlags) error {
 }
 
 func (e *env) verifyCommand() *cobra.Command {
-	var trustDir, at, password string
-	var wish reportWish
+	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify FILE…",
-		Short: "Verify the signatures of PDFs",
+		Short: "Verify the signatures of PDFs and other signed files",
 		Long: "Verify every signature: coverage, integrity, path and revocation at the best signature time, changes after signing (EN 319 102-1).\n" +
+			"A detached signature (.p7s) is verified over the file that --content names, or the one beside it without .p7s.\n" +
 			"Exit status 0: all TOTAL-PASSED; 1: any TOTAL-FAILED; 4: any INDETERMINATE; 3: not readable.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -252,39 +259,48 @@ func (e *env) verifyCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.verify(cmd.Context(), args, trustDir, at, password, wish)
+			return e.verify(cmd.Context(), args, f)
 		},
 	}
-	cmd.Flags().StringVar(&trustDir, "trust", "", "folder with CA certificates (root-*.pem are anchors) instead of the system's own")
-	cmd.Flags().StringVar(&at, "at", "", "judge as of this time (RFC 3339)")
-	cmd.Flags().StringVar(&password, "password-file", "", "file with the password that opens encrypted documents")
-	cmd.Flags().StringVar(&wish.format, "report", "", "write a report: etsi (TS 119 102-2, XML) or html")
-	cmd.Flags().StringVarP(&wish.out, "out", "o", "", "file of the report, or folder for those on several files")
+	cmd.Flags().StringVar(&f.trust, "trust", "", "folder with CA certificates (root-*.pem are anchors) instead of the system's own")
+	cmd.Flags().StringVar(&f.at, "at", "", "judge as of this time (RFC 3339)")
+	cmd.Flags().StringVar(&f.password, "password-file", "", "file with the password that opens encrypted documents")
+	cmd.Flags().StringVar(&f.content, "content", "", "the file that a detached signature is over")
+	cmd.Flags().StringVar(&f.report.format, "report", "", "write a report: etsi (TS 119 102-2, XML) or html")
+	cmd.Flags().StringVarP(&f.report.out, "out", "o", "", "file of the report, or folder for those on several files")
 	return cmd
 }
 
-func (e *env) verify(ctx context.Context, files []string, trustDir, at, password string, wish reportWish) error {
-	err := wish.check(files)
+type verifyFlags struct {
+	trust, at, password, content string
+	report                       reportWish
+}
+
+func (e *env) verify(ctx context.Context, files []string, f verifyFlags) error {
+	err := f.report.check(files)
 	if err != nil {
 		return err
 	}
+	if f.content != "" && len(files) != 1 {
+		return fmt.Errorf("%w: --content goes with one signature", errUse)
+	}
 	options := validate.Options{Clock: clock.System{}}
-	if password != "" {
-		text, err := documentPassword(password)
+	if f.password != "" {
+		text, err := documentPassword(f.password)
 		if err != nil {
 			return err
 		}
 		options.Password = text
 	}
-	if at != "" {
-		moment, err := parseTime(at)
+	if f.at != "" {
+		moment, err := parseTime(f.at)
 		if err != nil {
 			return err
 		}
 		options.At = moment
 	}
-	if trustDir != "" {
-		anchors, err := trust.LoadDir(trustDir)
+	if f.trust != "" {
+		anchors, err := trust.LoadDir(f.trust)
 		if err != nil {
 			return err
 		}
@@ -312,7 +328,7 @@ func (e *env) verify(ctx context.Context, files []string, trustDir, at, password
 	reports := []*validate.Report{}
 	status := exitDone
 	for _, name := range files {
-		report, err := verifyFile(ctx, name, options)
+		report, err := verifyFile(ctx, name, f.content, options)
 		if errors.Is(err, validate.ErrUnreadable) || errors.Is(err, os.ErrNotExist) {
 			fmt.Fprintf(os.Stderr, "antin: %s: %v\n", name, err)
 			status = worse(status, exitCould)
@@ -323,8 +339,8 @@ func (e *env) verify(ctx context.Context, files []string, trustDir, at, password
 		}
 		reports = append(reports, report)
 		status = worse(status, report.ExitCode())
-		if wish.format != "" {
-			err = wish.write(report, judged)
+		if f.report.format != "" {
+			err = f.report.write(report, judged)
 			if err != nil {
 				return err
 			}
@@ -348,7 +364,7 @@ func (e *env) verify(ctx context.Context, files []string, trustDir, at, password
 	return nil
 }
 
-func verifyFile(ctx context.Context, name string, o validate.Options) (*validate.Report, error) {
+func verifyFile(ctx context.Context, name, content string, o validate.Options) (*validate.Report, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -358,12 +374,34 @@ func verifyFile(ctx context.Context, name string, o validate.Options) (*validate
 	if err != nil {
 		return nil, err
 	}
-	report, err := validate.Validate(ctx, f, info.Size(), o)
+	if content == "" {
+		content = contentBeside(name)
+	}
+	if content != "" {
+		signed, err := os.Open(content)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = signed.Close() }()
+		o.Content = signed
+	}
+	report, err := validate.File(ctx, f, info.Size(), o)
 	if err != nil {
 		return nil, err
 	}
 	report.File = name
 	return report, nil
+}
+
+// contentBeside is the file that a detached signature stands beside: its name
+// without the last extension. Empty when there is none.
+func contentBeside(name string) string {
+	content := strings.TrimSuffix(name, filepath.Ext(name))
+	info, err := os.Stat(content)
+	if err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	return content
 }
 
 // worse is the status that matters more: a failed signature before a file that

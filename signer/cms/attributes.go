@@ -92,21 +92,35 @@ func (s *SignedData) readSignedAttributes(set cryptobyte.String) error {
 }
 
 func (s *SignedData) readUnsignedAttributes(set cryptobyte.String) error {
+	for rest := set; !rest.Empty(); {
+		var element cryptobyte.String
+		if len(s.Signer.unsigned) == maxAttributes || !rest.ReadASN1Element(&element, casn1.SEQUENCE) {
+			return malformed("unsigned attributes")
+		}
+		s.Signer.unsigned = append(s.Signer.unsigned, element)
+	}
 	return forEachAttribute(set, func(oid asn1.ObjectIdentifier, values cryptobyte.String) error {
 		switch {
 		case oid.Equal(oidSignatureTimeStamp):
-			for !values.Empty() {
-				var token cryptobyte.String
-				if len(s.Signer.Timestamps) == maxAttributes || !values.ReadASN1Element(&token, casn1.SEQUENCE) {
-					return malformed("signature-time-stamp")
-				}
-				s.Signer.Timestamps = append(s.Signer.Timestamps, token)
-			}
+			return readTokens(&s.Signer.Timestamps, values)
+		case oid.Equal(oidArchiveTimeStampV3):
+			return readTokens(&s.Signer.Archive, values)
 		case oid.Equal(oidAdobeRevocation):
 			return s.readAdobeRevocation(values)
 		}
 		return nil
 	})
+}
+
+func readTokens(list *[][]byte, values cryptobyte.String) error {
+	for !values.Empty() {
+		var token cryptobyte.String
+		if len(*list) == maxAttributes || !values.ReadASN1Element(&token, casn1.SEQUENCE) {
+			return malformed("time-stamp attribute")
+		}
+		*list = append(*list, token)
+	}
+	return nil
 }
 
 func readTime(in *cryptobyte.String) (time.Time, bool) {

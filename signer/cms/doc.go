@@ -7,7 +7,9 @@
 // with the certificate's public key first. Parse reads what others wrote,
 // strictly: DER, one signer, the mandatory attributes.
 //
-// It does not build certification paths, judge revocation, or sign attached
-// content; it reads attached content only for time-stamp tokens (RFC 3161)
-// and the legacy adbe.pkcs7.sha1.
+// Parse reads a document's signature as PAdES has it, ParseAll one that stands
+// by itself, with its content or without. Extend adds certificates, revocation
+// data and unsigned attributes to a container without touching what is signed.
+//
+// It does not build certification paths or judge revocation.
 package cms

@@ -8,6 +8,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"sort"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	casn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -15,7 +16,7 @@ import (
 
 // signedAttributes returns the DER of each attribute in the order of DER SET
 // OF (X.690 §11.6).
-func signedAttributes(digest []byte, cert *x509.Certificate) ([][]byte, error) {
+func signedAttributes(digest []byte, cert *x509.Certificate, signingTime time.Time) ([][]byte, error) {
 	values := []struct {
 		oid   asn1.ObjectIdentifier
 		value func(b *cryptobyte.Builder)
@@ -23,6 +24,12 @@ func signedAttributes(digest []byte, cert *x509.Certificate) ([][]byte, error) {
 		{oidContentType, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidData) }},
 		{oidMessageDigest, func(b *cryptobyte.Builder) { b.AddASN1OctetString(digest) }},
 		{oidSigningCertificateV2, func(b *cryptobyte.Builder) { addSigningCertificateV2(b, cert) }},
+	}
+	if !signingTime.IsZero() {
+		values = append(values, struct {
+			oid   asn1.ObjectIdentifier
+			value func(b *cryptobyte.Builder)
+		}{oidSigningTime, func(b *cryptobyte.Builder) { addTime(b, signingTime.UTC()) }})
 	}
 	attrs := make([][]byte, 0, len(values))
 	for _, v := range values {
@@ -48,6 +55,15 @@ func addSigningCertificateV2(b *cryptobyte.Builder, cert *x509.Certificate) {
 			})
 		})
 	})
+}
+
+// addTime writes UTCTime until 2049 and GeneralizedTime after (RFC 5652 §11.3).
+func addTime(b *cryptobyte.Builder, t time.Time) {
+	if t.Year() >= 1950 && t.Year() < 2050 {
+		b.AddASN1UTCTime(t)
+		return
+	}
+	b.AddASN1GeneralizedTime(t)
 }
 
 func encodeAttribute(oid asn1.ObjectIdentifier, value func(b *cryptobyte.Builder)) ([]byte, error) {
@@ -148,7 +164,12 @@ func assemble(p Params, algorithm Algorithm, attrs [][]byte, signature, token []
 			b.AddASN1(casn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				b.AddASN1Int64(1) // RFC 5652 §5.1: id-data, issuerAndSerialNumber
 				b.AddASN1(casn1.SET, func(b *cryptobyte.Builder) { addAlgorithm(b, hashOID, false) })
-				b.AddASN1(casn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidData) })
+				b.AddASN1(casn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					b.AddASN1ObjectIdentifier(oidData)
+					if p.Attached {
+						b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1OctetString(p.Content) })
+					}
+				})
 				addSet(b, explicit(0), certs)
 				b.AddASN1(casn1.SET, func(b *cryptobyte.Builder) {
 					b.AddASN1(casn1.SEQUENCE, func(b *cryptobyte.Builder) {

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -21,6 +22,11 @@ const (
 	maxAttributes   = 64
 	// maxRevocations bounds the embedded CRLs and OCSP responses.
 	maxRevocations = 128
+	// maxAttached bounds a container with its content inside, which is held in
+	// memory as a whole.
+	maxAttached = 96 << 20
+	// maxSigners bounds the SignerInfos of one container.
+	maxSigners = 32
 )
 
 // SignedData is one parsed signature container with exactly one signer.
@@ -38,8 +44,11 @@ type SignedData struct {
 	// OCSPs and CRLs are revocation data found in the container: in its crls
 	// field (RFC 5652 §5.1, RFC 5940) and in adbe-revocationInfoArchival.
 	OCSPs, CRLs [][]byte
-	// Signer is the only SignerInfo.
+	// Signer is the SignerInfo that is looked at: the only one, or one of
+	// those that ParseAll read.
 	Signer SignerInfo
+
+	parts parts
 }
 
 // SignerInfo is what the signer said.
@@ -67,7 +76,11 @@ type SignerInfo struct {
 	SignaturePolicy bool
 	// Timestamps are the tokens of signature-time-stamp attributes.
 	Timestamps [][]byte
+	// Archive are the tokens of archive-time-stamp-v3 attributes.
+	Archive [][]byte
 
+	raw           []byte // version to signature, as received
+	unsigned      [][]byte
 	rawAttributes []byte // content octets of signedAttrs as received
 }
 
@@ -86,6 +99,7 @@ const (
 	formLegacyDetached
 	formSHA1
 	formToken
+	formAny
 )
 
 // Parse reads a detached signature as PAdES has it: no content, one signer,
@@ -102,6 +116,11 @@ func ParseSHA1(der []byte) (*SignedData, error) { return parse(der, formSHA1) }
 
 // ParseToken reads the SignedData of a time-stamp token: attached TSTInfo.
 func ParseToken(der []byte) (*SignedData, error) { return parse(der, formToken) }
+
+// ParseAll reads a signature as any software writes it (RFC 5652): content
+// attached or not, signed attributes perhaps missing, several signers. It
+// gives one SignedData for each signer; all share certificates and content.
+func ParseAll(der []byte) ([]*SignedData, error) { return parseAll(der, formAny) }
 
 // TrimPadding cuts the zero bytes that fill the reserved room of /Contents
 // after the container. What is not a DER element followed by zeros alone is
@@ -121,7 +140,22 @@ func TrimPadding(contents []byte) ([]byte, error) {
 }
 
 func parse(der []byte, want form) (*SignedData, error) {
-	if len(der) > maxSize {
+	all, err := parseAll(der, want)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) != 1 {
+		return nil, ErrSignerCount
+	}
+	return all[0], nil
+}
+
+func parseAll(der []byte, want form) ([]*SignedData, error) {
+	limit := maxSize
+	if want == formAny {
+		limit = maxAttached
+	}
+	if len(der) > limit {
 		return nil, malformed("too large")
 	}
 	in := cryptobyte.String(der)
@@ -135,18 +169,20 @@ func parse(der []byte, want form) (*SignedData, error) {
 		return nil, malformed("ContentInfo")
 	}
 	s := &SignedData{Raw: der}
-	var version int
-	if !body.ReadASN1Integer(&version) || version < 1 || version > 5 {
+	if !body.ReadASN1Integer(&s.parts.version) || s.parts.version < 1 || s.parts.version > 5 {
 		return nil, malformed("version")
 	}
 	var digests cryptobyte.String
-	if !body.ReadASN1(&digests, casn1.SET) {
+	if !body.ReadASN1Element(&digests, casn1.SET) {
 		return nil, malformed("digestAlgorithms")
 	}
+	s.parts.digests = digests
+	before := body
 	err := s.readContent(&body, want)
 	if err != nil {
 		return nil, err
 	}
+	s.parts.content = before[:len(before)-len(body)]
 	err = s.readCertificates(&body)
 	if err != nil {
 		return nil, err
@@ -159,17 +195,24 @@ func parse(der []byte, want form) (*SignedData, error) {
 	if !body.ReadASN1(&signers, casn1.SET) || !body.Empty() {
 		return nil, malformed("signerInfos")
 	}
-	if signers.Empty() {
+	var all []*SignedData
+	for !signers.Empty() {
+		if len(all) == maxSigners {
+			return nil, ErrSignerCount
+		}
+		one := *s
+		// What one signer's attributes add is not the next one's.
+		one.OCSPs, one.CRLs = slices.Clip(s.OCSPs), slices.Clip(s.CRLs)
+		err = one.readSigner(&signers, want)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, &one)
+	}
+	if len(all) == 0 {
 		return nil, ErrSignerCount
 	}
-	err = s.readSigner(&signers, want)
-	if err != nil {
-		return nil, err
-	}
-	if !signers.Empty() {
-		return nil, ErrSignerCount
-	}
-	return s, nil
+	return all, nil
 }
 
 func (s *SignedData) readContent(body *cryptobyte.String, want form) error {
@@ -185,7 +228,7 @@ func (s *SignedData) readContent(body *cryptobyte.String, want form) error {
 		return malformed("eContentType")
 	}
 	attached := !encap.Empty()
-	if attached != (want == formToken || want == formSHA1) {
+	if want != formAny && attached != (want == formToken || want == formSHA1) {
 		return ErrContent
 	}
 	if !attached {
@@ -196,6 +239,9 @@ func (s *SignedData) readContent(body *cryptobyte.String, want form) error {
 		return malformed("eContent")
 	}
 	s.Content = octets
+	if s.Content == nil {
+		s.Content = []byte{}
+	}
 	return nil
 }
 
@@ -211,6 +257,7 @@ func (s *SignedData) readCertificates(body *cryptobyte.String) error {
 		if count == maxCertificates || !set.ReadAnyASN1Element(&element, &tag) {
 			return malformed("certificates")
 		}
+		s.parts.certificates = append(s.parts.certificates, element)
 		// Attribute certificates and the like are no use here.
 		if tag != casn1.SEQUENCE {
 			s.UnreadCertificates++
@@ -238,6 +285,7 @@ func (s *SignedData) readRevocations(body *cryptobyte.String) error {
 		if count == maxRevocations || !set.ReadAnyASN1Element(&element, &tag) {
 			return malformed("crls")
 		}
+		s.parts.revocations = append(s.parts.revocations, element)
 		if tag == casn1.SEQUENCE {
 			s.CRLs = append(s.CRLs, element)
 			continue
@@ -257,7 +305,11 @@ func (s *SignedData) readRevocations(body *cryptobyte.String) error {
 func (s *SignedData) readSigner(signers *cryptobyte.String, want form) error {
 	var in cryptobyte.String
 	var version int
-	if !signers.ReadASN1(&in, casn1.SEQUENCE) || !in.ReadASN1Integer(&version) {
+	if !signers.ReadASN1(&in, casn1.SEQUENCE) {
+		return malformed("SignerInfo")
+	}
+	whole := in
+	if !in.ReadASN1Integer(&version) {
 		return malformed("SignerInfo")
 	}
 	err := s.Signer.readIdentifier(&in, version)
@@ -281,6 +333,7 @@ func (s *SignedData) readSigner(signers *cryptobyte.String, want form) error {
 		return malformed("signature value")
 	}
 	s.Signer.Signature = signature
+	s.Signer.raw = whole[:len(whole)-len(in)]
 	s.Signer.resolveAlgorithms(digest, algorithm)
 	if !s.Signer.HasAttributes && (want == formDetached || want == formToken) {
 		return ErrNoSignedAttributes

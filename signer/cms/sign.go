@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
+	"time"
 )
 
 const (
@@ -16,6 +17,8 @@ const (
 	minRSABits = 2048
 	// minECBits is the least curve of the same text.
 	minECBits = 256
+	// MaxAttached is the most content, in bytes, that goes into a container.
+	MaxAttached = maxAttached - maxSize
 )
 
 // Params say who signs and how.
@@ -28,16 +31,23 @@ type Params struct {
 	Hash crypto.Hash
 	// PSS asks for RSASSA-PSS with an RSA key.
 	PSS bool
+	// SigningTime, when set, is claimed in the signing-time attribute, which
+	// CAdES asks for (EN 319 122-1 §6.3) and PAdES forbids.
+	SigningTime time.Time
+	// Attached puts Content, which the digest must be over, into the
+	// container.
+	Attached bool
+	Content  []byte
 	// Timestamp, when set, returns a time-stamp token over the given digest
 	// (of the signature value); it becomes the signature-time-stamp
 	// attribute.
 	Timestamp func(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error)
 }
 
-// Sign makes a detached SignedData over a content with the given digest
+// Sign makes a SignedData, detached unless p says otherwise, over a content with the given digest
 // (computed with p.Hash). The signed attributes are content-type,
-// message-digest and signing-certificate-v2 alone: EN 319 142-1 table 1
-// forbids signing-time in PAdES baseline signatures.
+// message-digest and signing-certificate-v2, and signing-time where asked for:
+// EN 319 142-1 table 1 forbids it in PAdES baseline signatures.
 func Sign(ctx context.Context, digest []byte, p Params) ([]byte, error) {
 	algorithm, err := p.check()
 	if err != nil {
@@ -46,7 +56,7 @@ func Sign(ctx context.Context, digest []byte, p Params) ([]byte, error) {
 	if len(digest) != p.Hash.Size() {
 		return nil, fmt.Errorf("%w: digest of %d bytes, %v has %d", ErrRefused, len(digest), p.Hash, p.Hash.Size())
 	}
-	attrs, err := signedAttributes(digest, p.Chain[0])
+	attrs, err := signedAttributes(digest, p.Chain[0], p.SigningTime)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +79,7 @@ func Sign(ctx context.Context, digest []byte, p Params) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = selfCheck(der, digest, p.Chain[0])
+	err = selfCheck(der, digest, p)
 	if err != nil {
 		return nil, fmt.Errorf("signature made does not verify: %w", err)
 	}
@@ -82,7 +92,7 @@ func MaxSize(p Params, tokenSize int) int {
 	// Names, attributes, identifiers and lengths around the certificates;
 	// the issuer's name stands a second time in the signer identifier.
 	const overhead = 1024
-	size := overhead + tokenSize
+	size := overhead + tokenSize + len(p.Content)
 	for _, cert := range p.Chain {
 		size += len(cert.Raw)
 	}
@@ -105,6 +115,9 @@ func MaxSize(p Params, tokenSize int) int {
 func (p Params) check() (Algorithm, error) {
 	refuse := func(format string, args ...any) (Algorithm, error) {
 		return Algorithm{}, fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
+	}
+	if len(p.Content) > MaxAttached {
+		return refuse("attached content of %d bytes, at most %d are taken: sign it detached", len(p.Content), MaxAttached)
 	}
 	if p.Signer == nil || len(p.Chain) == 0 {
 		return refuse("signer and certificate are needed")
@@ -189,10 +202,20 @@ func signAttributes(signer crypto.Signer, algorithm Algorithm, encoded []byte) (
 // selfCheck reads the result as a stranger would and verifies it with the
 // certificate's public key: a faulty token must not put a broken signature
 // into a document.
-func selfCheck(der, digest []byte, cert *x509.Certificate) error {
-	signed, err := Parse(der)
+func selfCheck(der, digest []byte, p Params) error {
+	form := formDetached
+	if p.Attached {
+		form = formAny
+	}
+	signed, err := parse(der, form)
 	if err != nil {
 		return err
 	}
-	return signed.Verify(cert, digest)
+	if p.Attached {
+		err = signed.VerifyContent(p.Chain[0])
+		if err != nil {
+			return err
+		}
+	}
+	return signed.Verify(p.Chain[0], digest)
 }

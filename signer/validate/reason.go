@@ -56,6 +56,7 @@ const (
 	CodeStructure          Code = "structure_broken"
 	CodeTooMany            Code = "too_many"
 	CodeNoStore            Code = "no_anchors"
+	CodeNoData             Code = "signed_data_missing"
 )
 
 // Reason is one finding, with its arguments. It marshals as code, vi and en.
@@ -128,7 +129,7 @@ func catalogue() map[Code]message {
 		CodeSignatureValue:     {"Giá trị chữ ký không khớp với chứng thư của người ký.", "The signature value does not verify with the signer's certificate."},
 		CodeNoSigner:           {"Không tìm thấy chứng thư của người ký.", "The signer's certificate was not found."},
 		CodeSignerMismatch:     {"Thuộc tính signing-certificate chỉ tới một chứng thư khác.", "The signing-certificate attribute names another certificate."},
-		CodeNoSigningCertAttr:  {"Chữ ký PAdES thiếu thuộc tính signing-certificate.", "The PAdES signature lacks the signing-certificate attribute."},
+		CodeNoSigningCertAttr:  {"Chữ ký thiếu thuộc tính signing-certificate.", "The signature lacks the signing-certificate attribute."},
 		CodeNoChain:            {"Chứng thư {0} không dẫn tới gốc tin cậy nào.", "Certificate {0} leads to no trust anchor."},
 		CodeExpired:            {"Chứng thư {0} đã hết hạn tại thời điểm xét.", "Certificate {0} had expired at the time considered."},
 		CodeNotYetValid:        {"Chứng thư {0} chưa có hiệu lực tại thời điểm xét.", "Certificate {0} was not yet valid at the time considered."},
@@ -153,6 +154,7 @@ func catalogue() map[Code]message {
 		CodeRepaired:           {"Bảng tham chiếu của tệp bị hỏng; các phần mềm có thể hiển thị khác nhau.", "The file's cross-reference is damaged; readers may show different things."},
 		CodeStructure:          {"Cấu trúc tệp bị hỏng.", "The file's structure is damaged."},
 		CodeTooMany:            {"Tệp có quá nhiều phần tử để kiểm tra.", "The file holds too many items to be checked."},
+		CodeNoData:             {"Không có nội dung được ký để đối chiếu; hãy chỉ ra tệp gốc bằng --content.", "The signed content is not at hand; name the original file with --content."},
 		CodeNoStore:            {"Chưa có gốc tin cậy nào được cấu hình.", "No trust anchors are configured."},
 	}
 }

@@ -42,6 +42,7 @@ const (
 	SubOutOfBounds         SubIndication = "OUT_OF_BOUNDS_NO_POE"
 	SubTryLater            SubIndication = "TRY_LATER"
 	SubGeneric             SubIndication = "GENERIC"
+	SubNoData              SubIndication = "SIGNED_DATA_NOT_FOUND"
 )
 
 // Integrity says whether the signed bytes are those that were signed.

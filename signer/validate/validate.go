@@ -29,6 +29,8 @@ type Options struct {
 	File string
 	// Password opens an encrypted file that the empty password does not.
 	Password string
+	// Content is what a detached signature is over. It is read once.
+	Content io.Reader
 }
 
 // Validate judges every signature of a PDF file. The error is ErrUnreadable

@@ -1,0 +1,199 @@
+package signer
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+
+	"github.com/smallstep/pkcs7"
+
+	"github.com/antin-gov/antin/signer/cades"
+	"github.com/antin-gov/antin/signer/pades"
+	"github.com/antin-gov/antin/signer/validate"
+)
+
+// Format is the kind of signature.
+type Format string
+
+// Formats. The zero value signs inside a PDF.
+const (
+	FormatPAdES Format = ""
+	FormatCAdES Format = "cades"
+)
+
+// Packaging is where a signature stands that is not in a PDF.
+type Packaging string
+
+// Packagings. The zero value is the first of its format.
+const (
+	// PackagingDetached is a file of its own beside the content.
+	PackagingDetached Packaging = "detached"
+	// PackagingAttached holds the content in the signature (CAdES).
+	PackagingAttached Packaging = "attached"
+)
+
+// kind is what a format can do.
+type kind struct {
+	prefix     string // of the level in the record
+	levels     []string
+	packagings []Packaging
+}
+
+func kindOf(f Format) (kind, error) {
+	switch f {
+	case FormatPAdES:
+		return kind{levels: []string{string(pades.LevelB), string(pades.LevelT), string(pades.LevelLT)}, packagings: []Packaging{""}}, nil
+	case FormatCAdES:
+		return kind{
+			prefix: "CAdES-", levels: []string{string(cades.LevelB), string(cades.LevelT), string(cades.LevelLT), string(cades.LevelLTA)},
+			packagings: []Packaging{PackagingDetached, PackagingAttached},
+		}, nil
+	}
+	return kind{}, fmt.Errorf("%w: format %q", ErrRequest, string(f))
+}
+
+// checkedFormat refuses what the format does not do.
+func (q Request) checkedFormat() (Request, error) {
+	k, err := kindOf(q.Format)
+	if err != nil {
+		return q, err
+	}
+	if q.Packaging == "" {
+		q.Packaging = k.packagings[0]
+	}
+	if !slices.Contains(k.levels, q.Level) {
+		return q, fmt.Errorf("%w: level %q", ErrRequest, q.Level)
+	}
+	if !slices.Contains(k.packagings, q.Packaging) {
+		return q, fmt.Errorf("%w: packaging %q", ErrRequest, string(q.Packaging))
+	}
+	if q.Format != FormatPAdES && (q.Visible != nil || q.Certify != 0 || q.Field != "" || q.Reason != "" || q.Password != "") {
+		return q, fmt.Errorf("%w: marks, fields, reasons, certification and passwords belong to PDF signatures", ErrRequest)
+	}
+	return q, nil
+}
+
+// recordedLevel is the level as the record and the ledger name it: with the
+// format, unless it is a PDF's.
+func (q Request) recordedLevel() string {
+	k, err := kindOf(q.Format)
+	if err != nil {
+		return q.Level
+	}
+	return k.prefix + q.Level
+}
+
+// produceObject signs in another format than PDF and looks at the result
+// before it may leave: the content is the recorded one, our own verification
+// finds the signature intact, and an independent reader does not object.
+func (s *Service) produceObject(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme, out *os.File) error {
+	made, err := s.signObject(ctx, act, key, private, q, scheme)
+	if err != nil {
+		return err
+	}
+	opinion := made.opinion
+	if opinion != OpinionDisagrees && !s.holds(ctx, made, q) {
+		opinion = OpinionDisagrees
+	}
+	act.Opinion = string(opinion)
+	if opinion == OpinionDisagrees {
+		s.d.Logger.ErrorContext(ctx, "reader disagrees with a new signature", slog.String("act", act.ID))
+		return ErrDisagreement
+	}
+	_, err = out.Write(made.data)
+	if err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	sum := sha256.Sum256(made.data)
+	act.ResultSHA256, act.ResultSize = hex.EncodeToString(sum[:]), int64(len(made.data))
+	return nil
+}
+
+// madeObject is a signature that has not left yet.
+type madeObject struct {
+	data    []byte
+	opinion Opinion
+}
+
+func (s *Service) signObject(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme) (*madeObject, error) {
+	seen := sha256.New()
+	content := io.TeeReader(io.NewSectionReader(q.In, 0, q.Size), seen)
+	var made *madeObject
+	var err error
+	switch q.Format {
+	case FormatCAdES:
+		made, err = s.signCAdES(ctx, act, key, private, q, scheme, content)
+	default:
+		err = fmt.Errorf("%w: format %q", ErrRequest, string(q.Format))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if hex.EncodeToString(seen.Sum(nil)) != act.DocumentSHA256 {
+		return nil, fmt.Errorf("%w: while it was being signed", ErrChanged)
+	}
+	return made, nil
+}
+
+func (s *Service) signCAdES(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme, content io.Reader) (*madeObject, error) {
+	result, err := cades.Sign(ctx, content, cades.Options{
+		Signer: private, Chain: key.Chain, Hash: crypto.SHA256, PSS: scheme == SchemePSS, Level: cades.Level(q.Level),
+		Attached: q.Packaging == PackagingAttached, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
+	})
+	if errors.Is(err, cades.ErrOptions) {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	made := &madeObject{data: result.CMS, opinion: OpinionTooLarge}
+	if q.Size > s.d.SecondOpinionMax {
+		return made, nil
+	}
+	made.opinion, err = containerOpinion(result.Core, io.NewSectionReader(q.In, 0, q.Size), scheme)
+	return made, err
+}
+
+// containerOpinion asks smallstep/pkcs7, which shares no code with ours, about
+// a new CMS signature; it does not know RSA-PSS. core is the container before
+// revocation data, which that reader cannot read, was added.
+func containerOpinion(core []byte, content io.Reader, scheme Scheme) (Opinion, error) {
+	parsed, err := pkcs7.Parse(core)
+	if err != nil {
+		return OpinionUnreadable, nil
+	}
+	if scheme == SchemePSS {
+		return OpinionUnknowing, nil
+	}
+	parsed.Content, err = io.ReadAll(content)
+	if err != nil {
+		return "", fmt.Errorf("read document: %w", err)
+	}
+	err = parsed.Verify()
+	if err != nil {
+		return OpinionDisagrees, nil
+	}
+	return OpinionAgrees, nil
+}
+
+// holds asks our own verification, over the bytes that are to leave, whether
+// every signature in them is intact. Trust is not asked.
+func (s *Service) holds(ctx context.Context, made *madeObject, q Request) bool {
+	report, err := validate.File(ctx, bytes.NewReader(made.data), int64(len(made.data)), validate.Options{
+		Clock: s.d.Clock, Content: io.NewSectionReader(q.In, 0, q.Size),
+	})
+	if err != nil || len(report.Signatures) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(report.Signatures, func(one validate.Signature) bool {
+		return one.Integrity != validate.Intact || one.Coverage != validate.CoversFile
+	})
+}
