@@ -93,7 +93,7 @@ func programs(t *testing.T, w *world, db *store.DB, now clock.Clock) (tokens *au
 	accounts, err := auth.OpenAccounts(db, now, t.TempDir())
 	check(t, err)
 	tokens = &auth.Tokens{DB: db, Accounts: accounts, Ledger: w.ledger, Clock: now, Authorizer: allow{}}
-	handler, err := api.New(context.WithoutCancel(t.Context()), api.Deps{CA: w.service, Tokens: tokens, Logger: slog.New(slog.DiscardHandler), Issue: w.service.Issue,
+	handler, err := api.New(context.WithoutCancel(t.Context()), api.Deps{CA: w.service, Tokens: tokens, Logger: slog.New(slog.DiscardHandler), Clock: now, Issue: w.service.Issue,
 		RunBulk: func(ctx context.Context, id string, run ra.Run) (*ra.Job, error) {
 			return w.service.RunBulk(ctx, id, run, nil)
 		},

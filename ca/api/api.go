@@ -27,6 +27,7 @@ import (
 	"github.com/antin-gov/antin/ca/ra"
 	"github.com/antin-gov/antin/ca/ra/sheet"
 	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/internal/clock"
 )
 
 // Path is where the interface stands.
@@ -62,6 +63,7 @@ type Deps struct {
 	CA     *ca.Service
 	Tokens *auth.Tokens
 	Logger *slog.Logger
+	Clock  clock.Clock
 	// Issue carries out a request, RunBulk a file of them; they bind keys of the
 	// token to their certificates.
 	Issue   func(ctx context.Context, id string) (*ca.Certificate, error)
@@ -88,7 +90,7 @@ type API struct {
 
 // New builds the interface. Close ends the runs that it started.
 func New(ctx context.Context, deps Deps) (*API, error) {
-	if deps.CA == nil || deps.Tokens == nil || deps.Logger == nil || deps.Issue == nil || deps.RunBulk == nil {
+	if deps.CA == nil || deps.Tokens == nil || deps.Logger == nil || deps.Clock == nil || deps.Issue == nil || deps.RunBulk == nil {
 		return nil, errors.New("ca/api: a dependency is missing")
 	}
 	a := &API{deps: deps, stranger: rate.NewLimiter(strangers, strangers*4), limiters: make(map[string]*rate.Limiter), running: make(map[string]bool)}
@@ -139,7 +141,7 @@ func (a *API) signedIn(next http.Handler) http.Handler {
 			if !errors.Is(err, auth.ErrCredentials) {
 				a.deps.Logger.ErrorContext(r.Context(), "API sign-in failed", slog.Any("error", err))
 			}
-			if !a.stranger.Allow() {
+			if !a.stranger.AllowN(a.deps.Clock.Now(), 1) {
 				write(w, problemOf(codeRate, language(r.Header.Get("Accept-Language"))))
 				return
 			}
@@ -147,7 +149,7 @@ func (a *API) signedIn(next http.Handler) http.Handler {
 			write(w, problemOf(codeSignIn, language(r.Header.Get("Accept-Language"))))
 			return
 		}
-		if !a.limiter(account.ID).Allow() {
+		if !a.limiter(account.ID).AllowN(a.deps.Clock.Now(), 1) {
 			w.Header().Set("Retry-After", "1")
 			write(w, problemOf(codeRate, language(r.Header.Get("Accept-Language"))))
 			return

@@ -62,7 +62,7 @@ func (s *server) programs(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	handler, err := api.New(ctx, api.Deps{CA: s.CA, Tokens: s.Tokens(), Logger: s.Logger, Issue: s.IssueRequest, RunBulk: s.RunBulk,
+	handler, err := api.New(ctx, api.Deps{CA: s.CA, Tokens: s.Tokens(), Logger: s.Logger, Clock: s.Clock, Issue: s.IssueRequest, RunBulk: s.RunBulk,
 		Client: func(ctx context.Context, chain []*x509.Certificate) error {
 			_, err := clients.Verify(ctx, chain, trust.PurposeClient, "")
 			if err != nil {
