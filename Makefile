@@ -84,8 +84,9 @@ $(VAULT_SERVER):
 	@echo "building the Vault server for tests (once, some minutes)"
 	deploy/vaulttest/build.sh $@
 
+# More packages at once than cores: most tests wait for tokens, databases and browsers.
 test: packages-test build lint vault-server
-	go test -race -timeout 15m ./...
+	go test -race -p 4 -timeout 15m ./...
 
 bench: build
 	go test -run '^$$' -bench . -benchtime 1s ./...
