@@ -18,6 +18,7 @@ import (
 	"github.com/antin-gov/antin/signer/cades"
 	"github.com/antin-gov/antin/signer/pades"
 	"github.com/antin-gov/antin/signer/validate"
+	"github.com/antin-gov/antin/signer/xades"
 )
 
 // Format is the kind of signature.
@@ -27,6 +28,7 @@ type Format string
 const (
 	FormatPAdES Format = ""
 	FormatCAdES Format = "cades"
+	FormatXAdES Format = "xades"
 )
 
 // Packaging is where a signature stands that is not in a PDF.
@@ -38,6 +40,10 @@ const (
 	PackagingDetached Packaging = "detached"
 	// PackagingAttached holds the content in the signature (CAdES).
 	PackagingAttached Packaging = "attached"
+	// PackagingEnveloped is inside the XML document (XAdES), PackagingEnveloping
+	// around a file of any kind.
+	PackagingEnveloped  Packaging = "enveloped"
+	PackagingEnveloping Packaging = "enveloping"
 )
 
 // kind is what a format can do.
@@ -55,6 +61,11 @@ func kindOf(f Format) (kind, error) {
 		return kind{
 			prefix: "CAdES-", levels: []string{string(cades.LevelB), string(cades.LevelT), string(cades.LevelLT), string(cades.LevelLTA)},
 			packagings: []Packaging{PackagingDetached, PackagingAttached},
+		}, nil
+	case FormatXAdES:
+		return kind{
+			prefix: "XAdES-", levels: []string{string(xades.LevelB), string(xades.LevelT), string(xades.LevelLT)},
+			packagings: []Packaging{PackagingEnveloped, PackagingEnveloping, PackagingDetached},
 		}, nil
 	}
 	return kind{}, fmt.Errorf("%w: format %q", ErrRequest, string(f))
@@ -131,6 +142,8 @@ func (s *Service) signObject(ctx context.Context, act *Act, key *Key, private cr
 	switch q.Format {
 	case FormatCAdES:
 		made, err = s.signCAdES(ctx, act, key, private, q, scheme, content)
+	case FormatXAdES:
+		made, err = s.signXAdES(ctx, act, key, private, q, scheme, content)
 	default:
 		err = fmt.Errorf("%w: format %q", ErrRequest, string(q.Format))
 	}
@@ -160,6 +173,29 @@ func (s *Service) signCAdES(ctx context.Context, act *Act, key *Key, private cry
 	}
 	made.opinion, err = containerOpinion(result.Core, io.NewSectionReader(q.In, 0, q.Size), scheme)
 	return made, err
+}
+
+// signXAdES signs XML, or any file in or beside XML. No independent reader of
+// XML signatures is at hand, so our own verification alone decides.
+func (s *Service) signXAdES(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme, content io.Reader) (*madeObject, error) {
+	if q.Size > xades.MaxBytes {
+		return nil, fmt.Errorf("%w: files of over %d MiB are not signed in XML", ErrRequest, xades.MaxBytes>>20)
+	}
+	data, err := io.ReadAll(content)
+	if err != nil {
+		return nil, fmt.Errorf("read document: %w", err)
+	}
+	result, err := xades.Sign(ctx, data, xades.Options{
+		Signer: private, Chain: key.Chain, Hash: crypto.SHA256, PSS: scheme == SchemePSS, Level: xades.Level(q.Level),
+		Packaging: xades.Packaging(q.Packaging), Name: q.Name, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
+	})
+	if errors.Is(err, xades.ErrOptions) {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &madeObject{data: result.XML, opinion: OpinionAlone}, nil
 }
 
 // containerOpinion asks smallstep/pkcs7, which shares no code with ours, about

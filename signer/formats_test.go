@@ -26,10 +26,16 @@ func TestAFileOfAnyKindIsSignedRecordedAndConfirmed(t *testing.T) {
 		{"CAdES detached for the long term by default", Request{Key: "ec", Format: FormatCAdES}, "CAdES-B-LT", OpinionAgrees},
 		{"CAdES attached, archived", Request{Key: "ec", Format: FormatCAdES, Packaging: PackagingAttached, Level: "B-LTA"}, "CAdES-B-LTA", OpinionAgrees},
 		{"CAdES by RSA-PSS, which the reader does not know", Request{Key: "rsa", Format: FormatCAdES, Level: "B-T"}, "CAdES-B-T", OpinionUnknowing},
+		{"XAdES enveloped by default", Request{Key: "ec", Format: FormatXAdES}, "XAdES-B-LT", OpinionAlone},
+		{"XAdES enveloping by RSA-PSS", Request{Key: "rsa", Format: FormatXAdES, Packaging: PackagingEnveloping, Level: "B-T"}, "XAdES-B-T", OpinionAlone},
+		{"XAdES detached", Request{Key: "rsa", Format: FormatXAdES, Packaging: PackagingDetached, Level: "B-B", Scheme: SchemePKCS1}, "XAdES-B-B", OpinionAlone},
 		{"CAdES by PKCS#1 v1.5", Request{Key: "rsa", Format: FormatCAdES, Level: "B-B", Scheme: SchemePKCS1}, "CAdES-B-B", OpinionAgrees},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			content := table
+			if c.q.Format == FormatXAdES && c.q.Packaging == "" {
+				content = []byte("<bang><dong/></bang>")
+			}
 			c.q.In, c.q.Size, c.q.Name = bytes.NewReader(content), int64(len(content)), "bang.csv"
 			act, path, err := w.sign(t, binh, c.q)
 			if err != nil {

@@ -30,6 +30,8 @@ const (
 	OpinionUnknowing  Opinion = "does-not-know-the-algorithm"
 	OpinionUnreadable Opinion = "cannot-read-the-file"
 	OpinionTooLarge   Opinion = "over-the-size-limit"
+	// OpinionAlone: there is no independent reader of this format.
+	OpinionAlone Opinion = "no-reader-of-this-format"
 )
 
 // count is how many signatures of a file the reader finds mathematically right

@@ -30,12 +30,13 @@ func (e *env) signCommand() *cobra.Command {
 	var f signFlags
 	cmd := &cobra.Command{
 		Use:   "sign IN -o OUT --key NAME",
-		Short: "Sign a PDF (PAdES) or any file (CAdES) with a key of the token",
+		Short: "Sign a PDF (PAdES), XML (XAdES) or any file (CAdES) with a key of the token",
 		Long: "Sign a PDF with a key of the token. The input is never changed; the output begins with its bytes.\n" +
 			"The document's digest is recorded before the key is used, and the result is read by a second verifier before it leaves.",
 		Example: "  antin sign chi-thi.pdf -o chi-thi.signed.pdf --key demo-official\n" +
 			"  antin sign chi-thi.signed.pdf -o chi-thi.sealed.pdf --key demo-agency --visible seal\n" +
 			"  antin sign du-lieu.csv -o du-lieu.csv.p7s --key demo-official --format cades\n" +
+			"  antin sign ho-so.xml -o ho-so.signed.xml --key demo-official --format xades\n" +
 			"  antin sign --batch incoming --key demo-official -o signed",
 		Args: func(_ *cobra.Command, args []string) error {
 			if (f.batch == "") != (len(args) == 1) {
@@ -67,8 +68,8 @@ func (e *env) signCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "the signed file, or the folder of --batch")
 	cmd.Flags().StringVar(&f.key, "key", "", "name of the key")
 	cmd.Flags().StringVar(&f.level, "level", "B-LT", "B-B, B-T or B-LT; B-LTA with --format cades")
-	cmd.Flags().StringVar(&f.format, "format", "pades", "pades, or cades for a file of any kind")
-	cmd.Flags().StringVar(&f.packaging, "packaging", "", "where the signature stands: detached (default) or attached, with --format cades")
+	cmd.Flags().StringVar(&f.format, "format", "pades", "pades, xades for XML, or cades for a file of any kind")
+	cmd.Flags().StringVar(&f.packaging, "packaging", "", "where the signature stands: detached or attached (cades); enveloped, enveloping or detached (xades)")
 	cmd.Flags().StringVar(&f.field, "field", "", "existing signature field, or the name of a new one")
 	cmd.Flags().StringVar(&f.visible, "visible", "", "preset of the visible mark: person, seal or text")
 	cmd.Flags().StringVar(&f.place, "place", "", "place of the mark: X,Y,WIDTH,HEIGHT in millimetres from the page's top left")

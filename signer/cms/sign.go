@@ -219,3 +219,19 @@ func selfCheck(der, digest []byte, p Params) error {
 	}
 	return signed.Verify(p.Chain[0], digest)
 }
+
+// Check refuses what must not be signed, as Sign does, and tells the algorithm
+// otherwise.
+func (p Params) Check() (Algorithm, error) { return p.check() }
+
+// SignDigest signs a digest that was computed with the algorithm's hash. Not
+// for Ed25519, which signs no digests.
+func SignDigest(signer crypto.Signer, algorithm Algorithm, digest []byte) ([]byte, error) {
+	switch algorithm.Scheme {
+	case SchemeRSA, SchemeECDSA:
+		return signer.Sign(rand.Reader, digest, algorithm.Hash)
+	case SchemePSS:
+		return signer.Sign(rand.Reader, digest, &rsa.PSSOptions{SaltLength: algorithm.SaltLength, Hash: algorithm.Hash})
+	}
+	return nil, fmt.Errorf("%w: %s over a digest", ErrRefused, algorithm.Scheme)
+}

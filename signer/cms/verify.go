@@ -153,3 +153,10 @@ func verifyDigest(public crypto.PublicKey, algorithm Algorithm, digest, signatur
 	}
 	return fmt.Errorf("%w: key type %T", ErrAlgorithm, public)
 }
+
+// VerifyDigest checks a signature value over a digest that was computed with
+// the algorithm's hash. ECDSA values are in DER. Errors: ErrAlgorithm,
+// ErrDigest, ErrSignature.
+func VerifyDigest(public crypto.PublicKey, algorithm Algorithm, digest, signature []byte) error {
+	return verifyDigest(public, algorithm, digest, signature)
+}

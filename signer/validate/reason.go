@@ -57,6 +57,8 @@ const (
 	CodeTooMany            Code = "too_many"
 	CodeNoStore            Code = "no_anchors"
 	CodeNoData             Code = "signed_data_missing"
+	CodeCovers             Code = "covers"
+	CodeReference          Code = "reference_unresolved"
 )
 
 // Reason is one finding, with its arguments. It marshals as code, vi and en.
@@ -155,6 +157,8 @@ func catalogue() map[Code]message {
 		CodeStructure:          {"Cấu trúc tệp bị hỏng.", "The file's structure is damaged."},
 		CodeTooMany:            {"Tệp có quá nhiều phần tử để kiểm tra.", "The file holds too many items to be checked."},
 		CodeNoData:             {"Không có nội dung được ký để đối chiếu; hãy chỉ ra tệp gốc bằng --content.", "The signed content is not at hand; name the original file with --content."},
+		CodeCovers:             {"Chữ ký chỉ bao: {0}.", "The signature covers only: {0}."},
+		CodeReference:          {"Tham chiếu {0} của chữ ký không dẫn tới đúng một nội dung.", "The signature's reference {0} does not lead to exactly one content."},
 		CodeNoStore:            {"Chưa có gốc tin cậy nào được cấu hình.", "No trust anchors are configured."},
 	}
 }
