@@ -160,9 +160,12 @@ type Request struct {
 	// Seal asks for the rules of the agency's seal (R20).
 	Seal bool
 	// Factor names the second factor that was given for this very document.
-	Factor     string
-	ExerciseID string
-	Password   string
+	Factor string
+	// Authorization names the record of an authorization that was given
+	// elsewhere (remote signing); the ledger keeps it.
+	Authorization string
+	ExerciseID    string
+	Password      string
 }
 
 // Sign signs the document as the context's subject and writes the result to
@@ -216,19 +219,27 @@ func (s *Service) signAs(ctx context.Context, id string, q Request, path string)
 	return act, nil
 }
 
-func (s *Service) begin(ctx context.Context, id string, key *Key, q Request, scheme Scheme) (*Act, error) {
-	subject := auth.SubjectFrom(ctx)
-	act := &Act{
-		ID: id, AccountID: subject.AccountID, AgencyID: key.AgencyID, KeyName: key.Name,
+// newAct is the record of an act that begins.
+func (s *Service) newAct(ctx context.Context, id string, key *Key, q Request, scheme Scheme) *Act {
+	return &Act{
+		ID: id, AccountID: auth.SubjectFrom(ctx).AccountID, AgencyID: key.AgencyID, KeyName: key.Name,
 		CertificateSerial: trust.SerialText(key.Chain[0]), DocumentName: q.Name, DocumentSHA256: q.Digest,
 		Factor: q.Factor, Level: q.recordedLevel(), Scheme: string(scheme), State: StateBegun, ExerciseID: q.ExerciseID,
 		IntentIndex: -1, ReleaseIndex: -1, BegunAt: s.d.Clock.Now(),
 	}
+}
+
+func (s *Service) begin(ctx context.Context, id string, key *Key, q Request, scheme Scheme) (*Act, error) {
+	act := s.newAct(ctx, id, key, q, scheme)
 	_, err := s.d.DB.NewInsert().Model(act).Exec(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
-	receipt, err := s.d.Ledger.Append(ctx, s.entry(act, "sign.begin", act.DocumentSHA256))
+	entry := s.entry(act, "sign.begin", act.DocumentSHA256)
+	if q.Authorization != "" {
+		entry.Detail["authorization"] = q.Authorization
+	}
+	receipt, err := s.d.Ledger.Append(ctx, entry)
 	if err != nil {
 		return nil, s.failed(ctx, act, fmt.Errorf("%w: %w", ErrRecord, err))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/antin-gov/antin/ca/api"
 	"github.com/antin-gov/antin/cmd/antin/app"
 	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/signer/csc"
 )
 
 // accountToken are the credentials of programs.
@@ -55,7 +56,7 @@ func (e *env) tokenCreate() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&n.Name, "name", "", "what it is for")
-	cmd.Flags().StringSliceVar(&n.Scopes, "scope", nil, "scopes: "+strings.Join(api.Scopes(), ", "))
+	cmd.Flags().StringSliceVar(&n.Scopes, "scope", nil, "scopes: "+strings.Join(append(api.Scopes(), csc.Scope), ", "))
 	cmd.Flags().IntVar(&days, "days", 90, "days until it expires, at most 366")
 	cmd.Flags().StringVar(&certificate, "certificate", "", "PEM file of a client certificate that is the credential, instead of a token")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "write the token to this new file, mode 0600, instead of standard output")

@@ -64,6 +64,7 @@ type Config struct {
 	Registration Registration `yaml:"registration"`
 	ACME         ACME         `yaml:"acme"`
 	EST          EST          `yaml:"est"`
+	CSC          CSC          `yaml:"csc"`
 	Status       Status       `yaml:"status"`
 }
 
@@ -326,7 +327,7 @@ func (c *Config) check() error {
 	case c.Signer.MaxUpload <= 0 || c.Signer.SecondOpinionMax < 0:
 		return fmt.Errorf("%w: signer: sizes must be positive", ErrInvalid)
 	}
-	return c.ACME.check()
+	return errors.Join(c.ACME.check(), c.CSC.check())
 }
 
 // DefaultDataDir is $ANTIN_DATA_DIR or ~/.local/share/antin.

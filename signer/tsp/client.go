@@ -45,6 +45,9 @@ type Client struct {
 	Policy asn1.ObjectIdentifier
 	// Attempts bounds the tries; zero means four.
 	Attempts int
+	// Nonce is that of somebody on whose behalf the client asks; nil means a
+	// fresh one for each try.
+	Nonce *big.Int
 }
 
 // RejectedError is an authority's refusal (RFC 3161 §2.4.2, PKIStatusInfo).
@@ -137,9 +140,13 @@ func sleep(ctx context.Context, d time.Duration, cause error) error {
 }
 
 func (c *Client) once(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error) {
-	nonce, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), nonceBits))
-	if err != nil {
-		return nil, fmt.Errorf("nonce: %w", err)
+	nonce := c.Nonce
+	if nonce == nil {
+		fresh, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), nonceBits))
+		if err != nil {
+			return nil, fmt.Errorf("nonce: %w", err)
+		}
+		nonce = fresh
 	}
 	query, err := c.request(h, digest, nonce)
 	if err != nil {

@@ -17,11 +17,20 @@ import (
 
 	"github.com/antin-gov/antin/policy"
 	"github.com/antin-gov/antin/signer"
+	"github.com/antin-gov/antin/signer/csc"
 )
 
 // startConsole puts the rooms' pages into one shell and serves them over TLS.
 func (s *server) startConsole(ctx context.Context) error {
-	handler, err := s.console(ctx)
+	passkeys, err := auth.NewPasskeys(s.DB, s.Accounts, s.Config.Console.Host, s.origins())
+	if err != nil {
+		return err
+	}
+	remote, err := s.remoteSigning(passkeys)
+	if err != nil {
+		return err
+	}
+	handler, err := s.console(ctx, passkeys, remote)
 	if err != nil {
 		return err
 	}
@@ -43,6 +52,7 @@ func (s *server) startConsole(ctx context.Context) error {
 		return err
 	}
 	mux.Handle(api.Path+"/", programs)
+	mountRemoteSigning(mux, remote)
 	clients, err := s.machines()
 	if err != nil {
 		return err
@@ -77,11 +87,7 @@ func (s *server) programs(ctx context.Context) (http.Handler, error) {
 	return handler, nil
 }
 
-func (s *server) console(ctx context.Context) (http.Handler, error) {
-	passkeys, err := auth.NewPasskeys(s.DB, s.Accounts, s.Config.Console.Host, s.origins())
-	if err != nil {
-		return nil, err
-	}
+func (s *server) console(ctx context.Context, passkeys *auth.Passkeys, remote *csc.Server) (http.Handler, error) {
 	site, err := web.New(web.Deps{
 		Accounts: s.Accounts, Sessions: auth.NewSessions(s.DB, s.Clock), Passkeys: passkeys, Directory: s.Directory, Clock: s.Clock, Logger: s.Logger,
 	})
@@ -90,6 +96,7 @@ func (s *server) console(ctx context.Context) (http.Handler, error) {
 	}
 	for _, register := range []func() error{
 		func() error { return signer.RegisterPages(site, s.Signer) },
+		func() error { return csc.RegisterPages(site, remote) },
 		func() error {
 			return incident.RegisterPages(site, s.Incidents, incident.PageDeps{Directory: s.Directory, Accounts: s.Accounts})
 		},

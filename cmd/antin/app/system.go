@@ -39,6 +39,7 @@ import (
 	"github.com/antin-gov/antin/internal/workdays"
 	"github.com/antin-gov/antin/policy"
 	"github.com/antin-gov/antin/signer"
+	"github.com/antin-gov/antin/signer/csc"
 )
 
 // LedgerDir is the ledger's folder in the data folder.
@@ -141,6 +142,7 @@ func Schema() []store.Migration {
 		est.Schema(),
 		reorg.Schema(),
 		signer.Schema,
+		csc.Schema(),
 		policy.Schema,
 		incident.Schema,
 		drill.Schema,

@@ -64,6 +64,8 @@ grants := {
 	# the platform signs the reports that it makes, with the operator's own seal
 	"sign.document": {"official", "platform"},
 	"sign.seal": {"clerk"},
+	# the own key, from a program outside the console
+	"sign.remote": {"official"},
 	"incident.read": {"analyst", "incident-lead", "leader", "auditor"},
 	"incident.acknowledge": {"analyst", "incident-lead"},
 	"incident.assign": {"analyst", "incident-lead"},
@@ -114,7 +116,7 @@ two_persons := {
 }
 
 # own_agency are the actions on resources of the subject's own agency alone.
-own_agency := {"sign.document", "sign.seal", "ca.request.confirm"}
+own_agency := {"sign.document", "sign.seal", "sign.remote", "ca.request.confirm"}
 
 decision := {"allow": code == "allow", "code": code}
 

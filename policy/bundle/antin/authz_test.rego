@@ -105,6 +105,14 @@ test_official_signs_for_the_own_agency_alone if {
 	may(["admin"], "sign.document", {"agency": "ubnd"})
 }
 
+test_official_signs_remotely_for_the_own_agency_alone if {
+	may(["official"], "sign.remote", {"agency": "stc"})
+	refused(["official"], "sign.remote", {"agency": "ubnd"}, "agency")
+	refused(["official"], "sign.remote", {}, "agency")
+	refused(["clerk"], "sign.remote", {"agency": "stc"}, "role")
+	refused(["platform"], "sign.remote", {"agency": "stc"}, "role")
+}
+
 test_clerk_seals_and_does_not_sign if {
 	may(["clerk"], "sign.seal", {"agency": "stc"})
 	refused(["clerk"], "sign.seal", {"agency": "ubnd"}, "agency")

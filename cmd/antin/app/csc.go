@@ -1,0 +1,43 @@
+package app
+
+import (
+	"context"
+	"crypto"
+	"math/big"
+	"net/http"
+
+	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/signer/csc"
+	"github.com/antin-gov/antin/signer/tsp"
+)
+
+// remoteSigning is the service of remote signing on the console's listener; nil
+// when the configuration has it switched off.
+func (s *server) remoteSigning(passkeys *auth.Passkeys) (*csc.Server, error) {
+	c := s.Config.CSC
+	if !c.Enabled {
+		return nil, nil
+	}
+	return csc.New(csc.Deps{
+		DB: s.DB, Signer: s.Signer, Accounts: s.Accounts, Passkeys: passkeys, Tokens: s.Tokens(), Ledger: s.Ledger, Clock: s.Clock,
+		Authorizer: s.Policy, Logger: s.Logger,
+		Timestamp: func(ctx context.Context, h crypto.Hash, digest []byte, nonce *big.Int) ([]byte, error) {
+			stamps := &tsp.Client{URL: s.Config.PKI.URL + "/tsa", HTTP: s.http, Nonce: nonce}
+			return stamps.Timestamp(ctx, h, digest)
+		},
+		Config: csc.Config{
+			URL: s.ACMEURL(), MaxSignatures: int(c.MaxSignatures), MaxLive: int(c.MaxAuthorizations), Life: c.Life, Clients: c.Redirects(),
+		},
+	})
+}
+
+// mountRemoteSigning puts the service beside the console's pages. The page at
+// oauth2/authorize is the console's, with its log-in and headers.
+func mountRemoteSigning(mux *http.ServeMux, remote *csc.Server) {
+	if remote == nil {
+		return
+	}
+	for _, path := range []string{"/v1/", "/v2/", "/oauth2/token", "/oauth2/revoke", "/logo.png"} {
+		mux.Handle(csc.Path+path, remote)
+	}
+}
