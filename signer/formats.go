@@ -56,7 +56,7 @@ type kind struct {
 func kindOf(f Format) (kind, error) {
 	switch f {
 	case FormatPAdES:
-		return kind{levels: []string{string(pades.LevelB), string(pades.LevelT), string(pades.LevelLT)}, packagings: []Packaging{""}}, nil
+		return kind{levels: []string{string(pades.LevelB), string(pades.LevelT), string(pades.LevelLT), string(pades.LevelLTA)}, packagings: []Packaging{""}}, nil
 	case FormatCAdES:
 		return kind{
 			prefix: "CAdES-", levels: []string{string(cades.LevelB), string(cades.LevelT), string(cades.LevelLT), string(cades.LevelLTA)},

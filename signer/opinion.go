@@ -95,9 +95,16 @@ func (s *Service) examine(ctx context.Context, act *Act, q Request, before count
 	}
 	opinion := OpinionTooLarge
 	if signed.Size <= s.d.SecondOpinionMax {
-		opinion = secondOpinion(ctx, s.reader(), before, out, signed.Size, Scheme(act.Scheme))
+		read := signed.Size
+		if act.Level == string(pades.LevelLTA) {
+			// The reader does not know document time-stamps and is asked about
+			// the signed revision; our own verification looks at the whole.
+			read = signed.Signed
+		}
+		opinion = secondOpinion(ctx, s.reader(), before, out, read, Scheme(act.Scheme))
 	}
-	if opinion != OpinionAgrees && opinion != OpinionDisagrees && !s.intact(ctx, out, signed, q.Password) {
+	own := opinion != OpinionAgrees || act.Level == string(pades.LevelLTA)
+	if opinion != OpinionDisagrees && own && !s.intact(ctx, out, signed, q.Password) {
 		opinion = OpinionDisagrees
 	}
 	act.Opinion = string(opinion)
@@ -117,6 +124,12 @@ func (s *Service) intact(ctx context.Context, file io.ReaderAt, signed *pades.Re
 		return false
 	}
 	for _, signature := range report.Signatures {
+		added := signature.ByteRange[2]+signature.ByteRange[3] > signed.Signed
+		if added && (signature.Kind != validate.KindTimestamp || signature.Integrity != validate.Intact) {
+			return false
+		}
+	}
+	for _, signature := range report.Signatures {
 		if signature.Field == signed.Field && signature.ByteRange == signed.ByteRange {
 			return signature.Integrity == validate.Intact && signature.Coverage != validate.CoversPart
 		}
@@ -132,6 +145,8 @@ func failureCode(err error) string {
 		return "refused:" + refused.Code
 	case errors.Is(err, ErrDisagreement):
 		return "disagreement"
+	case errors.Is(err, ErrNotExtendable):
+		return "not-extendable"
 	case errors.Is(err, ErrRecord):
 		return "record"
 	case errors.Is(err, ErrChanged):

@@ -151,7 +151,7 @@ type Request struct {
 	// Format is empty for a signature in a PDF, Packaging for the format's own.
 	Format    Format
 	Packaging Packaging
-	// Level is "B-B", "B-T" or "B-LT", for CAdES also "B-LTA"; empty means B-LT.
+	// Level is "B-B", "B-T", "B-LT" or "B-LTA"; empty means B-LT.
 	Level   string
 	Field   string
 	Reason  string
@@ -231,20 +231,30 @@ func (s *Service) newAct(ctx context.Context, id string, key *Key, q Request, sc
 
 func (s *Service) begin(ctx context.Context, id string, key *Key, q Request, scheme Scheme) (*Act, error) {
 	act := s.newAct(ctx, id, key, q, scheme)
+	err := s.record(ctx, act, q.Authorization)
+	if err != nil {
+		return nil, err
+	}
+	return act, nil
+}
+
+// record puts the beginning of an act into the database and the ledger, with
+// the authorization that it rests on when that is one of its own.
+func (s *Service) record(ctx context.Context, act *Act, authorization string) error {
 	_, err := s.d.DB.NewInsert().Model(act).Exec(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
+		return fmt.Errorf("%w: %w", ErrRecord, err)
 	}
-	entry := s.entry(act, "sign.begin", act.DocumentSHA256)
-	if q.Authorization != "" {
-		entry.Detail["authorization"] = q.Authorization
+	entry := s.entry(act, act.kind("begin"), act.DocumentSHA256)
+	if authorization != "" {
+		entry.Detail["authorization"] = authorization
 	}
 	receipt, err := s.d.Ledger.Append(ctx, entry)
 	if err != nil {
-		return nil, s.failed(ctx, act, fmt.Errorf("%w: %w", ErrRecord, err))
+		return s.failed(ctx, act, fmt.Errorf("%w: %w", ErrRecord, err))
 	}
 	act.IntentIndex = int64(receipt.Index)
-	return act, nil
+	return nil
 }
 
 func (s *Service) entry(act *Act, kind, digest string) ledger.Entry {
@@ -270,11 +280,16 @@ func (s *Service) signTo(ctx context.Context, act *Act, key *Key, private crypto
 	if err != nil {
 		return err
 	}
-	err = errors.Join(out.Chmod(0o644), out.Sync())
+	return s.release(ctx, act, out, path)
+}
+
+// release records that the result leaves and puts it in place.
+func (s *Service) release(ctx context.Context, act *Act, out *os.File, path string) error {
+	err := errors.Join(out.Chmod(0o644), out.Sync())
 	if err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
-	receipt, err := s.d.Ledger.Append(ctx, s.entry(act, "sign.release", act.ResultSHA256))
+	receipt, err := s.d.Ledger.Append(ctx, s.entry(act, act.kind("release"), act.ResultSHA256))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRecord, err)
 	}
@@ -330,7 +345,7 @@ func (s *Service) failed(ctx context.Context, act *Act, why error) error {
 	// The record of the failure is worth writing even when the caller has gone.
 	ctx = context.WithoutCancel(ctx)
 	if act.ReleaseIndex >= 0 {
-		_, err := s.d.Ledger.Append(ctx, s.entry(act, "sign.withdraw", act.ResultSHA256))
+		_, err := s.d.Ledger.Append(ctx, s.entry(act, act.kind("withdraw"), act.ResultSHA256))
 		if err != nil {
 			why = errors.Join(why, fmt.Errorf("%w: withdrawal: %w", ErrRecord, err))
 		}

@@ -59,7 +59,8 @@ const (
 	StateFailed   = "failed"
 )
 
-// Act is the record of one signature: written before the key is used and
+// Act is the record of one signature, or of one extension (KeyName, Scheme and
+// CertificateSerial are empty then): written before the key is used and
 // completed before the result leaves.
 type Act struct {
 	bun.BaseModel `bun:"table:signing_act"`
@@ -87,6 +88,15 @@ type Act struct {
 	ExerciseID   string     `bun:"exercise_id" json:"exercise_id,omitempty"`
 	BegunAt      time.Time  `bun:"begun_at" json:"begun_at"`
 	EndedAt      *time.Time `bun:"ended_at" json:"ended_at,omitempty"`
+}
+
+// kind names a step of the act for the ledger. An extension uses no key of a
+// person or an agency; the time-stamping authority records its own.
+func (a *Act) kind(step string) string {
+	if a.KeyName == "" {
+		return "extend." + step
+	}
+	return "sign." + step
 }
 
 // Document is a file that an official brought to the console to be signed.

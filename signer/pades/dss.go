@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/antin-gov/antin/internal/trust"
@@ -25,7 +26,7 @@ func AddEvidence(out Output, size int64, o Options, p *Prepared, e trust.Evidenc
 	if err != nil {
 		return 0, err
 	}
-	err = d.storeEvidence(key, e)
+	err = d.storeEvidence([]cos.Name{key}, e)
 	if err != nil {
 		return 0, err
 	}
@@ -53,7 +54,9 @@ func vriKey(out io.ReaderAt, p *Prepared) (cos.Name, error) {
 	return cos.Name(strings.ToUpper(fmt.Sprintf("%x", sha1.Sum(contents)))), nil
 }
 
-func (d *document) storeEvidence(key cos.Name, e trust.Evidence) error {
+// storeEvidence puts evidence into the store and names all of it under the keys
+// of the signatures that it is for.
+func (d *document) storeEvidence(keys []cos.Name, e trust.Evidence) error {
 	holder, indirect := d.root["DSS"].(cos.Ref)
 	store := d.view.Dict(d.root["DSS"]).Clone()
 	store["Type"] = cos.Name("DSS")
@@ -76,7 +79,9 @@ func (d *document) storeEvidence(key cos.Name, e trust.Evidence) error {
 		}
 	}
 	vri := d.view.Dict(store["VRI"]).Clone()
-	vri[key] = entry
+	for _, key := range keys {
+		vri[key] = d.joined(vri[key], entry)
+	}
 	at, apart := store["VRI"].(cos.Ref)
 	if apart {
 		d.update.Put(at, vri)
@@ -90,6 +95,22 @@ func (d *document) storeEvidence(key cos.Name, e trust.Evidence) error {
 	d.root["DSS"] = d.update.Add(store)
 	d.dirty = true
 	return nil
+}
+
+// joined adds references to what the store says about a signature already.
+func (d *document) joined(old cos.Object, entry cos.Dict) cos.Dict {
+	all := d.view.Dict(old).Clone()
+	for key, o := range entry {
+		refs, _ := o.(cos.Array)
+		list := d.view.Array(all[key]).Copy()
+		for _, ref := range refs {
+			if !slices.Contains(list, ref) {
+				list = append(list, ref)
+			}
+		}
+		all[key] = list
+	}
+	return all
 }
 
 // storeItems adds what an array of the store does not hold yet and gives the

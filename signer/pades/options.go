@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/antin-gov/antin/internal/trust"
@@ -18,11 +19,18 @@ import (
 // Level is a baseline level of EN 319 142-1, clause 6.
 type Level string
 
-// Levels.
+// Levels returns all levels, the lowest first.
+func Levels() []Level { return []Level{LevelB, LevelT, LevelLT, LevelLTA} }
+
+// long tells whether a level has a document security store.
+func (l Level) long() bool { return l == LevelLT || l == LevelLTA }
+
+// The levels.
 const (
-	LevelB  Level = "B-B"
-	LevelT  Level = "B-T"
-	LevelLT Level = "B-LT"
+	LevelB   Level = "B-B"
+	LevelT   Level = "B-T"
+	LevelLT  Level = "B-LT"
+	LevelLTA Level = "B-LTA"
 )
 
 // ErrOptions says that the options contradict one another or miss something.
@@ -54,11 +62,12 @@ type Options struct {
 	Certify int
 	Visible *appearance.Spec // nil: nothing is shown
 
-	// Timestamp returns an RFC 3161 token over a digest; B-T and B-LT need it.
+	// Timestamp returns an RFC 3161 token over a digest; all but B-B need it.
 	Timestamp func(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error)
 	// TokenSize is the room kept for a token; 16 kB when zero.
 	TokenSize int
-	// Collect fetches certificates and revocation data for one chain; B-LT needs it.
+	// Collect fetches certificates and revocation data for one chain; B-LT and
+	// B-LTA need it.
 	Collect func(ctx context.Context, chain []*x509.Certificate) (trust.Evidence, error)
 
 	Now    time.Time // claimed as signing time (/M)
@@ -75,6 +84,7 @@ type Result struct {
 	Digest    []byte
 	CMS       []byte
 	Evidence  trust.Evidence // what the document security store got
+	Archive   time.Time      // of the document time-stamp of B-LTA
 }
 
 const (
@@ -86,9 +96,7 @@ const (
 )
 
 func (o Options) check() error {
-	switch o.Level {
-	case LevelB, LevelT, LevelLT:
-	default:
+	if !slices.Contains(Levels(), o.Level) {
 		return fmt.Errorf("%w: level %q", ErrOptions, string(o.Level))
 	}
 	if o.Certify < 0 || o.Certify > 3 {
@@ -97,10 +105,10 @@ func (o Options) check() error {
 	if o.Level != LevelB && o.Timestamp == nil {
 		return fmt.Errorf("%w: level %s needs a time-stamp authority", ErrOptions, o.Level)
 	}
-	if o.Level == LevelLT && o.Collect == nil {
+	if o.Level.long() && o.Collect == nil {
 		return fmt.Errorf("%w: level %s needs a source of revocation data", ErrOptions, o.Level)
 	}
-	if o.Level == LevelLT && o.Certify == 1 {
+	if o.Level.long() && o.Certify == 1 {
 		// ISO 32000-2 allows it, but widely used readers call it a forbidden change.
 		return fmt.Errorf("%w: a document that forbids all changes cannot get a security store afterwards", ErrOptions)
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 
 	"github.com/antin-gov/antin/signer/cms"
@@ -81,10 +80,23 @@ func Prepare(ctx context.Context, in io.ReaderAt, size int64, out Output, o Opti
 	if err != nil {
 		return nil, err
 	}
+	if o.Level == LevelLTA {
+		// Before the key is used: a time-stamp needs a field of its own.
+		err = d.mayAddField()
+		if err != nil {
+			return nil, err
+		}
+	}
 	name, err := d.place(o)
 	if err != nil {
 		return nil, err
 	}
+	return d.reserve(ctx, in, size, out, out, name, o.Hash)
+}
+
+// reserve digests the input on its way to copied and writes the update
+// with an empty signature to out.
+func (d *document) reserve(ctx context.Context, in io.ReaderAt, size int64, copied, out io.Writer, name string, algorithm crypto.Hash) (*Prepared, error) {
 	d.finish()
 	var section bytes.Buffer
 	w, err := d.update.Write(&section)
@@ -94,7 +106,7 @@ func Prepare(ctx context.Context, in io.ReaderAt, size int64, out Output, o Opti
 	contents, ranges := w.Reserved[reservedSig], w.Reserved[reservedRange]
 	after := contents.Offset + int64(contents.Width)
 	p := &Prepared{
-		Version: preparedVersion, Field: name, Hash: o.Hash.String(), Size: w.End,
+		Version: preparedVersion, Field: name, Hash: algorithm.String(), Size: w.End,
 		ByteRange: [4]int64{0, contents.Offset, after, w.End - after},
 	}
 	new := section.Bytes()
@@ -105,8 +117,8 @@ func Prepare(ctx context.Context, in io.ReaderAt, size int64, out Output, o Opti
 		gap[i] = '0'
 	}
 	gap[0], gap[len(gap)-1] = '<', '>'
-	h := o.Hash.New()
-	err = copyInput(ctx, out, in, size, h)
+	h := algorithm.New()
+	err = copyInput(ctx, copied, in, size, h)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +133,7 @@ func Prepare(ctx context.Context, in io.ReaderAt, size int64, out Output, o Opti
 }
 
 // copyInput streams the input to the output and into the digest.
-func copyInput(ctx context.Context, out io.Writer, in io.ReaderAt, size int64, h hash.Hash) error {
+func copyInput(ctx context.Context, out io.Writer, in io.ReaderAt, size int64, h io.Writer) error {
 	buf := make([]byte, 256<<10)
 	for at := int64(0); at < size; {
 		err := ctx.Err()
@@ -132,7 +144,7 @@ func copyInput(ctx context.Context, out io.Writer, in io.ReaderAt, size int64, h
 		if n == 0 && err != nil {
 			return fmt.Errorf("pades: read input: %w", err)
 		}
-		h.Write(buf[:n])
+		_, _ = h.Write(buf[:n])
 		_, err = out.Write(buf[:n])
 		if err != nil {
 			return fmt.Errorf("pades: write output: %w", err)
@@ -153,13 +165,18 @@ func (p *Prepared) Complete(out Output, signature []byte) error {
 	if !bytes.Equal(parsed.Signer.MessageDigest, p.Digest) {
 		return fmt.Errorf("%w: the signature is over another digest", ErrPrepared)
 	}
+	return p.fill(out, signature)
+}
+
+// fill writes DER into the reserved place, which must be empty.
+func (p *Prepared) fill(out Output, signature []byte) error {
 	width := int(p.ByteRange[2] - p.ByteRange[1])
 	have := (width - 2) / 2
 	if len(signature) > have {
 		return &TooSmallError{Need: len(signature), Have: have}
 	}
 	place := make([]byte, width)
-	_, err = out.ReadAt(place, p.ByteRange[1])
+	_, err := out.ReadAt(place, p.ByteRange[1])
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("pades: read reserved place: %w", err)
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/antin-gov/antin/signer/cms"
 )
 
-// Sign signs the input and writes the signed file to out. When it fails the
+// Sign signs the input and writes the signed file to out. At B-LTA a document
+// time-stamp follows the security store (EN 319 142-1, 5.4.3). When it fails the
 // output is incomplete and must be thrown away. A document that cannot be
 // signed gives a *cos.RefusedError.
 func Sign(ctx context.Context, in io.ReaderAt, size int64, out Output, o Options) (*Result, error) {
@@ -28,17 +29,22 @@ func Sign(ctx context.Context, in io.ReaderAt, size int64, out Output, o Options
 		return nil, err
 	}
 	r := &Result{Level: o.Level, Field: p.Field, Size: p.Size, Signed: p.Size, ByteRange: p.ByteRange, Digest: p.Digest, CMS: der}
-	if o.Level != LevelLT {
+	if !o.Level.long() {
 		return r, nil
 	}
-	r.Evidence, err = gather(ctx, der, o)
+	r.Evidence, err = gatherSignature(ctx, der, o)
 	if err != nil {
 		return nil, err
 	}
 	r.Size, err = AddEvidence(out, p.Size, o, p, r.Evidence)
+	if err != nil || o.Level != LevelLTA {
+		return r, err
+	}
+	stamp, err := addTimestamp(ctx, out, r.Size, o)
 	if err != nil {
 		return nil, err
 	}
+	r.Size, r.Archive = stamp.end, stamp.token.GenTime
 	return r, nil
 }
 
@@ -46,22 +52,27 @@ func Sign(ctx context.Context, in io.ReaderAt, size int64, out Output, o Options
 // stamps and the responders these name.
 const maxChains = 16
 
-// gather collects evidence for the signer's chain, the chains of the
+// gatherSignature collects evidence for the signer's chain, the chains of the
 // time-stamp tokens and those of OCSP responders (EN 319 142-1, 5.4.2).
-func gather(ctx context.Context, der []byte, o Options) (trust.Evidence, error) {
-	var all trust.Evidence
+func gatherSignature(ctx context.Context, der []byte, o Options) (trust.Evidence, error) {
 	signed, err := cms.Parse(der)
 	if err != nil {
-		return all, fmt.Errorf("pades: signature: %w", err)
+		return trust.Evidence{}, fmt.Errorf("pades: signature: %w", err)
 	}
 	chains := [][]*x509.Certificate{o.Chain}
 	for _, token := range signed.Signer.Timestamps {
 		chain, err := tokenChain(token)
 		if err != nil {
-			return all, err
+			return trust.Evidence{}, err
 		}
 		chains = append(chains, chain)
 	}
+	return gather(ctx, chains, o)
+}
+
+// gather collects evidence for chains and those of the responders that answer.
+func gather(ctx context.Context, chains [][]*x509.Certificate, o Options) (trust.Evidence, error) {
+	var all trust.Evidence
 	seen := map[string]bool{}
 	for i := 0; i < len(chains); i++ {
 		chain := chains[i]

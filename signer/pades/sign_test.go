@@ -89,7 +89,7 @@ func TestEveryProducerIsSignedAtEveryLevelAndAcceptedByOtherReaders(t *testing.T
 	made := 0
 	for _, path := range realFiles(t) {
 		for _, s := range p.schemes() {
-			for _, level := range []pades.Level{pades.LevelB, pades.LevelT, pades.LevelLT} {
+			for _, level := range []pades.Level{pades.LevelB, pades.LevelT, pades.LevelLT, pades.LevelLTA} {
 				name := fmt.Sprintf("%s %s %s", filepath.Base(path), s.name, level)
 				out, r, err := signFile(t, path, pades.Options{
 					Signer: s.key, Chain: s.chain, PSS: s.pss, Level: level, Reason: "Ký ban hành", Name: "Nguyễn Văn A",

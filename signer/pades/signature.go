@@ -46,8 +46,9 @@ func (d *document) place(o Options) (string, error) {
 
 // newField makes a field and its widget in one dictionary.
 func (d *document) newField(f *form, name string, o Options) error {
-	if !d.file.Permits(cos.PermitModify) || !d.file.Permits(cos.PermitAnnotate) {
-		return refuse(cos.CodePermission, "the document's permissions forbid new signature fields")
+	err := d.mayAddField()
+	if err != nil {
+		return err
 	}
 	if strings.ContainsRune(name, '.') {
 		return refuse(CodeFieldName, "the name of a new field has no dots")
@@ -86,6 +87,14 @@ func (d *document) newField(f *form, name string, o Options) error {
 	}
 	d.certify(o, sig)
 	return f.register(ref)
+}
+
+// mayAddField refuses where an encrypted document forbids new fields.
+func (d *document) mayAddField() error {
+	if !d.file.Permits(cos.PermitModify) || !d.file.Permits(cos.PermitAnnotate) {
+		return refuse(cos.CodePermission, "the document's permissions forbid new signature fields")
+	}
+	return nil
 }
 
 // fillField signs in an empty signature field that is there.

@@ -66,6 +66,8 @@ grants := {
 	"sign.seal": {"clerk"},
 	# the own key, from a program outside the console
 	"sign.remote": {"official"},
+	# time-stamps and validation data for what others signed; no key of theirs
+	"sign.extend": {"official", "clerk", "platform"},
 	"incident.read": {"analyst", "incident-lead", "leader", "auditor"},
 	"incident.acknowledge": {"analyst", "incident-lead"},
 	"incident.assign": {"analyst", "incident-lead"},

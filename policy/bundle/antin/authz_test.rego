@@ -113,6 +113,14 @@ test_official_signs_remotely_for_the_own_agency_alone if {
 	refused(["platform"], "sign.remote", {"agency": "stc"}, "role")
 }
 
+test_who_signs_or_seals_extends if {
+	may(["official"], "sign.extend", {"agency": "stc"})
+	may(["clerk"], "sign.extend", {"agency": "stc"})
+	may(["admin"], "sign.extend", {"agency": "ubnd"})
+	refused(["analyst"], "sign.extend", {"agency": "stc"}, "role")
+	refused(["auditor"], "sign.extend", {"agency": "stc"}, "role")
+}
+
 test_clerk_seals_and_does_not_sign if {
 	may(["clerk"], "sign.seal", {"agency": "stc"})
 	refused(["clerk"], "sign.seal", {"agency": "ubnd"}, "agency")

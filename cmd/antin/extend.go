@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/antin-gov/antin/cmd/antin/app"
+	"github.com/antin-gov/antin/signer"
+)
+
+func (e *env) extendCommand() *cobra.Command {
+	var out, level, password string
+	cmd := &cobra.Command{
+		Use:   "extend IN.pdf -o OUT.pdf",
+		Short: "Raise a signed PDF to B-LT or B-LTA, or renew its archive time-stamp",
+		Long: "Add what keeps the signatures of a PDF provable after their certificates end: validation data (B-LT) and a document time-stamp\n" +
+			"over it (B-LTA). On a document that is at B-LTA the archive time-stamp is renewed. Whoever signed it, every signature must be\n" +
+			"TOTAL-PASSED now. The input is never changed; the output begins with its bytes.",
+		Example: "  antin extend signed.pdf -o archived.pdf\n" +
+			"  antin extend archived.pdf -o archived.2036.pdf --level B-LTA",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return fmt.Errorf("%w: --out is needed", errUse)
+			}
+			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
+				result, err := extendFile(ctx, s, args[0], out, level, password)
+				if err != nil {
+					return err
+				}
+				if e.json {
+					return printJSON(result)
+				}
+				fmt.Printf("%s: extended to %s: %d signatures, %d document time-stamps added, %d certificates, %d OCSP responses, %d CRLs; ledger %d\n",
+					out, result.Act.Level, result.Signatures, len(result.Stamps), result.Certificates, result.OCSPs, result.CRLs, result.Act.ReleaseIndex)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&out, "out", "o", "", "the extended file")
+	cmd.Flags().StringVar(&level, "level", "B-LTA", "B-LT or B-LTA")
+	cmd.Flags().StringVar(&password, "password-file", "", "file with the password that opens an encrypted document")
+	return cmd
+}
+
+func extendFile(ctx context.Context, s *app.System, in, out, level, password string) (*signer.ExtendResult, error) {
+	q := signer.ExtendRequest{Level: level, Factor: signer.FactorLocal, Name: filepath.Base(in)}
+	if password != "" {
+		text, err := documentPassword(password)
+		if err != nil {
+			return nil, err
+		}
+		q.Password = text
+	}
+	file, err := os.Open(in)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	same, err := os.Stat(out)
+	if err == nil && os.SameFile(info, same) {
+		return nil, fmt.Errorf("%w: the output must be another file than the input", errUse)
+	}
+	q.In, q.Size = file, info.Size()
+	result, err := s.Signer.Extend(ctx, q, out)
+	if errors.Is(err, signer.ErrRequest) {
+		return nil, fmt.Errorf("%w: %w", errUse, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("extend %s: %w", in, err)
+	}
+	return result, nil
+}
