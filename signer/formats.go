@@ -15,7 +15,9 @@ import (
 
 	"github.com/smallstep/pkcs7"
 
+	"github.com/antin-gov/antin/signer/asic"
 	"github.com/antin-gov/antin/signer/cades"
+	"github.com/antin-gov/antin/signer/cms"
 	"github.com/antin-gov/antin/signer/pades"
 	"github.com/antin-gov/antin/signer/validate"
 	"github.com/antin-gov/antin/signer/xades"
@@ -29,6 +31,8 @@ const (
 	FormatPAdES Format = ""
 	FormatCAdES Format = "cades"
 	FormatXAdES Format = "xades"
+	// FormatASiC is a container with the file and a CAdES signature (ASiC-E).
+	FormatASiC Format = "asic"
 )
 
 // Packaging is where a signature stands that is not in a PDF.
@@ -44,6 +48,8 @@ const (
 	// around a file of any kind.
 	PackagingEnveloped  Packaging = "enveloped"
 	PackagingEnveloping Packaging = "enveloping"
+	// PackagingContainer is a ZIP file with both (ASiC).
+	PackagingContainer Packaging = "container"
 )
 
 // kind is what a format can do.
@@ -61,6 +67,11 @@ func kindOf(f Format) (kind, error) {
 		return kind{
 			prefix: "CAdES-", levels: []string{string(cades.LevelB), string(cades.LevelT), string(cades.LevelLT), string(cades.LevelLTA)},
 			packagings: []Packaging{PackagingDetached, PackagingAttached},
+		}, nil
+	case FormatASiC:
+		return kind{
+			prefix: "ASiC-E-CAdES-", levels: []string{string(cades.LevelB), string(cades.LevelT), string(cades.LevelLT), string(cades.LevelLTA)},
+			packagings: []Packaging{PackagingContainer},
 		}, nil
 	case FormatXAdES:
 		return kind{
@@ -144,6 +155,8 @@ func (s *Service) signObject(ctx context.Context, act *Act, key *Key, private cr
 		made, err = s.signCAdES(ctx, act, key, private, q, scheme, content)
 	case FormatXAdES:
 		made, err = s.signXAdES(ctx, act, key, private, q, scheme, content)
+	case FormatASiC:
+		made, err = s.signASiC(ctx, act, key, private, q, scheme, content)
 	default:
 		err = fmt.Errorf("%w: format %q", ErrRequest, string(q.Format))
 	}
@@ -157,10 +170,7 @@ func (s *Service) signObject(ctx context.Context, act *Act, key *Key, private cr
 }
 
 func (s *Service) signCAdES(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme, content io.Reader) (*madeObject, error) {
-	result, err := cades.Sign(ctx, content, cades.Options{
-		Signer: private, Chain: key.Chain, Hash: crypto.SHA256, PSS: scheme == SchemePSS, Level: cades.Level(q.Level),
-		Attached: q.Packaging == PackagingAttached, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
-	})
+	result, err := cades.Sign(ctx, content, s.cadesOptions(act, key, private, q, scheme))
 	if errors.Is(err, cades.ErrOptions) {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
@@ -173,6 +183,35 @@ func (s *Service) signCAdES(ctx context.Context, act *Act, key *Key, private cry
 	}
 	made.opinion, err = containerOpinion(result.Core, io.NewSectionReader(q.In, 0, q.Size), scheme)
 	return made, err
+}
+
+func (s *Service) cadesOptions(act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme) cades.Options {
+	return cades.Options{
+		Signer: private, Chain: key.Chain, Hash: crypto.SHA256, PSS: scheme == SchemePSS, Level: cades.Level(q.Level),
+		Attached: q.Packaging == PackagingAttached, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
+	}
+}
+
+// signASiC puts a file with its signature into a container, in memory.
+func (s *Service) signASiC(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme, content io.Reader) (*madeObject, error) {
+	if q.Size > cms.MaxAttached {
+		return nil, fmt.Errorf("%w: files of over %d MiB do not go into a container", ErrRequest, cms.MaxAttached>>20)
+	}
+	data, err := io.ReadAll(content)
+	if err != nil {
+		return nil, fmt.Errorf("read document: %w", err)
+	}
+	var out bytes.Buffer
+	file := asic.File{Name: q.Name, Content: bytes.NewReader(data), Size: int64(len(data))}
+	result, err := asic.Sign(ctx, &out, []asic.File{file}, s.cadesOptions(act, key, private, q, scheme))
+	if errors.Is(err, cades.ErrOptions) || errors.Is(err, asic.ErrName) {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	opinion, err := containerOpinion(result.CMS.Core, bytes.NewReader(result.Manifest), scheme)
+	return &madeObject{data: out.Bytes(), opinion: opinion}, err
 }
 
 // signXAdES signs XML, or any file in or beside XML. No independent reader of

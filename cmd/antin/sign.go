@@ -68,7 +68,7 @@ func (e *env) signCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "the signed file, or the folder of --batch")
 	cmd.Flags().StringVar(&f.key, "key", "", "name of the key")
 	cmd.Flags().StringVar(&f.level, "level", "B-LT", "B-B, B-T, B-LT or B-LTA (not xades)")
-	cmd.Flags().StringVar(&f.format, "format", "pades", "pades, xades for XML, or cades for a file of any kind")
+	cmd.Flags().StringVar(&f.format, "format", "pades", "pades; xades for XML; cades or asic for a file of any kind")
 	cmd.Flags().StringVar(&f.packaging, "packaging", "", "where the signature stands: detached or attached (cades); enveloped, enveloping or detached (xades)")
 	cmd.Flags().StringVar(&f.field, "field", "", "existing signature field, or the name of a new one")
 	cmd.Flags().StringVar(&f.visible, "visible", "", "preset of the visible mark: person, seal or text")

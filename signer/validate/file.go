@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/antin-gov/antin/signer/asic"
 	"github.com/antin-gov/antin/signer/xades"
 )
 
@@ -15,8 +16,8 @@ import (
 const headSize = 1024
 
 // File judges the signatures of a file of any kind known here: PDF, CMS
-// signature or XML, told by their first bytes. Errors are those of Validate,
-// Container and XML.
+// signature, ASiC container or XML, told by their first bytes. Errors are those
+// of Validate, Container, ASiC and XML.
 func File(ctx context.Context, in io.ReaderAt, size int64, o Options) (*Report, error) {
 	head := make([]byte, min(size, headSize))
 	_, err := in.ReadAt(head, 0)
@@ -28,6 +29,8 @@ func File(ctx context.Context, in io.ReaderAt, size int64, o Options) (*Report, 
 		return Validate(ctx, in, size, o)
 	case IsContainer(head):
 		return Container(ctx, io.NewSectionReader(in, 0, size), o.Content, o)
+	case asic.IsContainer(head):
+		return ASiC(ctx, in, size, o)
 	case xades.IsXML(head):
 		return XML(ctx, io.NewSectionReader(in, 0, size), o)
 	}

@@ -39,7 +39,9 @@ func digestIDs() []digestID {
 	}
 }
 
-func hashByURI(uri string) (crypto.Hash, error) {
+// HashByURI is the hash that a DigestMethod names (RFC 9231). The error is
+// cms.ErrAlgorithm.
+func HashByURI(uri string) (crypto.Hash, error) {
 	for _, id := range digestIDs() {
 		if id.uri == uri {
 			return id.hash, nil
@@ -48,7 +50,8 @@ func hashByURI(uri string) (crypto.Hash, error) {
 	return 0, fmt.Errorf("%w: digest %q", errAlgorithm, uri)
 }
 
-func hashURI(h crypto.Hash) (string, error) {
+// HashURI is the name of a hash for a DigestMethod.
+func HashURI(h crypto.Hash) (string, error) {
 	for _, id := range digestIDs() {
 		if id.hash == h {
 			return id.uri, nil

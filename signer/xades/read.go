@@ -201,7 +201,7 @@ func (s *Signature) readSignedProperties() error {
 		if method == nil || value == nil {
 			return malformed(name)
 		}
-		h, err := hashByURI(method.SelectAttrValue("Algorithm", ""))
+		h, err := HashByURI(method.SelectAttrValue("Algorithm", ""))
 		if err != nil {
 			return err
 		}

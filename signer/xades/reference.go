@@ -58,7 +58,7 @@ func (s *Signature) checkInto(r *Reference, el *etree.Element, content []byte, h
 	if err != nil {
 		return malformed("DigestValue")
 	}
-	r.Hash, err = hashByURI(method.SelectAttrValue("Algorithm", ""))
+	r.Hash, err = HashByURI(method.SelectAttrValue("Algorithm", ""))
 	if err != nil {
 		return err
 	}

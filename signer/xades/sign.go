@@ -199,7 +199,7 @@ func (b *builder) hash(text string) string {
 
 // digestOf writes DigestMethod and DigestValue.
 func (b *builder) digestOf(sum string) string {
-	uri, err := hashURI(b.o.Hash)
+	uri, err := HashURI(b.o.Hash)
 	if err != nil {
 		return ""
 	}
@@ -208,7 +208,7 @@ func (b *builder) digestOf(sum string) string {
 
 // references digests the content.
 func (b *builder) references() error {
-	_, err := hashURI(b.o.Hash)
+	_, err := HashURI(b.o.Hash)
 	if err != nil {
 		return err
 	}
