@@ -11,6 +11,7 @@ import (
 
 	"github.com/antin-gov/antin/cmd/antin/app"
 	"github.com/antin-gov/antin/signer"
+	"github.com/antin-gov/antin/signer/validate"
 )
 
 func (e *env) extendCommand() *cobra.Command {
@@ -79,4 +80,18 @@ func extendFile(ctx context.Context, s *app.System, in, out, level, password str
 		return nil, fmt.Errorf("extend %s: %w", in, err)
 	}
 	return result, nil
+}
+
+// readAlgorithms reads the policy of algorithms that a verification goes by.
+func readAlgorithms(path string) (*validate.Algorithms, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	a, err := validate.ReadAlgorithms(f)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", errUse, path, err)
+	}
+	return a, nil
 }

@@ -266,6 +266,7 @@ func (e *env) verifyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.trust, "trust", "", "folder with CA certificates (root-*.pem are anchors) instead of the system's own")
 	cmd.Flags().StringVar(&f.at, "at", "", "judge as of this time (RFC 3339)")
 	cmd.Flags().StringVar(&f.password, "password-file", "", "file with the password that opens encrypted documents")
+	cmd.Flags().StringVar(&f.algorithms, "algorithms", "", "YAML file that tells until when algorithms are accepted, instead of the built-in one")
 	cmd.Flags().StringVar(&f.content, "content", "", "the file that a detached signature is over")
 	cmd.Flags().StringVar(&f.report.format, "report", "", "write a report: etsi (TS 119 102-2, XML) or html")
 	cmd.Flags().StringVarP(&f.report.out, "out", "o", "", "file of the report, or folder for those on several files")
@@ -273,8 +274,8 @@ func (e *env) verifyCommand() *cobra.Command {
 }
 
 type verifyFlags struct {
-	trust, at, password, content string
-	report                       reportWish
+	trust, at, password, content, algorithms string
+	report                                   reportWish
 }
 
 func (e *env) verify(ctx context.Context, files []string, f verifyFlags) error {
@@ -292,6 +293,12 @@ func (e *env) verify(ctx context.Context, files []string, f verifyFlags) error {
 			return err
 		}
 		options.Password = text
+	}
+	if f.algorithms != "" {
+		options.Algorithms, err = readAlgorithms(f.algorithms)
+		if err != nil {
+			return err
+		}
 	}
 	if f.at != "" {
 		moment, err := parseTime(f.at)

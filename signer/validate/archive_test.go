@@ -9,8 +9,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,11 +138,68 @@ func TestADocumentThatIsRenewedInTimeOutlivesItsCertificates(t *testing.T) {
 
 	p.Clock.Set(start.Add(9 * year))
 	judge("archived", archive, online, validate.Passed, "", "B-LTA")
+	// The signer's algorithms have been retired, the newest time-stamp's not.
+	later := online
+	later.Algorithms = algorithms(t, "{hash: {SHA-256: , SHA-384: 2030-01-01}, key: [{kind: RSA, bits: 2048, until: 2030-01-01}, {kind: EC, bits: 256}]}")
+	judge("archived", archive, later, validate.Passed, "", "B-LTA")
 	judge("stamped", stampedOnly, online, validate.Indeterminate, validate.SubOutOfBounds, "B-T")
 	judge("bare", bare, online, validate.Indeterminate, validate.SubOutOfBounds, "B-B")
 
 	p.Clock.Set(start.Add(9*year + 3*year/4)) // too late to renew: nothing proves the newest any more
 	judge("archived", archive, online, validate.Indeterminate, validate.SubOutOfBounds, "B-LTA")
+}
+
+func algorithms(t testing.TB, text string) *validate.Algorithms {
+	t.Helper()
+	a, err := validate.ReadAlgorithms(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// Whether an algorithm was strong is asked at the time proven.
+func TestARetiredAlgorithmNeedsAProofFromBefore(t *testing.T) {
+	p := trusttest.New(t, time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC))
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := p.Issue(t, "Nguyễn Văn A", key.Public())
+	bare, stamped := signed(t, p, key, chain, pades.LevelB), signed(t, p, key, chain, pades.LevelT)
+	p.Clock.Set(p.Clock.Now().Add(year))
+	for _, c := range []struct {
+		name, policy  string
+		bare, stamped validate.SubIndication
+	}{
+		{"nothing is retired", "{hash: {SHA-256: , SHA-384: }, key: [{kind: RSA, bits: 2048}, {kind: EC, bits: 256}]}", "", ""},
+		{"the hash of signature and time-stamp", "{hash: {SHA-256: , SHA-384: 2026-06-30}, key: [{kind: RSA, bits: 2048}, {kind: EC, bits: 256}]}", validate.SubCryptoNoPOE, validate.SubCryptoNoPOE},
+		{"the key's size", "{hash: {SHA-256: , SHA-384: }, key: [{kind: RSA, bits: 2048, until: 2026-06-30}, {kind: RSA, bits: 3072}, {kind: EC, bits: 256}]}", validate.SubCryptoNoPOE, ""},
+		{"the hash before the time-stamp", "{hash: {SHA-256: , SHA-384: 2025-12-31}, key: [{kind: RSA, bits: 2048}, {kind: EC, bits: 256}]}", validate.SubCryptoNoPOE, validate.SubCryptoNoPOE},
+		{"the time-stamp's own hash", "{hash: {SHA-256: 2026-06-30, SHA-384: }, key: [{kind: RSA, bits: 2048}, {kind: EC, bits: 256}]}", validate.SubCryptoNoPOE, validate.SubCryptoNoPOE},
+	} {
+		o := validate.Options{Store: p.Store(t), Collector: p.Collector(), Clock: p.Clock, Algorithms: algorithms(t, c.policy)}
+		for what, data := range map[validate.SubIndication][]byte{c.bare + " bare": bare, c.stamped + " stamped": stamped} {
+			report := run(t, data, o)
+			want, _, _ := strings.Cut(string(what), " ")
+			if s := report.Signatures[0]; string(s.SubIndication) != want || (s.Verdict == validate.Passed) != (want == "") {
+				t.Errorf("%s: %s: %s", c.name, what, explain(report))
+			}
+		}
+	}
+}
+
+func TestAFileOfAlgorithmsIsReadWholeOrRefused(t *testing.T) {
+	_, err := validate.DefaultAlgorithms()
+	if err != nil {
+		t.Error(err)
+	}
+	for _, text := range []string{"", "hash: {}", "{hash: {SHA-256: }, key: [{kind: DSA, bits: 2048}]}", "{hash: {SHA-256: soon}, key: [{kind: EC, bits: 256}]}", "{hashes: {}}", strings.Repeat("#", 70000)} {
+		_, err := validate.ReadAlgorithms(strings.NewReader(text))
+		if !errors.Is(err, validate.ErrAlgorithms) {
+			t.Errorf("%.40q: %v", text, err)
+		}
+	}
 }
 
 // What others signed without a time-stamp gets one first.

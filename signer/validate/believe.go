@@ -37,6 +37,10 @@ func (v *validation) believe(ctx context.Context, cert *x509.Certificate, purpos
 	if err != nil {
 		return pathBelief(cert, err)
 	}
+	bad := v.strong(path, signed, at)
+	if bad != nil {
+		return belief{path: path, sub: SubCryptoNoPOE, reason: newReason(CodeRetired, bad.name, bad.day())}
+	}
 	result := belief{path: path}
 	for n := 0; n+1 < len(path.Certificates); n++ {
 		status := v.revocation(ctx, path, n, at, &evidence)

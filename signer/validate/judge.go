@@ -30,6 +30,8 @@ func (v *validation) judgeDocumentTimestamps(ctx context.Context) {
 		c.Path = believed.path
 		if cms.WeakHash(c.token.Hash) || cms.WeakHash(c.signed.Signer.Digest) {
 			c.doubt(SubCryptoConstraints, CodeWeak, "SHA-1")
+		} else if bad := v.allowed().hashAt(c.token.Hash, control); bad != nil {
+			c.doubt(SubCryptoNoPOE, CodeRetired, bad.name, bad.day())
 		}
 		if !believed.ok() {
 			c.doubt(believed.sub, believed.reason.Code, believed.reason.Args...)
@@ -133,6 +135,11 @@ func (v *validation) signatureTime(ctx context.Context, c *candidate, control ti
 			c.note(CodeWeak, "SHA-1")
 			continue
 		}
+		bad := v.allowed().hashAt(token.Hash, control)
+		if bad != nil {
+			c.note(CodeRetired, bad.name, bad.day())
+			continue
+		}
 		believed := v.believe(ctx, token.Signer, trust.PurposeTimestamp, control, token.Signed)
 		if !believed.ok() || token.GenTime.After(control.Add(claimTolerance)) {
 			c.note(CodeTimestampUntrusted)
@@ -151,7 +158,16 @@ func (v *validation) signatureTime(ctx context.Context, c *candidate, control ti
 // judgeStrength looks at the algorithms of the signature itself.
 func (v *validation) judgeStrength(c *candidate) {
 	for _, h := range []crypto.Hash{c.hash, c.signed.Signer.Digest} {
-		if h != 0 && cms.WeakHash(h) {
+		if h == 0 || !cms.WeakHash(h) {
+			continue // by the policy, with the path
+		}
+		bad := v.allowed().hashAt(h, *c.BestTime)
+		switch {
+		case bad == nil:
+		case !bad.until.IsZero() && c.SignedAt != nil && !over(bad.until, *c.SignedAt):
+			// It claims to be from before, and nothing proves it.
+			c.doubt(SubCryptoNoPOE, CodeRetired, bad.name, bad.day())
+		default:
 			c.doubt(SubCryptoConstraints, CodeWeak, h.String())
 		}
 	}

@@ -26,6 +26,7 @@ const (
 	CodeNoAttributes       Code = "container_attributes"
 	CodeAlgorithm          Code = "algorithm_unsupported"
 	CodeWeak               Code = "algorithm_weak"
+	CodeRetired            Code = "algorithm_retired"
 	CodeDigest             Code = "document_changed"
 	CodeSignatureValue     Code = "signature_value"
 	CodeNoSigner           Code = "signer_missing"
@@ -127,6 +128,7 @@ func catalogue() map[Code]message {
 		CodeNoAttributes:       {"Khối chữ ký thiếu thuộc tính được ký bắt buộc.", "The signature container lacks a mandatory signed attribute."},
 		CodeAlgorithm:          {"Thuật toán chữ ký không được hỗ trợ nên không kiểm tra được.", "The signature algorithm is not supported, so it cannot be checked."},
 		CodeWeak:               {"Thuật toán yếu: {0}.", "Weak algorithm: {0}."},
+		CodeRetired:            {"Thuật toán {0} không còn được chấp nhận tại thời điểm xét (chấp nhận đến {1}).", "Algorithm {0} was no longer accepted at the time considered (accepted until {1})."},
 		CodeDigest:             {"Nội dung được ký đã bị thay đổi sau khi ký.", "The signed content was changed after signing."},
 		CodeSignatureValue:     {"Giá trị chữ ký không khớp với chứng thư của người ký.", "The signature value does not verify with the signer's certificate."},
 		CodeNoSigner:           {"Không tìm thấy chứng thư của người ký.", "The signer's certificate was not found."},

@@ -38,6 +38,7 @@ const (
 	SubChainConstraints    SubIndication = "CHAIN_CONSTRAINTS_FAILURE"
 	SubChainGeneral        SubIndication = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
 	SubCryptoConstraints   SubIndication = "CRYPTO_CONSTRAINTS_FAILURE"
+	SubCryptoNoPOE         SubIndication = "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
 	SubSignatureConstraint SubIndication = "SIG_CONSTRAINTS_FAILURE"
 	SubOutOfBounds         SubIndication = "OUT_OF_BOUNDS_NO_POE"
 	SubTryLater            SubIndication = "TRY_LATER"

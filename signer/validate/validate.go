@@ -27,6 +27,8 @@ type Options struct {
 	Clock clock.Clock
 	// File is the name for the report.
 	File string
+	// Algorithms tell until when algorithms are accepted; nil: DefaultAlgorithms.
+	Algorithms *Algorithms
 	// Password opens an encrypted file that the empty password does not.
 	Password string
 	// Content is what a detached signature is over. It is read once.
@@ -108,6 +110,7 @@ type validation struct {
 	evidence  trust.Evidence // that, and what was collected
 	collected map[string]bool
 	lists     trust.Lists // parsed once for all signatures
+	defaults  *Algorithms // when the options name none
 	list      []*candidate
 }
 
