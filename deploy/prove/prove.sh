@@ -32,6 +32,9 @@ export ANTIN_EST_LISTEN=$EST
 # Where machines are asked to prove their names over HTTP.
 export ANTIN_ACME_HTTP_PORT=${ANTIN_ACME_HTTP_PORT:-5002}
 
+# The program that asks for signatures from outside; nothing listens there.
+export ANTIN_CSC_CLIENTS=${ANTIN_CSC_CLIENTS:-prove=http://127.0.0.1:9/callback}
+
 W=$(mktemp -d /tmp/antin-prove-XXXXXX)
 export ANTIN_DATA_DIR=$W/data
 UP=

@@ -15,6 +15,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // maxAnswer bounds an answer.
@@ -43,6 +44,9 @@ type Client struct {
 	Token string
 	// HTTP is the client to use.
 	HTTP *http.Client
+	// Tries is how often a call is made that comes too soon after others (HTTP
+	// 429), a second apart; zero means once.
+	Tries int
 }
 
 // v1 says whether the service is of version 1, which has other names.
@@ -58,6 +62,20 @@ func (c *Client) hashes() (array, algorithm string) {
 // Call makes a call and reads the answer into out, which may be nil. A refusal
 // is an *Error.
 func (c *Client) Call(ctx context.Context, method string, in, out any) (status int, err error) {
+	for try := 1; ; try++ {
+		status, err = c.once(ctx, method, in, out)
+		if status != http.StatusTooManyRequests || try >= c.Tries {
+			return status, err
+		}
+		select {
+		case <-ctx.Done():
+			return status, err
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (c *Client) once(ctx context.Context, method string, in, out any) (status int, err error) {
 	b, err := json.Marshal(in)
 	if err != nil {
 		return 0, err

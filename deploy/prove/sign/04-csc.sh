@@ -1,0 +1,140 @@
+# Sourced by prove.sh. Remote signing by the API of the Cloud Signature
+# Consortium: a program signs one and a hundred documents over v1 and v2, and
+# what was not authorised is refused and leaves no trace of a key's use.
+part "4. Remote signing (CSC API v1 and v2)"
+CSC=https://localhost:${CONSOLE##*:}/csc
+SUM=2.16.840.1.101.3.4.2.1 ECDSA=1.2.840.10045.4.3.2
+(cd "$ROOT" && go build -o "$W/cscclient" ./deploy/prove/cscclient) || bad=$((bad + 1))
+if [ -n "$DATA" ]; then SOURCE=$DATA/pdf/real/chi-thi-libreoffice.pdf; else
+  antin demo -o "$W/demo" >/dev/null 2>&1; SOURCE=$W/demo/chi-thi.pdf
+fi
+# A second official with a key of their own, and credentials of both.
+enrol prove-lan
+for who in binh.nv lan.tt; do
+  as $who account token create $who --name prove --scope sign.remote --days 1 -o "$W/csc.$who" 2>/dev/null
+done
+code() { antin account code "$1" >"$W/code"; cat "$W/code"; } # waits for a code that was not used
+# csc ACCOUNT VERSION METHOD JSON answers the body; the status is in $W/status.
+csc() {
+  curl -s --cacert "$ROOTCA" -H "Authorization: Bearer $(cat "$W/csc.$1" 2>/dev/null)" -H 'Content-Type: application/json' \
+    --data "$4" -o "$W/csc.json" -w '%{http_code}' "$CSC/$2/$3" >"$W/status"
+  cat "$W/csc.json"
+}
+# begun is how many uses of a key the database knows of.
+begun() { sqlite3 -readonly "$ANTIN_DATA_DIR/antin.db" "SELECT count(*) FROM signing_act"; }
+hash() { printf '%s' "$1" | openssl dgst -sha256 -binary | base64 -w0; }
+# authorise ACCOUNT VERSION CREDENTIAL NUMBER HASH… answers a SAD.
+authorise() {
+  local who=$1 version=$2 key=$3 number=$4 list code; shift 4
+  list=$(printf '%s\n' "$@" | jq -R . | jq -sc .); code=$(code "$who")
+  if [ $version = v1 ]; then
+    csc "$who" v1 credentials/authorize "{\"credentialID\":\"$key\",\"numSignatures\":$number,\"hash\":$list,\"OTP\":\"$code\"}"
+  else
+    csc "$who" v2 credentials/authorize "{\"credentialID\":\"$key\",\"numSignatures\":$number,\"hashes\":$list,\"hashAlgorithmOID\":\"$SUM\",\"authData\":[{\"id\":\"OTP\",\"value\":\"$code\"}]}"
+  fi | jq -r .SAD
+}
+# sign ACCOUNT VERSION CREDENTIAL SAD HASH… asks for signatures.
+sign() {
+  local who=$1 version=$2 key=$3 sad=$4 name=hashes; shift 4
+  [ $version = v1 ] && name=hash
+  csc "$who" $version signatures/signHash "$(jq -nc --arg key "$key" --arg sad "$sad" --arg algo $ECDSA --arg name $name --argjson list "$(printf '%s\n' "$@" | jq -R . | jq -sc .)" \
+    '{credentialID: $key, SAD: $sad, signAlgo: $algo, ($name): $list}')"
+}
+# refuses WHAT STATUS ERROR DESCRIPTION looks at the last answer; no key was used since $ACTS.
+refuses() {
+  claim "$1: $(cat "$W/status") $(jq -c . "$W/csc.json")" \
+    same "$(cat "$W/status") $(jq -r '.error + " " + .error_description' "$W/csc.json"), $(begun) acts" "$2 $3 $4, $ACTS acts"
+}
+for version in v1 v2; do
+  show "curl -X POST $CSC/$version/info"
+  claim "$version: info tells version and methods" test -n "$(csc nobody $version info '{}' | jq -r 'select((.specs | startswith("'${version#v}'.")) and (.methods | index("signatures/signHash"))) | .specs')"
+  claim "$version: credentials/list gives the own credentials alone" same "$(csc binh.nv $version credentials/list '{}' | jq -c .credentialIDs)" '["demo-official","demo-official-rsa"]'
+  for copies in 1 100; do
+    mkdir -p "$W/csc-$version-$copies"; code binh.nv >/dev/null
+    show "cscclient -url $CSC/$version -credential demo-official -copies $copies …"
+    claim "$version: a program signs $copies document(s) with one authorization" "$W/cscclient" -url "$CSC/$version" -root "$ROOTCA" -token "$W/csc.binh.nv" \
+      -credential demo-official -code "$W/code" -in "$SOURCE" -out "$W/csc-$version-$copies" -copies $copies
+    sed 's/^/        /' "$W/claim.log"
+    valid=0 passed=0
+    for f in "$W/csc-$version-$copies"/*.pdf; do
+      pdfsig -nocert "$f" 2>/dev/null | grep -q "Signature is Valid" && valid=$((valid + 1))
+      antin verify "$f" >/dev/null 2>&1 && passed=$((passed + 1))
+    done
+    claim "$version: pdfsig calls $valid of $copies valid" same $valid $copies
+    claim "$version: antin verify passes $passed of $copies" same $passed $copies
+  done
+done
+
+H1=$(hash 1) H2=$(hash 2) H3=$(hash 3)
+MANY=$(for i in $(seq 101); do hash "many $i"; echo; done)
+for version in v1 v2; do
+  sad=$(authorise binh.nv $version demo-official 3 "$H1" "$H2")
+  claim "$version: a hash is signed" test -n "$(sign binh.nv $version demo-official "$sad" "$H1" | jq -r '.signatures[0]')"
+  ACTS=$(begun)
+  sign binh.nv $version demo-official "$sad" "$H1" >/dev/null
+  refuses "$version: the same hash again" 400 invalid_request "Hash is not authorized by the SAD"
+  sign binh.nv $version demo-official "$sad" "$H3" >/dev/null
+  refuses "$version: a hash that was not authorised" 400 invalid_request "Hash is not authorized by the SAD"
+  sign binh.nv $version demo-official "$sad" "$H2" "$H2" >/dev/null
+  refuses "$version: one occurrence asked for twice" 400 invalid_request "Hash is not authorized by the SAD"
+  sign binh.nv $version demo-official "$sad" "$H2" "$H3" "$H1" "$H1" >/dev/null
+  refuses "$version: more than the SAD allows" 400 invalid_request "Hash is not authorized by the SAD"
+  sign binh.nv $version prove-lan "$sad" "$H2" >/dev/null
+  refuses "$version: another user's credential" 400 invalid_request "Invalid parameter credentialID"
+  sign binh.nv $version no-such-key "$sad" "$H2" >/dev/null
+  refuses "$version: an unknown credential, the same answer" 400 invalid_request "Invalid parameter credentialID"
+  sign binh.nv $version demo-agency "$sad" "$H2" >/dev/null
+  refuses "$version: the agency's seal, the same answer" 400 invalid_request "Invalid parameter credentialID"
+  sign lan.tt $version prove-lan "$sad" "$H2" >/dev/null
+  refuses "$version: another user's SAD" 400 invalid_request "Invalid parameter SAD"
+  sign binh.nv $version demo-official "antinsad_$(printf A%.0s $(seq 52))" "$H2" >/dev/null
+  refuses "$version: an unknown SAD, the same answer" 400 invalid_request "Invalid parameter SAD"
+  sqlite3 "$ANTIN_DATA_DIR/antin.db" ".timeout 5000" "UPDATE csc_grant SET expires_at = created_at WHERE ended_at IS NULL AND used < total"
+  sign binh.nv $version demo-official "$sad" "$H2" >/dev/null
+  refuses "$version: over its time" 400 invalid_request "SAD expired"
+  authorise binh.nv $version demo-official 101 "$H1" >/dev/null
+  refuses "$version: too many signatures" 400 invalid_request "Numbers of signatures is too high"
+  authorise binh.nv $version demo-official 100 $MANY >/dev/null
+  refuses "$version: too many hashes" 400 invalid_request "Numbers of signatures is too high"
+  authorise binh.nv $version prove-lan 1 "$H1" >/dev/null
+  refuses "$version: authorising another user's credential" 400 invalid_request "Invalid parameter credentialID"
+  sad=$(authorise binh.nv $version demo-official 1 "$H1")
+  sign binh.nv $version demo-official "$sad" "$H1" >/dev/null; ACTS=$(begun)
+  sign binh.nv $version demo-official "$sad" "$H1" >/dev/null
+  refuses "$version: a SAD replayed after its last signature" 400 invalid_request "Invalid parameter SAD"
+  sign nobody $version demo-official "$sad" "$H1" >/dev/null
+  claim "$version: nobody without an access token: 401" same "$(cat "$W/status")" 401
+done
+show "curl -X POST $CSC/v2/signatures/signDoc"
+sad=$(authorise binh.nv v2 demo-official 1 "$(openssl dgst -sha256 -binary "$SOURCE" | base64 -w0)")
+jq -nc --arg sad "$sad" --arg algo $ECDSA --rawfile pdf <(base64 -w0 "$SOURCE") \
+  '{credentialID: "demo-official", SAD: $sad, documents: [{document: $pdf, signature_format: "P", conformance_level: "AdES-B-LT", signAlgo: $algo}]}' >"$W/signdoc.json"
+csc binh.nv v2 signatures/signDoc "@$W/signdoc.json" | jq -r '.DocumentWithSignature[0]' | base64 -d >"$W/signdoc.pdf"
+claim "the service signs a whole document at B-LT, and pdfsig calls it valid" bash -c "pdfsig -nocert '$W/signdoc.pdf' | grep -q 'Signature is Valid'"
+claim "and antin verify passes it" antin verify "$W/signdoc.pdf"
+
+# The authorization server, as a browser and a program use it.
+show "$CSC/oauth2/authorize → oauth2/token, code with PKCE, scope credential"
+VERIFIER=$(openssl rand -hex 32)
+url() { tr '+/' '-_' | tr -d '=\n'; }
+CHALLENGE=$(printf %s "$VERIFIER" | openssl dgst -sha256 -binary | base64 -w0 | url)
+web() { curl -s --cacert "$ROOTCA" -b "$W/jar" -c "$W/jar" "$@"; }
+BASE=https://localhost:${CONSOLE##*:}
+web -o /dev/null --data-urlencode "account=binh.nv" --data-urlencode "password=$(awk '$1 == "binh.nv" { print $2 }' "$ANTIN_DATA_DIR/first-credentials.txt")" --data-urlencode "code=$(code binh.nv)" "$BASE/login"
+page=$(web -G -o /dev/null -w '%{redirect_url}' --data-urlencode response_type=code --data-urlencode client_id=prove --data-urlencode redirect_uri=http://127.0.0.1:9/callback \
+  --data-urlencode scope=credential --data-urlencode credentialID=demo-official --data-urlencode numSignatures=1 --data-urlencode "hashes=$(printf %s "$H1" | url)" \
+  --data-urlencode "code_challenge=$CHALLENGE" --data-urlencode code_challenge_method=S256 --data-urlencode state=s1 "$CSC/oauth2/authorize")
+claim "the person is shown what the program asks for" bash -c "curl -s --cacert '$ROOTCA' -b '$W/jar' '$page' | grep -q 'name=\"passkey_answer\"'"
+back=$(web -o /dev/null -w '%{redirect_url}' --data-urlencode answer=allow --data-urlencode "code=$(code binh.nv)" "$page")
+grant=$(printf %s "$back" | sed -n 's/.*[?&]code=\([^&]*\).*/\1/p')
+token() { curl -s --cacert "$ROOTCA" -d grant_type=authorization_code -d client_id=prove -d redirect_uri=http://127.0.0.1:9/callback -d "code=$grant" -d "code_verifier=$1" "$CSC/oauth2/token"; }
+token "$VERIFIER" | jq -r '.access_token // empty' >"$W/csc.credential"
+claim "an access token of the scope credential" test -s "$W/csc.credential"
+claim "its code works once" same "$(token "$VERIFIER" | jq -r .error)" invalid_grant
+csc credential v2 signatures/signHash "{\"credentialID\":\"demo-official\",\"hashes\":[\"$H2\"],\"signAlgo\":\"$ECDSA\"}" >/dev/null
+claim "it signs no other hash" same "$(cat "$W/status") $(jq -r .error_description "$W/csc.json")" "400 Hash is not authorized by the SAD"
+csc credential v2 signatures/signHash "{\"credentialID\":\"demo-official\",\"hashes\":[\"$H1\"],\"signAlgo\":\"$ECDSA\"}" | jq -r '.signatures[0]' | base64 -d >"$W/raw.sig"
+csc binh.nv v2 credentials/info '{"credentialID":"demo-official"}' | jq -r '.cert.certificates[0]' | base64 -d | openssl x509 -inform DER -noout -pubkey >"$W/signer.pub"
+printf 1 >"$W/one"
+claim "it signs its own, and openssl verifies the signature" openssl dgst -sha256 -verify "$W/signer.pub" -signature "$W/raw.sig" "$W/one"
+claim "the ledger holds together (antin ledger verify)" antin ledger verify
