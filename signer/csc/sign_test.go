@@ -166,7 +166,7 @@ func TestTheServiceSignsWholeDocuments(t *testing.T) {
 	c := w.as("binh.nv", "v2")
 	pdf := document(t)
 	sum := sha256.Sum256(pdf)
-	for _, level := range []string{"", "AdES-B-T", "Ades-B-LT"} {
+	for _, level := range []string{"", "AdES-B-T", "Ades-B-LT", "AdES-B-LTA"} {
 		sad, err := c.Authorize(t.Context(), "binh-ec", w.code(t, "binh.nv"), [][]byte{sum[:]})
 		if err != nil {
 			t.Fatal(err)

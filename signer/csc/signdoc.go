@@ -17,7 +17,7 @@ import (
 const certification = 2
 
 // conformanceLevels are those that signDoc makes.
-func conformanceLevels() []string { return []string{"AdES-B-B", "AdES-B-T", "AdES-B-LT"} }
+func conformanceLevels() []string { return []string{"AdES-B-B", "AdES-B-T", "AdES-B-LT", "AdES-B-LTA"} }
 
 // paper is one document of a request.
 type paper struct {

@@ -55,13 +55,12 @@ for version in v1 v2; do
     claim "$version: a program signs $copies document(s) with one authorization" "$W/cscclient" -url "$CSC/$version" -root "$ROOTCA" -token "$W/csc.binh.nv" \
       -credential demo-official -code "$W/code" -in "$SOURCE" -out "$W/csc-$version-$copies" -copies $copies
     sed 's/^/        /' "$W/claim.log"
-    valid=0 passed=0
+    valid=0
     for f in "$W/csc-$version-$copies"/*.pdf; do
       pdfsig -nocert "$f" 2>/dev/null | grep -q "Signature is Valid" && valid=$((valid + 1))
-      antin verify "$f" >/dev/null 2>&1 && passed=$((passed + 1))
     done
     claim "$version: pdfsig calls $valid of $copies valid" same $valid $copies
-    claim "$version: antin verify passes $passed of $copies" same $passed $copies
+    claim "$version: antin verify passes all of them" antin verify "$W/csc-$version-$copies"/*.pdf
   done
 done
 
