@@ -129,6 +129,8 @@ func readers(t *testing.T, in, out, trust string) []string {
 	switch {
 	case bytes.Contains(said, []byte("The signature is valid")):
 		accept = append(accept, "mutool")
+	case bytes.Contains(said, []byte("repairing PDF document")) && repairs(in):
+		accept = append(accept, "mutool (repairs the input already)")
 	case err == nil && bytes.Contains(said, ours):
 		t.Errorf("mutool does not accept: %s\n%s", in, said)
 	default:
@@ -142,6 +144,13 @@ func readers(t *testing.T, in, out, trust string) []string {
 		t.Errorf("openssl ts -verify: %s: %v: %s", in, err, said)
 	}
 	return accept
+}
+
+// repairs tells whether mutool reads a document only after a repair of its own,
+// by which the places in the file are others than those signed.
+func repairs(path string) bool {
+	said, _ := exec.Command("mutool", "sign", "-v", "-p", "usersecret", path).CombinedOutput()
+	return bytes.Contains(said, []byte("repairing PDF document"))
 }
 
 // stampByOpenSSL lets OpenSSL verify the last document time-stamp over the bytes
