@@ -124,10 +124,15 @@ claim "   antin verify: intact over the whole file, in doubt for its SHA-1 alone
 at=$(grep -abo MediaBox mutool.pdf | head -1 | cut -d: -f1); cp mutool.pdf changed.pdf; change changed.pdf $((at + 14))
 claim "   one byte changed: exit status 1" exits 1 antin verify changed.pdf
 show "go run ./deploy/prove/pdfsigner KEY CHAIN IN.pdf pdfsign.pdf; antin verify pdfsign.pdf"
-for key in ec rsa; do
-  claim "digitorus/pdfsign signs a PDF by $key" go -C "$ROOT" run ./deploy/prove/pdfsigner "$F/$key.key" "$F/$key-chain.pem" "$IN" "$F/pdfsign.pdf"
-  antin verify --json pdfsign.pdf >pdfsign.json
-  jq -r '.[0].signatures[] | "        \(.verdict) \(.sub_indication) \(.level), \(.integrity): \([.reasons[].en] | join(" "))"' pdfsign.json
-  claim "   antin verify: intact over the whole file, TOTAL-PASSED" same "$(jq -r '.[0] | "\(.verdict) \(.signatures[0].integrity) \(.signatures[0].coverage)"' pdfsign.json)" "TOTAL-PASSED intact file"
-done
+pdfsigner() { go -C "$ROOT" run ./deploy/prove/pdfsigner "$F/$1.key" "$F/$1-chain.pem" "$IN" "$F/pdfsign.pdf"; }
+tells() { antin verify --json pdfsign.pdf | jq -r '.[0] | "\(.verdict) \(.signatures[0].integrity) \(.signatures[0].coverage)"'; }
+claim "digitorus/pdfsign signs a PDF by ec" pdfsigner ec
+claim "   antin verify: intact over the whole file, TOTAL-PASSED" same "$(tells)" "TOTAL-PASSED intact file"
+# With the longer RSA signature it begins anew and leaves its first attempt in
+# the file, so that the byte range does not fit: a broken file, told as such.
+rm -f pdfsign.pdf
+claim "digitorus/pdfsign by rsa" pdfsigner rsa
+pdfsig -nocert pdfsign.pdf >pdfsig.txt 2>&1
+if grep -q "Not total document signed" pdfsig.txt; then claim "   what it left unsigned is found: TOTAL-FAILED" same "$(tells)" "TOTAL-FAILED broken partial"
+else claim "   antin verify: intact over the whole file, TOTAL-PASSED" same "$(tells)" "TOTAL-PASSED intact file"; fi
 cd "$ROOT" || exit 3
