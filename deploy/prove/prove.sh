@@ -6,7 +6,8 @@
 # ../shared/data; without it the demonstration's own documents and packets are
 # used. ANTIN_PROVE_ALL=1 takes every document and every capture, not a sample.
 # `prove.sh pki` shows the certification centre (the parts in pki/) instead of
-# the whole way; `prove.sh pki 05` one part of it alone.
+# the whole way, `prove.sh sign` the formats of signatures and remote signing;
+# `prove.sh pki 05` one part alone.
 # Exit status: 0 every claim holds, 1 one does not, 3 the system did not start.
 set -u
 ROOT=$PWD

@@ -165,7 +165,7 @@ func (s *Server) use(ctx context.Context, g *Grant, digests [][]byte) error {
 			taken = append(taken, of[0])
 			places[hex.EncodeToString(d)] = of[1:]
 		}
-		_, err = tx.NewUpdate().Model((*grantHash)(nil)).Set("used_at = ?", now).Where("grant_id = ?", g.ID).Where("position IN (?)", bun.In(taken)).Exec(ctx)
+		_, err = tx.NewUpdate().Model((*grantHash)(nil)).Set("used_at = ?", now).Where("grant_id = ?", g.ID).Where("position IN (?)", bun.List(taken)).Exec(ctx)
 		return err
 	})
 	var fault *Fault

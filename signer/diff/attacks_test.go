@@ -152,6 +152,12 @@ func TestWhatForgersDoIsFound(t *testing.T) {
 			u.Put(ref, f)
 		},
 		"a text field is added": func(u *cos.Update, v *cos.View) { addField(t, u, v, cos.Dict{"FT": cos.Name("Tx")}) },
+		"an unsigned signature field shows a picture over the page": func(u *cos.Update, v *cos.View) {
+			addField(t, u, v, cos.Dict{"FT": cos.Name("Sig"), "Type": cos.Name("Annot"), "Subtype": cos.Name("Widget"), "F": int64(4),
+				"Rect": cos.Array{int64(0), int64(0), int64(500), int64(500)},
+				"AP": cos.Dict{"N": u.Add(&cos.Stream{Dict: cos.Dict{"Type": cos.Name("XObject"), "Subtype": cos.Name("Form"),
+					"BBox": cos.Array{int64(0), int64(0), int64(500), int64(500)}}, Data: []byte("1 g 0 0 500 500 re f")})}})
+		},
 		"a signature field with an action is added": func(u *cos.Update, v *cos.View) {
 			addField(t, u, v, cos.Dict{"FT": cos.Name("Sig"), "AA": cos.Dict{}})
 		},

@@ -241,6 +241,10 @@ func (c *comparer) newField(ref cos.Ref, at *way) {
 		c.added[kid] = true
 	}
 	if d["V"] == nil {
+		if seen { // a picture that nobody answers for
+			c.reject(at, ref, 0, "a signature field without a signature shows a picture")
+			return
+		}
 		c.note(at, ref, 0, FormFilling, "an empty signature field was added")
 		return
 	}
