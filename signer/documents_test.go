@@ -23,7 +23,7 @@ import (
 )
 
 func resultOf(s validate.Signature, size int64) *pades.Result {
-	return &pades.Result{Field: s.Field, ByteRange: s.ByteRange, Size: size}
+	return &pades.Result{Field: s.Field, ByteRange: s.ByteRange, Signed: s.ByteRange[2] + s.ByteRange[3], Size: size}
 }
 
 func as(t testing.TB, s auth.Subject) context.Context {
