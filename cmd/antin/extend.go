@@ -58,20 +58,12 @@ func extendFile(ctx context.Context, s *app.System, in, out, level, password str
 		}
 		q.Password = text
 	}
-	file, err := os.Open(in)
+	file, size, err := openInput(in, out)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	same, err := os.Stat(out)
-	if err == nil && os.SameFile(info, same) {
-		return nil, fmt.Errorf("%w: the output must be another file than the input", errUse)
-	}
-	q.In, q.Size = file, info.Size()
+	q.In, q.Size = file, size
 	result, err := s.Signer.Extend(ctx, q, out)
 	if errors.Is(err, signer.ErrRequest) {
 		return nil, fmt.Errorf("%w: %w", errUse, err)

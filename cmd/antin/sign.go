@@ -110,20 +110,12 @@ func signFile(ctx context.Context, s *app.System, f signFlags, in, out string) (
 		}
 		q.Password = text
 	}
-	file, err := os.Open(in)
+	file, size, err := openInput(in, out)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	same, err := os.Stat(out)
-	if err == nil && os.SameFile(info, same) {
-		return nil, fmt.Errorf("%w: the output must be another file than the input", errUse)
-	}
-	q.In, q.Size = file, info.Size()
+	q.In, q.Size = file, size
 	act, err := s.Signer.Sign(ctx, q, out)
 	if errors.Is(err, signer.ErrRequest) {
 		return nil, fmt.Errorf("%w: %w", errUse, err)
@@ -132,6 +124,26 @@ func signFile(ctx context.Context, s *app.System, f signFlags, in, out string) (
 		return nil, fmt.Errorf("sign %s: %w", in, err)
 	}
 	return act, nil
+}
+
+// openInput opens a document that is signed or extended into another file, and
+// tells its size in bytes.
+func openInput(in, out string) (*os.File, int64, error) {
+	file, err := os.Open(in)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := file.Stat()
+	if err == nil {
+		same, missing := os.Stat(out)
+		if missing == nil && os.SameFile(info, same) {
+			err = fmt.Errorf("%w: the output must be another file than the input", errUse)
+		}
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, file.Close())
+	}
+	return file, info.Size(), nil
 }
 
 func documentPassword(path string) (string, error) {

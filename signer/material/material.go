@@ -26,15 +26,21 @@ type Collect func(ctx context.Context, chain []*x509.Certificate) (trust.Evidenc
 // Gather collects for the signer's chain, the chains of time-stamp tokens and
 // those of the OCSP responders that these name.
 func Gather(ctx context.Context, collect Collect, chain []*x509.Certificate, tokens ...[]byte) (trust.Evidence, error) {
-	var all trust.Evidence
 	chains := [][]*x509.Certificate{chain}
 	for _, token := range tokens {
-		of, err := tokenChain(token)
+		of, err := TokenChain(token)
 		if err != nil {
-			return all, err
+			return trust.Evidence{}, err
 		}
 		chains = append(chains, of)
 	}
+	return GatherChains(ctx, collect, chains)
+}
+
+// GatherChains collects for chains, each once, and for those of the OCSP
+// responders that these name.
+func GatherChains(ctx context.Context, collect Collect, chains [][]*x509.Certificate) (trust.Evidence, error) {
+	var all trust.Evidence
 	seen := map[string]bool{}
 	for i := 0; i < len(chains); i++ {
 		key := string(chains[i][0].Raw)
@@ -62,7 +68,9 @@ func Gather(ctx context.Context, collect Collect, chain []*x509.Certificate, tok
 	return all, nil
 }
 
-func tokenChain(token []byte) ([]*x509.Certificate, error) {
+// TokenChain is the chain of the time-stamping unit that made a token, as far
+// as the token's own certificates go.
+func TokenChain(token []byte) ([]*x509.Certificate, error) {
 	parsed, err := cms.ParseToken(token)
 	if err != nil {
 		return nil, fmt.Errorf("time-stamp token: %w", err)
@@ -71,7 +79,7 @@ func tokenChain(token []byte) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("time-stamp token: %w", err)
 	}
-	return order(leaf, parsed.Certificates), nil
+	return Order(leaf, parsed.Certificates), nil
 }
 
 // responderChains gives a chain for every delegated OCSP responder whose own
@@ -86,15 +94,15 @@ func responderChains(e trust.Evidence) ([][]*x509.Certificate, error) {
 		pool := append(append([]*x509.Certificate(nil), response.Certificates...), e.Certificates...)
 		for _, cert := range response.Certificates {
 			if !cert.IsCA && !trust.HasNoCheck(cert) {
-				out = append(out, order(cert, pool))
+				out = append(out, Order(cert, pool))
 			}
 		}
 	}
 	return out, nil
 }
 
-// order builds the chain of a certificate from a pool, as far as it goes.
-func order(leaf *x509.Certificate, pool []*x509.Certificate) []*x509.Certificate {
+// Order builds the chain of a certificate from a pool, as far as it goes.
+func Order(leaf *x509.Certificate, pool []*x509.Certificate) []*x509.Certificate {
 	chain := []*x509.Certificate{leaf}
 	for len(chain) <= len(pool) {
 		next := issuerOf(chain[len(chain)-1], pool)

@@ -15,6 +15,7 @@ import (
 	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/signer/cms"
 	"github.com/antin-gov/antin/signer/cos"
+	"github.com/antin-gov/antin/signer/material"
 	"github.com/antin-gov/antin/signer/tsp"
 )
 
@@ -292,7 +293,7 @@ func (e *extension) addEvidence(ctx context.Context) error {
 		}
 		return got, err
 	}
-	evidence, err := gather(ctx, chains, o)
+	evidence, err := gather(material.GatherChains(ctx, o.Collect, chains))
 	if err != nil {
 		return err
 	}
@@ -379,5 +380,5 @@ func (e *extension) chain(ctx context.Context, signed *cms.SignedData) ([]*x509.
 	if e.x.Path != nil {
 		return e.x.Path(ctx, leaf, pool), nil
 	}
-	return order(leaf, pool), nil
+	return material.Order(leaf, pool), nil
 }
