@@ -11,11 +11,9 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// Parameters of argon2id: RFC 9106 §4, second recommended option (64 MiB),
-// with two lanes for the machines of a province.
+// What is the same for every cost of argon2id (cost.go): two lanes for the
+// machines of a province.
 const (
-	argonTime    = 3
-	argonMemory  = 64 << 10 // KiB
 	argonThreads = 2
 	argonKey     = 32
 	argonSalt    = 16
