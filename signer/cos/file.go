@@ -43,12 +43,15 @@ type File struct {
 	packs      map[place]*pack
 	packBytes  int64
 	version    string
+	twice      []int64 // where objects stand that state a key twice
 }
 
 // Open reads the cross-reference chain of a file. The input must stay open and
 // unchanged as long as the File is used.
 func Open(r io.ReaderAt, size int64, o Options) (*File, error) {
 	f := &File{r: r, size: size, limits: o.Limits.withDefaults(), cache: map[place]Object{}, packs: map[place]*pack{}}
+	// An object takes at least a byte, so that entries beyond the size name nothing.
+	f.limits.Entries = int(min(int64(f.limits.Entries), max(minEntries, size)))
 	header, err := f.findHeader()
 	if err != nil {
 		return nil, err
@@ -80,6 +83,28 @@ func Open(r io.ReaderAt, size int64, o Options) (*File, error) {
 		return nil, err
 	}
 	return again, again.openCrypt(o.Password)
+}
+
+// maxTwice bounds the list of objects that state a key twice.
+const maxTwice = 1000
+
+func (f *File) noteTwice(offset int64) {
+	if len(f.twice) < maxTwice && !slices.Contains(f.twice, offset) {
+		f.twice = append(f.twice, offset)
+	}
+}
+
+// KeyTwice tells whether an object that was read so far and stands in the
+// bytes [from, to) has a dictionary that states a key twice with different
+// values: readers differ in which one they take (ISO 32000-2, 7.3.7). It gives the place of the object,
+// or of the object stream that holds it.
+func (f *File) KeyTwice(from, to int64) (int64, bool) {
+	for _, at := range f.twice {
+		if at >= from && at < to {
+			return at, true
+		}
+	}
+	return 0, false
 }
 
 // Size returns the length of the input.

@@ -11,6 +11,11 @@ import (
 // maxFilters is how many filters one stream may chain.
 const maxFilters = 16
 
+// maxRatio is how many times its stored size a stream above the floor of the
+// limits may decode to. Deflate reaches 1032; objects, metadata, certificates
+// and page content stay below 20.
+const maxRatio = 64
+
 // Raw returns the stored bytes of a stream, decrypted but not decoded.
 func (v *View) Raw(s *Stream) ([]byte, error) { return v.file.raw(s) }
 
@@ -57,6 +62,7 @@ func (f *File) decode(s *Stream, v *View) ([]byte, error) {
 	if len(filters) > maxFilters {
 		return nil, fmt.Errorf("chain of filters: %w", ErrLimit)
 	}
+	limit := min(f.limits.Decoded, max(f.limits.Floor, maxRatio*int64(len(data))))
 	for i, o := range filters {
 		name, _ := resolve(o).(Name)
 		parms := Dict{}
@@ -66,7 +72,7 @@ func (f *File) decode(s *Stream, v *View) ([]byte, error) {
 				parms = d
 			}
 		}
-		data, err = f.applyFilter(name, data, parms, resolve)
+		data, err = applyFilter(name, data, parms, limit, resolve)
 		if err != nil {
 			return nil, err
 		}
@@ -85,8 +91,7 @@ func list(o Object) Array {
 	}
 }
 
-func (f *File) applyFilter(name Name, data []byte, parms Dict, resolve func(Object) Object) ([]byte, error) {
-	limit := f.limits.Decoded
+func applyFilter(name Name, data []byte, parms Dict, limit int64, resolve func(Object) Object) ([]byte, error) {
 	number := func(key Name, def int) int {
 		n, ok := resolve(parms[key]).(int64)
 		if !ok || n < 0 || n > 1<<20 {

@@ -8,6 +8,7 @@ type Limits struct {
 	Object   int64 // bytes of one object without its stream
 	Raw      int64 // stored bytes of one stream that is read into memory
 	Decoded  int64 // bytes of one stream after each filter
+	Floor    int64 // up to which the ratio of decoded to stored bytes does not matter
 	Pages    int   // pages, and page-tree nodes
 	Scan     int64 // bytes read in search of lost stream ends and, in repair, objects
 	Cache    int   // objects kept in memory
@@ -19,7 +20,9 @@ const (
 	defaultSections = 4096      // one a signature or save; the longest seen in practice is below 200
 	defaultObject   = 32 << 20  // a name tree or page list of a very large file
 	defaultRaw      = 256 << 20 // whole streams are read only for objects, metadata and comparison
-	defaultDecoded  = 256 << 20 // deflate yields up to 1032:1, so a ceiling is all that helps
+	defaultDecoded  = 256 << 20 // deflate yields up to 1032:1: see maxRatio
+	defaultFloor    = 8 << 20   // so that a bomb in a small file stays small
+	minEntries      = 200_000   // cross-reference entries that a file may have whatever its size
 	defaultPages    = 500_000   // several times the largest archive document known to us
 	defaultScan     = 4 << 30   // repair reads a file once; lost ends may read parts again
 	defaultCache    = 20_000    // some 10 MB at the usual size of dictionaries
@@ -42,6 +45,7 @@ func (l Limits) withDefaults() Limits {
 	set64(&l.Object, defaultObject)
 	set64(&l.Raw, defaultRaw)
 	set64(&l.Decoded, defaultDecoded)
+	set64(&l.Floor, defaultFloor)
 	set(&l.Pages, defaultPages)
 	set64(&l.Scan, defaultScan)
 	set(&l.Cache, defaultCache)

@@ -7,7 +7,7 @@ import (
 )
 
 // maxPackBytes is how much of decoded object streams is kept at a time.
-const maxPackBytes = 64 << 20
+const maxPackBytes = 32 << 20
 
 // pack is a decoded object stream (ISO 32000-2, 7.5.7).
 type pack struct {
@@ -40,6 +40,9 @@ func (v *View) packed(container uint32, index int, num uint32) (Object, error) {
 	o, err = q.object()
 	if err != nil {
 		return nil, fmt.Errorf("object %d in object stream %d: %w", num, container, err)
+	}
+	if q.twice {
+		f.noteTwice(e.at)
 	}
 	f.remember(key, o)
 	return o, nil

@@ -19,6 +19,7 @@ type parser struct {
 	depth int
 	stop  int64   // no object may reach beyond this byte
 	named *uint32 // the highest object number referred to so far
+	twice bool    // a dictionary stated a key twice, with different values
 }
 
 func (f *File) parser(pos, end int64) *parser {
@@ -120,7 +121,10 @@ func (p *parser) dict(depth int) (Object, error) {
 			return nil, err
 		}
 		// Equal keys are forbidden (ISO 32000-2, 7.3.7) and readers differ:
-		// the last one counts here, as with most. Null is an absent key.
+		// the last one counts here, as with most. Null is an absent key. Types
+		// follow from the place; real time-stamps state two.
+		first, stated := out[k]
+		p.twice = p.twice || stated && k != "Type" && !Equal(first, v)
 		delete(out, k)
 		if v != nil {
 			out[k] = v

@@ -16,7 +16,7 @@ func unpredict(data []byte, predictor, colors, bits, columns int) ([]byte, error
 		return unpredictTIFF(data, row, pixel, bits)
 	}
 	out := make([]byte, 0, len(data))
-	above := make([]byte, row)
+	above := make([]byte, min(row, len(data)))
 	for len(data) > 1 {
 		kind := data[0]
 		n := min(row, len(data)-1)

@@ -244,6 +244,9 @@ func (f *File) readIndirect(offset, end int64, v *View) (Ref, Object, int64, err
 	if err != nil {
 		return ref, nil, 0, err
 	}
+	if p.twice {
+		f.noteTwice(offset)
+	}
 	p.s.skip()
 	d, isDict := o.(Dict)
 	if isDict && p.s.literal("stream") {

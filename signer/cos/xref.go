@@ -104,6 +104,7 @@ func (f *File) readTable(offset int64, p *parser) (*section, error) {
 		return nil, p.fail("trailer is not a dictionary")
 	}
 	sec.trailer = trailer
+	sec.doubled = p.twice
 	sec.end = p.s.pos
 	sec.prev, err = f.prevOf(trailer)
 	if err != nil {

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,7 +51,11 @@ type comparer struct {
 	nodes       map[cos.Ref]bool // its other nodes
 	fields      map[cos.Ref]*field
 	names       map[string]bool  // full names of the old fields
-	added       map[cos.Ref]bool // widgets of new signature fields
+	computed    map[cos.Ref]bool // fields that scripts compute
+	added       map[cos.Ref]*newWidget
+	comments    map[cos.Ref]bool // annotations that came after the signature
+	signed      *cos.View        // the revision that was signed
+	ink         map[cos.Ref]*ink // what stands on pages, over all revisions
 	exhausted   bool
 }
 
@@ -88,12 +93,24 @@ func (c *comparer) run() {
 	}
 	c.trailer()
 	c.drain()
+	r := c.new.File().Revisions()[c.revision]
+	_, twice := c.new.File().KeyTwice(r.Start, r.End)
+	if twice {
+		c.reject(nil, cos.Ref{}, 0, "a dictionary states a key twice, so readers may differ")
+	}
 }
 
 // trailer compares what a trailer says about the document.
 func (c *comparer) trailer() {
 	o, n := c.old.Trailer(), c.new.Trailer()
-	c.compare(o["Encrypt"], n["Encrypt"], &way{key: "Encrypt"}, 0)
+	own := []cos.Name{ // of the cross-reference itself, or judged apart
+		"Root", "Info", "ID", "Size", "Prev", "XRefStm", "Type", "W", "Index", "Filter", "DecodeParms", "Length", "DocChecksum",
+	}
+	for _, key := range keys(o, n) {
+		if !slices.Contains(own, key) {
+			c.compare(o[key], n[key], &way{key: string(key)}, 0)
+		}
+	}
 	oldID, newID := c.old.Array(o["ID"]), c.new.Array(n["ID"])
 	if len(oldID) > 0 && (len(newID) == 0 || !cos.Equal(oldID[0], newID[0])) {
 		level := LTAUpdates // careless software; nothing is shown differently
@@ -152,6 +169,9 @@ func (c *comparer) compare(o, n cos.Object, at *way, page int) {
 func (c *comparer) elsewhere(ref cos.Ref, at *way) bool {
 	if ref == c.catalog || c.pages[ref] > 0 || c.nodes[ref] {
 		return true
+	}
+	if c.comments[ref] {
+		return at.key == "Parent" || at.key == "Popup" || at.key == "IRT" || at.key == "Obj"
 	}
 	_, isField := c.fields[ref]
 	return isField && (at.key == "Obj" || at.key == "Parent")

@@ -14,8 +14,8 @@ type Level int
 const (
 	None        Level = iota // nothing, or rewrites with the same content
 	LTAUpdates               // validation data, document time-stamps, dates
-	FormFilling              // signatures in new or empty fields
-	Annotations              // reserved for comments
+	FormFilling              // signatures in new or empty fields, filled form fields
+	Annotations              // comments
 	Other                    // anything else
 )
 
@@ -60,6 +60,7 @@ type Reason struct {
 type Result struct {
 	Level   Level
 	Reasons []Reason
+	Covers  []Cover
 }
 
 // Limits of the analysis. What is larger is judged Other, not passed over.
@@ -68,6 +69,8 @@ const (
 	maxRevisions = 500
 	maxReasons   = 100
 	maxBytes     = 512 << 20 // of rewritten streams that must be compared
+	maxDecoded   = 128 << 20 // of streams that must be read to be judged
+	maxOperators = 2_000_000 // of page content that is followed
 )
 
 // Compare judges all revisions after the signed one, each against the one
@@ -79,7 +82,8 @@ func Compare(f *cos.File, signedRevision int, p Permissions) (*Result, error) {
 		return nil, fmt.Errorf("compare revisions: %w", err)
 	}
 	r := &Result{}
-	budget := &budget{objects: maxObjects, bytes: maxBytes}
+	budget := &budget{objects: maxObjects, bytes: maxBytes, decoded: maxDecoded, operators: maxOperators}
+	pages := map[cos.Ref]*ink{}
 	if f.Irregular() != "" {
 		r.add(Reason{Revision: signedRevision, Level: Other, Why: f.Irregular()})
 		return r, nil
@@ -93,12 +97,12 @@ func Compare(f *cos.File, signedRevision int, p Permissions) (*Result, error) {
 	}
 	for rev := signedRevision + 1; rev < len(revisions); rev++ {
 		if revisions[rev].Doubled {
-			r.add(Reason{Revision: rev, Level: Other, Why: "the cross-reference lists an object twice, so readers may differ"})
+			r.add(Reason{Revision: rev, Level: Other, Why: "the cross-reference or its trailer says something twice, so readers may differ"})
 		}
 		if revisions[rev].Style == cos.StyleHybrid && !knownStream(revisions[:signedRevision+1], revisions[rev].XRefStm) {
 			r.add(Reason{Revision: rev, Level: Other, Why: "a hybrid cross-reference was added, so readers may differ"})
 		}
-		err = compareRevision(f, rev, p, r, budget)
+		err = compareRevision(f, signedRevision, rev, p, r, budget, pages)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +116,11 @@ func knownStream(signed []cos.Revision, at int64) bool {
 	return slices.ContainsFunc(signed, func(r cos.Revision) bool { return r.XRefStm == at })
 }
 
-func compareRevision(f *cos.File, rev int, p Permissions, r *Result, b *budget) error {
+func compareRevision(f *cos.File, signedRevision, rev int, p Permissions, r *Result, b *budget, pages map[cos.Ref]*ink) error {
+	signed, err := f.View(signedRevision)
+	if err != nil {
+		return fmt.Errorf("compare revisions: %w", err)
+	}
 	old, err := f.View(rev - 1)
 	if err != nil {
 		return fmt.Errorf("compare revisions: %w", err)
@@ -124,7 +132,8 @@ func compareRevision(f *cos.File, rev int, p Permissions, r *Result, b *budget) 
 	c := &comparer{
 		old: old, new: now, revision: rev, permissions: p, result: r, budget: b,
 		seen: map[pair]bool{}, pages: map[cos.Ref]int{}, nodes: map[cos.Ref]bool{},
-		fields: map[cos.Ref]*field{}, added: map[cos.Ref]bool{}, names: map[string]bool{},
+		fields: map[cos.Ref]*field{}, added: map[cos.Ref]*newWidget{}, names: map[string]bool{},
+		computed: map[cos.Ref]bool{}, comments: map[cos.Ref]bool{}, signed: signed, ink: pages,
 	}
 	c.run()
 	return nil
@@ -139,6 +148,8 @@ func (r *Result) add(x Reason) {
 
 // budget bounds the work over all revisions.
 type budget struct {
-	objects int
-	bytes   int64
+	objects   int
+	bytes     int64
+	decoded   int64
+	operators int
 }

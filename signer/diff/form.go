@@ -11,14 +11,23 @@ import (
 
 // field is a field or widget of the old form.
 type field struct {
-	name  string
-	kind  cos.Name
-	value cos.Object
+	name     string
+	kind     cos.Name
+	value    cos.Object
+	flags    int64 // Ff
+	scripted bool  // actions may show a value in another form
+	computed bool  // scripts compute the value
 }
 
 // collectForm notes the fields and widgets of the old form.
 func (c *comparer) collectForm(root cos.Dict) {
 	acro := c.old.Dict(root["AcroForm"])
+	for _, o := range c.old.Array(acro["CO"]) {
+		ref, isRef := o.(cos.Ref)
+		if isRef {
+			c.computed[ref] = true
+		}
+	}
 	for _, o := range c.old.Array(acro["Fields"]) {
 		c.collectField(o, field{}, 0)
 	}
@@ -44,6 +53,12 @@ func (c *comparer) collectField(o cos.Object, above field, depth int) {
 	if d["V"] != nil {
 		f.value = d["V"]
 	}
+	flags, ok := c.old.Int(d["Ff"])
+	if ok {
+		f.flags = flags
+	}
+	f.scripted = above.scripted || d["AA"] != nil
+	f.computed = above.computed || c.computed[ref]
 	c.fields[ref] = &f
 	c.names[f.name] = true
 	for _, kid := range c.old.Array(d["Kids"]) {
@@ -153,6 +168,7 @@ func (c *comparer) fieldAt(o, n cos.Object, at *way, depth int) {
 			if !filled && !c.signedAbove(ref, y) {
 				c.compare(x[key], y[key], here, 0)
 			}
+		case f.fillable() && c.fill(ref, f, x, y, key, here):
 		default:
 			c.compare(x[key], y[key], here, 0)
 		}
@@ -221,6 +237,7 @@ func (c *comparer) newField(ref cos.Ref, at *way) {
 		c.reject(at, ref, 0, "a field was added under a name that is taken or empty")
 		return
 	}
+	w := &newWidget{field: text(name)}
 	c.names[text(name)] = true
 	if !c.plainWidget(ref, d, at) {
 		return
@@ -228,7 +245,7 @@ func (c *comparer) newField(ref cos.Ref, at *way) {
 	seen := visible(c.new, d)
 	kids := c.new.Array(d["Kids"])
 	if len(kids) == 0 {
-		c.added[ref] = true
+		c.added[ref] = w
 	}
 	for _, o := range kids {
 		kid, isRef := o.(cos.Ref)
@@ -238,7 +255,7 @@ func (c *comparer) newField(ref cos.Ref, at *way) {
 			return
 		}
 		seen = seen || visible(c.new, k)
-		c.added[kid] = true
+		c.added[kid] = w
 	}
 	if d["V"] == nil {
 		if seen { // a picture that nobody answers for
@@ -249,6 +266,9 @@ func (c *comparer) newField(ref cos.Ref, at *way) {
 		return
 	}
 	level, why := c.signature(d["V"])
+	if level == FormFilling && c.locked(w.field) {
+		level, why = Other, "a field was signed that an earlier signature locks"
+	}
 	if seen && level < Other {
 		level, why = FormFilling, why+", visible on the page"
 	}

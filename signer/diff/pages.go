@@ -20,6 +20,7 @@ func (c *comparer) collectTree(o cos.Object, depth int) {
 	kids := c.old.Array(node["Kids"])
 	if kids == nil {
 		c.pages[ref] = len(c.pages) + 1
+		c.collectComments(node)
 		return
 	}
 	c.nodes[ref] = true
@@ -86,9 +87,9 @@ func (c *comparer) page(ref cos.Ref, at *way) {
 	}
 }
 
-// annotations lets a page gain widgets of new signature fields and nothing
-// else; what was there stays, in its order.
-func (c *comparer) annotations(o, n cos.Object, at *way, page int, ref cos.Ref) {
+// annotations lets a page gain widgets of new signature fields, and comments;
+// what was there when it was signed stays, in its order.
+func (c *comparer) annotations(o, n cos.Object, at *way, page int, pageRef cos.Ref) {
 	oldValue, err1 := c.old.Resolve(o)
 	newValue, err2 := c.new.Resolve(n)
 	before, ok1 := oldValue.(cos.Array)
@@ -99,26 +100,39 @@ func (c *comparer) annotations(o, n cos.Object, at *way, page int, ref cos.Ref) 
 	}
 	i := 0
 	for _, x := range after {
-		widget, isRef := x.(cos.Ref)
-		if isRef && c.added[widget] && (i >= len(before) || before[i] != x) {
+		for i < len(before) && before[i] != x && c.gone(before[i], after) {
+			c.note(at, cos.Ref{}, page, Annotations, "a comment that came after the signature was removed")
+			i++
+		}
+		ref, isRef := x.(cos.Ref)
+		stayed := i < len(before) && before[i] == x
+		switch {
+		case !stayed && isRef && c.added[ref] != nil:
 			if slices.Contains(before, x) {
-				c.reject(at, widget, page, "an annotation became a signature field")
+				c.reject(at, ref, page, "an annotation became a signature field")
 			}
-			c.ownPage(widget, ref, at, page)
-			continue
-		}
-		if i >= len(before) {
-			c.reject(at, widget, page, "an annotation was added")
-			continue
-		}
-		_, isField := c.fields[widget]
-		if !isRef || !isField || before[i] != x {
+			c.ownPage(ref, pageRef, at, page)
+			c.covering(ref, c.added[ref], pageRef, page)
+		case !stayed && isRef && !c.old.Defined(ref.Num):
+			c.newAnnotation(ref, pageRef, at, page)
+		case i >= len(before):
+			c.reject(at, ref, page, "an annotation was added")
+		case stayed && c.fields[ref] != nil:
+			i++
+		case stayed && c.comments[ref]:
+			c.editedComment(ref, pageRef, at, page)
+			i++
+		default:
 			c.compare(before[i], x, at.to(strconv.Itoa(i)), page)
+			i++
 		}
-		i++
 	}
-	if i < len(before) {
-		c.reject(at, cos.Ref{}, page, "an annotation was removed")
+	for ; i < len(before); i++ {
+		if !c.gone(before[i], after) {
+			c.reject(at, cos.Ref{}, page, "an annotation was removed")
+			continue
+		}
+		c.note(at, cos.Ref{}, page, Annotations, "a comment that came after the signature was removed")
 	}
 }
 

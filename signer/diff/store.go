@@ -12,8 +12,9 @@ import (
 	"github.com/antin-gov/antin/signer/cos"
 )
 
-// store lets the document security store grow (EN 319 142-1, 5.4.2): nothing
-// that it held may go or change.
+// store lets the document security store change (EN 319 142-1, 5.4.2). Data may
+// go: some programs write the store anew for each signature, and whoever
+// validates reads the stores of all revisions, so that nothing is lost.
 func (c *comparer) store(o, n cos.Object, at *way) {
 	x, y := c.old.Dict(o), c.new.Dict(n)
 	if y == nil {
@@ -48,8 +49,8 @@ func (c *comparer) grown(o, n cos.Object, at *way) bool {
 			continue
 		}
 		if !c.holds(after, x) {
-			c.reject(at, cos.Ref{}, 0, "validation data was removed")
-			return false
+			c.note(at, cos.Ref{}, 0, LTAUpdates, "the store no longer holds some validation data")
+			break
 		}
 	}
 	for _, x := range after {
@@ -76,14 +77,29 @@ func (c *comparer) holds(list cos.Array, o cos.Object) bool {
 
 func (c *comparer) content(v *cos.View, o cos.Object) ([]byte, bool) {
 	stm := v.Stream(o)
-	if stm == nil || c.budget.bytes < 0 {
+	if stm == nil {
+		return nil, false
+	}
+	return c.decoded(v, stm)
+}
+
+// decoded reads a stream as long as the budget lasts. One that is refused for
+// its size has cost as much as a large one.
+func (c *comparer) decoded(v *cos.View, stm *cos.Stream) ([]byte, bool) {
+	return c.budget.decode(v, stm)
+}
+
+func (b *budget) decode(v *cos.View, stm *cos.Stream) ([]byte, bool) {
+	const refused = 8 << 20
+	if b.decoded < 0 {
 		return nil, false
 	}
 	data, err := v.Decode(stm)
 	if err != nil {
+		b.decoded -= refused
 		return nil, false
 	}
-	c.budget.bytes -= int64(len(data))
+	b.decoded -= int64(len(data))
 	return data, true
 }
 
@@ -168,12 +184,12 @@ func (c *comparer) metadata(o, n cos.Object, at *way) {
 		return
 	}
 	var a []byte
-	var err1 error
+	ok1 := true
 	if x != nil {
-		a, err1 = c.old.Decode(x)
+		a, ok1 = c.decoded(c.old, x)
 	}
-	b, err2 := c.new.Decode(y)
-	if err1 != nil || err2 != nil || y.Dict["Type"] != cos.Name("Metadata") || y.Dict["Subtype"] != cos.Name("XML") {
+	b, ok2 := c.decoded(c.new, y)
+	if !ok1 || !ok2 || y.Dict["Type"] != cos.Name("Metadata") || y.Dict["Subtype"] != cos.Name("XML") {
 		c.compare(o, n, at, 0)
 		return
 	}

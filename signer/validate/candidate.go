@@ -10,6 +10,7 @@ import (
 	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/signer/cms"
 	"github.com/antin-gov/antin/signer/cos"
+	"github.com/antin-gov/antin/signer/diff"
 	"github.com/antin-gov/antin/signer/tsp"
 )
 
@@ -32,6 +33,7 @@ type candidate struct {
 	// coveredRevision is the index of the revision that the signature
 	// covers, -1 when it covers none.
 	coveredRevision int
+	covers          []diff.Cover // what later marks lie over
 
 	signed *cms.SignedData
 	cert   *x509.Certificate

@@ -2,6 +2,7 @@ package validate
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/antin-gov/antin/signer/cos"
 	"github.com/antin-gov/antin/signer/diff"
@@ -11,45 +12,94 @@ import (
 // repeated as reasons.
 const maxShownChanges = 5
 
+// allowedChanges is the most that may come after a signature: what the
+// certification in force says (ISO 32000-2 table 257), with validation data and
+// document time-stamps allowed even by P=1. Without a certification it is as
+// with P=2: people sign one after the other and fill in forms.
+func allowedChanges(p int) diff.Level {
+	switch p {
+	case 1:
+		return diff.LTAUpdates
+	case 3:
+		return diff.Annotations
+	}
+	return diff.FormFilling
+}
+
 // judgeChanges says what later revisions did. p is the permission in force:
 // that of the certification, 0 when there is none.
-func judgeChanges(s *Signature, file *cos.File, revision int, p int, locks []diff.Lock) {
-	if revision == len(file.Revisions())-1 {
-		s.Changes = ChangesNone
+func (c *candidate) judgeChanges(file *cos.File, p int, locks []diff.Lock) {
+	if c.coveredRevision == len(file.Revisions())-1 {
+		c.Changes = ChangesNone
 		return
 	}
-	result, err := diff.Compare(file, revision, diff.Permissions{DocMDP: p, Locks: locks})
+	result, err := diff.Compare(file, c.coveredRevision, diff.Permissions{DocMDP: p, Locks: locks})
 	if err != nil {
-		s.Changes = ChangesUnknown
-		s.doubt(SubGeneric, CodeChangesUnknown)
+		c.Changes = ChangesUnknown
+		c.doubt(SubGeneric, CodeChangesUnknown)
 		return
 	}
-	// ISO 32000-2 table 257: validation data and document time-stamps are
-	// allowed even with P=1; signing and filling in with P=2. An ordinary
-	// signature is treated as P=2.
-	allowed := diff.FormFilling
-	if p == 1 {
-		allowed = diff.LTAUpdates
-	}
+	c.covers = result.Covers
+	allowed := allowedChanges(p)
 	switch {
 	case result.Level == diff.None:
-		s.Changes = ChangesNone
+		c.Changes = ChangesNone
 	case result.Level <= allowed:
-		s.Changes = ChangesAllowed
+		c.Changes = ChangesAllowed
 	default:
-		s.Changes = ChangesForbidden
+		c.Changes = ChangesForbidden
 		shown := 0
 		for _, reason := range result.Reasons {
 			if reason.Level <= allowed || shown == maxShownChanges {
 				continue
 			}
 			shown++
-			s.fail(SubFormat, CodeChangesForbidden, describe(reason))
+			c.fail(SubFormat, CodeChangesForbidden, describe(reason))
 		}
 		if shown == 0 {
-			s.fail(SubFormat, CodeChangesForbidden, result.Level.String())
+			c.fail(SubFormat, CodeChangesForbidden, result.Level.String())
 		}
 	}
+}
+
+// maxHidden is how much text, in points along the line, the mark of a believed
+// signature may hide of what earlier ones covered: a word. Seals and scanned
+// signatures lie over names and titles in practice, and who put them there is
+// known.
+const maxHidden = 80
+
+// judgeCovers says what the marks of later signatures lie over. It comes when
+// these have their verdicts.
+func (v *validation) judgeCovers(c *candidate) {
+	for _, cover := range c.covers {
+		if cover.Over != "" {
+			if cover.Over == c.Field {
+				c.note(CodeSignatureOverlap, cover.Field)
+			}
+			continue
+		}
+		page := strconv.Itoa(cover.Page)
+		later := v.latestOf(cover.Field)
+		switch {
+		case later == nil || later.Integrity == Broken:
+			c.Changes = ChangesForbidden
+			c.fail(SubFormat, CodeCovered, cover.Field, page)
+		case later.Verdict != Passed || cover.Hidden > maxHidden:
+			c.doubt(SubGeneric, CodeCovered, cover.Field, page)
+		case cover.Hidden > 0:
+			c.note(CodeCovered, cover.Field, page)
+		}
+	}
+}
+
+// latestOf finds the signature that a field holds now.
+func (v *validation) latestOf(field string) *candidate {
+	for _, c := range v.list {
+		if c.Field == field && c.found.latest {
+			return c
+		}
+	}
+	return nil
 }
 
 func describe(reason diff.Reason) string {

@@ -160,7 +160,6 @@ func checkKnownBad(t *testing.T, reports map[string]*validate.Report) {
 		"one-byterange.pdf":                                 {validate.Failed, validate.CodeByteRange},
 		"malformed-pades.pdf":                               {validate.Failed, validate.CodeDigest},
 		"pdf-with-empty-sig.pdf":                            {validate.Failed, validate.CodeContainer},
-		"DSS1376-rev_n-3.pdf":                               {validate.Failed, validate.CodeChangesForbidden},
 		"form-update-override-appearance-stream-sneaky.pdf": {validate.Failed, validate.CodeChangesForbidden},
 		"extensions-indirect-not-all-paths.pdf":             {validate.Failed, validate.CodeChangesForbidden},
 		"ed448-disallowed-hash.pdf":                         {validate.Indeterminate, validate.CodeAlgorithm},

@@ -50,6 +50,8 @@ const (
 	CodeClaimAfterStamp    Code = "claimed_time_late"
 	CodeChangesForbidden   Code = "changes_forbidden"
 	CodeChangesUnknown     Code = "changes_unknown"
+	CodeCovered            Code = "content_covered"
+	CodeSignatureOverlap   Code = "signature_overlap"
 	CodeTrailing           Code = "trailing_data"
 	CodeRemoved            Code = "signature_removed"
 	CodeUnreachable        Code = "signature_unreachable"
@@ -152,6 +154,8 @@ func catalogue() map[Code]message {
 		CodeClaimAfterStamp:    {"Thời điểm ký do người ký khai muộn hơn dấu thời gian.", "The claimed signing time is later than the time-stamp."},
 		CodeChangesForbidden:   {"Sau khi ký, tệp có thay đổi không được phép: {0}", "The file was changed after signing in a way that is not allowed: {0}"},
 		CodeChangesUnknown:     {"Không xác định được các thay đổi sau khi ký.", "The changes after signing could not be determined."},
+		CodeCovered:            {"Dấu hiệu của chữ ký sau ({0}) đè lên nội dung đã ký ở trang {1}.", "The mark of the later signature ({0}) lies over signed content on page {1}."},
+		CodeSignatureOverlap:   {"Dấu hiệu của chữ ký {0} đặt chồng lên chữ ký này.", "The mark of signature {0} overlaps this signature."},
 		CodeTrailing:           {"Có dữ liệu thừa sau phần cuối của tệp.", "There is foreign data behind the end of the file."},
 		CodeRemoved:            {"Chữ ký này đã bị gỡ khỏi phiên bản mới nhất của tệp.", "This signature was removed from the latest revision of the file."},
 		CodeUnreachable:        {"Có chữ ký trong tệp nhưng cấu trúc tài liệu không dẫn tới nó.", "The file holds a signature that the document's structure does not lead to."},

@@ -123,7 +123,7 @@ func newValidation(in io.ReaderAt, size int64, file *cos.File, o Options) *valid
 		v.now = o.Clock.Now()
 	}
 	if file != nil {
-		v.inside = readDSS(file.Latest())
+		v.inside = readDSS(file)
 		v.evidence.Add(v.inside)
 	}
 	return v
@@ -171,6 +171,9 @@ func (v *validation) judge(ctx context.Context) {
 		v.judgeAfter(c)
 		c.Level = v.level(c)
 	}
+	for _, c := range v.list {
+		v.judgeCovers(c)
+	}
 }
 
 // judgeAfter compares what came after the signed revision.
@@ -196,7 +199,7 @@ func (v *validation) judgeAfter(c *candidate) {
 		return
 	}
 	p, locks := v.permission(c)
-	judgeChanges(&c.Signature, v.file, c.coveredRevision, p, locks)
+	c.judgeChanges(v.file, p, locks)
 	if c.coveredRevision == len(v.file.Revisions())-1 {
 		// Nothing but bytes that belong to no revision.
 		if v.file.Trailing() > 0 {
