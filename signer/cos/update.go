@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // Update collects the objects of one incremental update (ISO 32000-2, 7.5.6).
@@ -312,10 +313,16 @@ func (u *Update) writeXrefStream(w *writer, entries []entry, trailer Dict, at in
 	return nil
 }
 
+// deflaters are writers to use again: a new one clears over a megabyte, which
+// costs more than what a signature compresses.
+var deflaters = sync.Pool{New: func() any { return zlib.NewWriter(nil) }}
+
 // Deflate compresses data for the FlateDecode filter.
 func Deflate(data []byte) ([]byte, error) {
 	var out bytes.Buffer
-	z := zlib.NewWriter(&out)
+	z := deflaters.Get().(*zlib.Writer)
+	defer deflaters.Put(z)
+	z.Reset(&out)
 	_, err := z.Write(data)
 	if err != nil {
 		return nil, fmt.Errorf("cos: deflate: %w", err)
