@@ -150,6 +150,10 @@ func (p *painter) add(m mark) {
 	if m.x1 < m.x0 || m.y1 < m.y0 {
 		return
 	}
+	if len(p.marks) == maxMarks {
+		p.incomplete = true
+		return
+	}
 	p.marks = append(p.marks, m)
 }
 

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/antin-gov/antin/signer/cos"
 )
@@ -31,8 +32,12 @@ type ink struct {
 	incomplete bool
 }
 
-// maxMarks bounds what is remembered of one page.
-const maxMarks = 200_000
+// maxMarks bounds what is remembered of one page: ten times a page of small
+// print that is set letter by letter.
+const maxMarks = 50_000
+
+// maxOver bounds the marks of a later look; one with more counts as its box.
+const maxOver = 2000
 
 // touches tells whether text or a picture of the page lies in a box, more than
 // by a hair's breadth. A page that could not be read whole is full.
@@ -161,8 +166,8 @@ func (c *comparer) covering(ref cos.Ref, w *newWidget, pageRef cos.Ref, page int
 		}
 	}
 	marks, readable := c.paints(c.new, d)
-	if !readable {
-		marks = append(marks, mark{box: area, kind: markFill, solid: true})
+	if !readable || len(marks) > maxOver {
+		marks = []mark{{box: area, kind: markFill, solid: true}}
 	}
 	cover := Cover{Revision: c.revision, Page: page, Field: w.field}
 	below := c.ink[pageRef]
@@ -170,7 +175,11 @@ func (c *comparer) covering(ref cos.Ref, w *newWidget, pageRef cos.Ref, page int
 		below = c.readPage(pageRef)
 		c.ink[pageRef] = below
 	}
-	for _, t := range below.marks {
+	texts := below.marks
+	if below.incomplete { // what could not be read may stand anywhere
+		texts = append(slices.Clip(texts), mark{box: area, kind: markText})
+	}
+	for _, t := range texts {
 		if t.kind != markText || t.light || t.meet(area).area() <= 0 || t.meet(area).width() <= 0 {
 			continue
 		}
