@@ -73,6 +73,21 @@ as() {
   awk -v a="$account" '$1 == a { print $2 }' "$ANTIN_DATA_DIR/first-credentials.txt" >"$W/password"
   ANTIN_PASSWORD_FILE=$W/password antin "$@" --as "$account"
 }
+# fuzzers PACKAGE:TARGET… runs parsers of outside bytes under Go's fuzzer, two at a time, each for ANTIN_PROVE_FUZZ (default 30s).
+fuzzers() {
+  local t running=()
+  show "go test ./PACKAGE -run '^\$' -fuzz '^TARGET\$' -fuzztime ${ANTIN_PROVE_FUZZ:-30s}"
+  for t; do
+    (cd "$ROOT" && go test "./${t%%:*}" -run '^$' -fuzz "^${t##*:}\$" -fuzztime "${ANTIN_PROVE_FUZZ:-30s}" -fuzzminimizetime 20x -parallel 1 >"$W/fuzz-${t//[\/:]/-}.log" 2>&1
+      echo $? >"$W/fuzz-${t//[\/:]/-}.rc") & running+=($!)
+    [ ${#running[@]} -lt 2 ] || { wait "${running[@]}"; running=(); }
+  done
+  [ ${#running[@]} = 0 ] || wait "${running[@]}"
+  for t; do
+    printf '        %-16s %-62s %s\n' "${t%%:*}" "${t##*:}" "$(grep -ao 'execs: [0-9]*' "$W/fuzz-${t//[\/:]/-}.log" | tail -1)"
+    claim "${t%%:*} ${t##*:}: no crash" same "$(cat "$W/fuzz-${t//[\/:]/-}.rc")" 0
+  done
+}
 # change FILE POSITION changes one byte in place.
 change() {
   local was; was=$(od -An -tu1 -j "$2" -N 1 "$1" | tr -d ' ')
