@@ -21,7 +21,7 @@ const (
 	defaultObject   = 32 << 20  // a name tree or page list of a very large file
 	defaultRaw      = 256 << 20 // whole streams are read only for objects, metadata and comparison
 	defaultDecoded  = 256 << 20 // deflate yields up to 1032:1: see maxRatio
-	defaultFloor    = 8 << 20   // so that a bomb in a small file stays small
+	defaultFloor    = 4 << 20   // so that a bomb in a small file stays small
 	minEntries      = 200_000   // cross-reference entries that a file may have whatever its size
 	defaultPages    = 500_000   // several times the largest archive document known to us
 	defaultScan     = 4 << 30   // repair reads a file once; lost ends may read parts again

@@ -45,7 +45,7 @@ func (c *comparer) collectComments(page cos.Dict) {
 // gone tells whether an annotation is a comment that may be removed, and is.
 func (c *comparer) gone(o cos.Object, after cos.Array) bool {
 	ref, isRef := o.(cos.Ref)
-	return isRef && c.comments[ref] && !slices.Contains(after, o)
+	return isRef && c.comments[ref] && !lists(after, o)
 }
 
 // newAnnotation judges an annotation that was not there.

@@ -288,3 +288,15 @@ func keys(a, b cos.Dict) []cos.Name {
 	}
 	return all.Keys()
 }
+
+// same tells whether both are the same reference.
+func same(a, b cos.Object) bool {
+	x, ok1 := a.(cos.Ref)
+	y, ok2 := b.(cos.Ref)
+	return ok1 && ok2 && x == y
+}
+
+// lists tells whether an array has the reference.
+func lists(a cos.Array, o cos.Object) bool {
+	return slices.ContainsFunc(a, func(x cos.Object) bool { return same(x, o) })
+}

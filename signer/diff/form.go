@@ -122,13 +122,18 @@ func (c *comparer) fieldList(o, n cos.Object, at *way) {
 	before, after := c.old.Array(o), c.new.Array(n)
 	i := 0
 	for _, x := range after {
-		if i < len(before) && before[i] == x {
+		if i < len(before) && same(before[i], x) {
 			c.fieldAt(before[i], x, at.to(strconv.Itoa(i)), 0)
 			i++
 			continue
 		}
 		ref, isRef := x.(cos.Ref)
-		if !isRef || slices.Contains(before, x) {
+		if !isRef && i < len(before) { // a field that is no object of its own
+			c.compare(before[i], x, at.to(strconv.Itoa(i)), 0)
+			i++
+			continue
+		}
+		if !isRef || lists(before, x) {
 			c.reject(at, ref, 0, "the list of fields changed")
 			continue
 		}
@@ -192,7 +197,7 @@ func (c *comparer) kids(o, n cos.Object, at *way, depth int) {
 	}
 	for i := range before {
 		here := at.to(strconv.Itoa(i))
-		if before[i] != after[i] {
+		if !same(before[i], after[i]) {
 			c.compare(before[i], after[i], here, 0)
 			continue
 		}

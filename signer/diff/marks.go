@@ -36,6 +36,9 @@ type mark struct {
 // maxForms is how deep form XObjects are followed.
 const maxForms = 12
 
+// formCost is what beginning a form XObject costs, in operators.
+const formCost = 200
+
 // maxStates bounds the stack of graphics states.
 const maxStates = 512
 
@@ -307,7 +310,8 @@ func (p *painter) image(seeThrough bool) {
 
 // form paints a form XObject with its own resources.
 func (p *painter) form(stm *cos.Stream) {
-	if p.depth >= maxForms {
+	p.budget.operators -= formCost
+	if p.depth >= maxForms || p.budget.operators < 0 {
 		p.incomplete = true
 		return
 	}

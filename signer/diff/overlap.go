@@ -28,7 +28,6 @@ type newWidget struct {
 // ink is what stands on a page.
 type ink struct {
 	marks      []mark
-	page       box
 	incomplete bool
 }
 
@@ -55,20 +54,10 @@ func (i *ink) touches(b box) bool {
 	return i.incomplete
 }
 
-// pageSized tells whether a mark is the page itself: a scan or a background.
-func (i *ink) pageSized(m mark) bool {
-	const most = 0.7
-	return m.area() > most*i.page.area()
-}
-
 // shows gives what an old page shows: its content, and the annotations on it.
 func (c *comparer) shows(ref cos.Ref) *ink {
-	known := c.ink[ref]
-	if known == nil {
-		known = c.readPage(ref)
-		c.ink[ref] = known
-	}
-	all := &ink{marks: known.marks, page: known.page, incomplete: known.incomplete}
+	known := c.written(ref)
+	all := &ink{marks: known.marks, incomplete: known.incomplete}
 	for _, o := range c.old.Array(c.old.Dict(ref)["Annots"]) {
 		d := c.old.Dict(o)
 		if d["AP"] == nil || c.old.Name(d["Subtype"]) == "Popup" {
@@ -84,6 +73,16 @@ func (c *comparer) shows(ref cos.Ref) *ink {
 	return all
 }
 
+// written gives what the content of an old page shows, read once.
+func (c *comparer) written(ref cos.Ref) *ink {
+	known := c.ink[ref]
+	if known == nil {
+		known = c.readPage(ref)
+		c.ink[ref] = known
+	}
+	return known
+}
+
 func (c *comparer) readPage(ref cos.Ref) *ink {
 	page := c.old.Dict(ref)
 	out := &ink{}
@@ -91,7 +90,6 @@ func (c *comparer) readPage(ref cos.Ref) *ink {
 	if !ok {
 		area, _ = rectangle(c.old, c.old.Inherited(page, "MediaBox"))
 	}
-	out.page = area
 	var data bytes.Buffer
 	parts := c.old.Array(page["Contents"])
 	if parts == nil {
@@ -165,15 +163,14 @@ func (c *comparer) covering(ref cos.Ref, w *newWidget, pageRef cos.Ref, page int
 			c.result.Covers = append(c.result.Covers, Cover{Revision: c.revision, Page: page, Field: w.field, Over: f.name})
 		}
 	}
+	cover := Cover{Revision: c.revision, Page: page, Field: w.field}
+	below := c.written(pageRef)
+	if below.incomplete {
+		cover.Touched = area.width()
+	}
 	marks, readable := c.paints(c.new, d)
 	if !readable || len(marks) > maxOver {
 		marks = []mark{{box: area, kind: markFill, solid: true}}
-	}
-	cover := Cover{Revision: c.revision, Page: page, Field: w.field}
-	below := c.ink[pageRef]
-	if below == nil {
-		below = c.readPage(pageRef)
-		c.ink[pageRef] = below
 	}
 	texts := below.marks
 	if below.incomplete { // what could not be read may stand anywhere

@@ -1,7 +1,6 @@
 package diff
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/antin-gov/antin/signer/cos"
@@ -100,15 +99,15 @@ func (c *comparer) annotations(o, n cos.Object, at *way, page int, pageRef cos.R
 	}
 	i := 0
 	for _, x := range after {
-		for i < len(before) && before[i] != x && c.gone(before[i], after) {
+		for i < len(before) && !same(before[i], x) && c.gone(before[i], after) {
 			c.note(at, cos.Ref{}, page, Annotations, "a comment that came after the signature was removed")
 			i++
 		}
 		ref, isRef := x.(cos.Ref)
-		stayed := i < len(before) && before[i] == x
+		stayed := i < len(before) && same(before[i], x)
 		switch {
 		case !stayed && isRef && c.added[ref] != nil:
-			if slices.Contains(before, x) {
+			if lists(before, x) {
 				c.reject(at, ref, page, "an annotation became a signature field")
 			}
 			c.ownPage(ref, pageRef, at, page)

@@ -44,7 +44,7 @@ func (c *comparer) store(o, n cos.Object, at *way) {
 func (c *comparer) grown(o, n cos.Object, at *way) bool {
 	before, after := c.old.Array(o), c.new.Array(n)
 	for i, x := range before {
-		if slices.Contains(after, x) {
+		if lists(after, x) {
 			c.compare(x, x, at.to(strconv.Itoa(i)), 0)
 			continue
 		}
@@ -53,14 +53,23 @@ func (c *comparer) grown(o, n cos.Object, at *way) bool {
 			break
 		}
 	}
+	seen := map[cos.Ref]bool{}
 	for _, x := range after {
-		if slices.Contains(before, x) {
+		ref, isRef := x.(cos.Ref)
+		if lists(before, x) || seen[ref] {
 			continue
 		}
-		ref, isRef := x.(cos.Ref)
 		stm := c.new.Stream(x)
+		if isRef {
+			seen[ref] = true
+		}
 		if !isRef || stm == nil || stm.Dict["Subtype"] != nil {
 			c.reject(at, ref, 0, "something that is no validation data was added to the store")
+			continue
+		}
+		_, err := c.budget.decodes(c.new, stm)
+		if errors.Is(err, cos.ErrLimit) {
+			c.reject(at, ref, 0, "something that grows beyond measure was added to the store")
 		}
 	}
 	return len(after) > len(before)
@@ -90,17 +99,22 @@ func (c *comparer) decoded(v *cos.View, stm *cos.Stream) ([]byte, bool) {
 }
 
 func (b *budget) decode(v *cos.View, stm *cos.Stream) ([]byte, bool) {
+	data, err := b.decodes(v, stm)
+	return data, err == nil
+}
+
+func (b *budget) decodes(v *cos.View, stm *cos.Stream) ([]byte, error) {
 	const refused = 8 << 20
 	if b.decoded < 0 {
-		return nil, false
+		return nil, cos.ErrLimit
 	}
 	data, err := v.Decode(stm)
 	if err != nil {
 		b.decoded -= refused
-		return nil, false
+		return nil, err
 	}
 	b.decoded -= int64(len(data))
-	return data, true
+	return data, nil
 }
 
 // related compares what the store says about single signatures (VRI).

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -33,15 +36,22 @@ const (
 type pdf struct {
 	data    []byte
 	offsets map[int]int
+	objects map[int]string // latest text of each
 	prev    int
 	size    int
 	fields  []int
 	dss     string
+	streams bool // cross-reference streams and object streams
+
+	// What the suites put into their documents besides.
+	ofCatalog, ofPage, ofForm string
+	contents                  string // of the page, when it is not one stream
+	resources                 string
+	notes                     []int // annotations that are no fields
 }
 
 func newPDF() *pdf {
-	p := &pdf{offsets: map[int]int{}, size: objFree}
-	p.data = []byte("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+	p := blankPDF()
 	p.update(map[int]string{
 		objCatalog: p.catalog(), objPages: "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
 		objPage:    p.page(),
@@ -51,23 +61,52 @@ func newPDF() *pdf {
 	return p
 }
 
+func blankPDF() *pdf {
+	p := &pdf{offsets: map[int]int{}, objects: map[int]string{}, size: objFree, contents: "4 0 R", resources: "<< >>"}
+	p.data = []byte("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+	return p
+}
+
 func (p *pdf) catalog() string {
-	extra := ""
+	extra := p.ofCatalog
 	if p.dss != "" {
-		extra = " /DSS " + p.dss
+		extra += " /DSS " + p.dss
 	}
 	return "<< /Type /Catalog /Pages 2 0 R /AcroForm 5 0 R" + extra + " >>"
 }
 
 func (p *pdf) page() string {
-	return "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << >> /Contents 4 0 R /Annots [" + p.refs() + "] >>"
+	return "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources " + p.resources + " /Contents " + p.contents + p.ofPage + " /Annots [" + refs(p.widgets()) + "] >>"
 }
 
-func (p *pdf) form() string { return "<< /SigFlags 3 /Fields [" + p.refs() + "] >>" }
+func (p *pdf) form() string {
+	return "<< /SigFlags 3 /Fields [" + refs(p.fields) + "]" + p.ofForm + " >>"
+}
 
-func (p *pdf) refs() string {
-	var refs []string
+// widgets are the annotations of the page: fields that have kids show these.
+func (p *pdf) widgets() []int {
+	var list []int
 	for _, n := range p.fields {
+		_, kids, hasKids := strings.Cut(p.objects[n], "/Kids [")
+		if !hasKids {
+			list = append(list, n)
+			continue
+		}
+		kids, _, _ = strings.Cut(kids, "]")
+		for _, word := range strings.Split(kids, " 0 R") {
+			var kid int
+			_, err := fmt.Sscan(word, &kid)
+			if err == nil {
+				list = append(list, kid)
+			}
+		}
+	}
+	return append(list, p.notes...)
+}
+
+func refs(numbers []int) string {
+	var refs []string
+	for _, n := range numbers {
 		refs = append(refs, fmt.Sprintf("%d 0 R", n))
 	}
 	return strings.Join(refs, " ")
@@ -84,7 +123,8 @@ func (p *pdf) clone() *pdf {
 	for n, at := range p.offsets {
 		c.offsets[n] = at
 	}
-	c.fields = append([]int(nil), p.fields...)
+	c.objects = maps.Clone(p.objects)
+	c.fields, c.notes = slices.Clone(p.fields), slices.Clone(p.notes)
 	return &c
 }
 
@@ -99,8 +139,13 @@ func (p *pdf) update(objects map[int]string) {
 	for n := range objects {
 		numbers = append(numbers, n)
 		p.size = max(p.size, n+1)
+		p.objects[n] = objects[n]
 	}
 	sort.Ints(numbers)
+	if p.streams {
+		p.updateStreams(objects, numbers)
+		return
+	}
 	var b bytes.Buffer
 	b.Write(p.data)
 	for _, n := range numbers {
@@ -133,6 +178,48 @@ func (p *pdf) update(objects map[int]string) {
 	p.data = b.Bytes()
 }
 
+// updateStreams appends a revision with an object stream and a cross-reference
+// stream.
+func (p *pdf) updateStreams(objects map[int]string, numbers []int) {
+	b := bytes.NewBuffer(p.data)
+	var head, packed, rows bytes.Buffer
+	holder, xref := p.next(), p.next()
+	index := ""
+	inside := 0
+	for _, n := range numbers {
+		row := []byte{1, 0, 0, 0, 0, 0, 0}
+		if strings.Contains(objects[n], "stream\n") || strings.Contains(objects[n], "/ByteRange") {
+			p.offsets[n] = b.Len()
+			binary.BigEndian.PutUint32(row[1:], uint32(b.Len()))
+			fmt.Fprintf(b, "%d 0 obj\n%s\nendobj\n", n, objects[n])
+		} else {
+			fmt.Fprintf(&head, "%d %d ", n, packed.Len())
+			packed.WriteString(objects[n] + "\n")
+			row[0] = 2
+			binary.BigEndian.PutUint32(row[1:], uint32(holder))
+			binary.BigEndian.PutUint16(row[5:], uint16(inside))
+			inside++
+		}
+		rows.Write(row)
+		index += fmt.Sprintf("%d 1 ", n)
+	}
+	at := b.Len()
+	fmt.Fprintf(b, "%d 0 obj\n%s\nendobj\n", holder, stream(head.String()+packed.String(), fmt.Sprintf(" /Type /ObjStm /N %d /First %d", inside, head.Len())))
+	row := []byte{1, 0, 0, 0, 0, 0, 0}
+	binary.BigEndian.PutUint32(row[1:], uint32(at))
+	rows.Write(row)
+	at = b.Len()
+	row = []byte{1, 0, 0, 0, 0, 0, 0}
+	binary.BigEndian.PutUint32(row[1:], uint32(at))
+	rows.Write(row)
+	trailer := fmt.Sprintf(" /Type /XRef /W [1 4 2] /Index [%s%d 1 %d 1] /Size %d /Root 1 0 R", index, holder, xref, p.size)
+	if p.prev != 0 {
+		trailer += fmt.Sprintf(" /Prev %d", p.prev)
+	}
+	fmt.Fprintf(b, "%d 0 obj\n%s\nendobj\nstartxref\n%d\n%%%%EOF\n", xref, stream(rows.String(), trailer), at)
+	p.prev, p.data = at, b.Bytes()
+}
+
 // room is the reserved length of /Contents in bytes.
 const room = 12000
 
@@ -142,6 +229,9 @@ type signing struct {
 	date      string
 	extra     string // further entries of the signature dictionary
 	rect      string
+	looks     string         // the normal appearance, a stream
+	also      map[int]string // further objects of the revision
+	into      int            // an existing field, instead of a new one
 	contents  func(t testing.TB, digest []byte) []byte
 }
 
@@ -149,8 +239,12 @@ type signing struct {
 // of field and signature.
 func (p *pdf) sign(t testing.TB, s signing) (field, signature int) {
 	t.Helper()
-	field, signature = p.next(), p.next()
-	p.fields = append(p.fields, field)
+	field = s.into
+	if field == 0 {
+		field = p.next()
+		p.fields = append(p.fields, field)
+	}
+	signature = p.next()
 	const place = "/ByteRange [0 ########## ########## ##########]"
 	rect := s.rect
 	if rect == "" {
@@ -160,12 +254,24 @@ func (p *pdf) sign(t testing.TB, s signing) (field, signature int) {
 	if s.date != "" {
 		date = " /M (" + s.date + ")"
 	}
-	p.update(map[int]string{
-		field: fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Sig /T (Sig%d) /F 132 /Rect [%s] /P 3 0 R /V %d 0 R >>", field, rect, signature),
+	objects := map[int]string{
 		signature: fmt.Sprintf("<< /Type /%s /Filter /Adobe.PPKLite /SubFilter /%s%s%s %s /Contents <%s> >>",
 			s.kind, s.subFilter, date, s.extra, place, strings.Repeat("0", 2*room)),
-		objForm: p.form(), objPage: p.page(),
-	})
+		objForm: p.form(),
+	}
+	looks := ""
+	if s.looks != "" {
+		n := p.next()
+		objects[n] = s.looks
+		looks = fmt.Sprintf(" /AP << /N %d 0 R >>", n)
+	}
+	objects[field] = fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Sig /T (Sig%d) /F 132 /Rect [%s] /P 3 0 R%s /V %d 0 R >>", field, rect, looks, signature)
+	if s.into != 0 {
+		objects[field] = strings.TrimSuffix(p.objects[field], ">>") + fmt.Sprintf("%s /V %d 0 R >>", looks, signature)
+	}
+	objects[objPage] = p.page()
+	maps.Copy(objects, s.also)
+	p.update(objects)
 	at := p.offsets[signature]
 	start := at + bytes.Index(p.data[at:], []byte("/Contents <")) + len("/Contents ")
 	end := start + 2*room + 2
@@ -203,15 +309,19 @@ func (p *pdf) pades(t testing.TB, params cms.Params, stamped *trusttest.PKI, edi
 }
 
 // stamp appends a document time-stamp.
-func (p *pdf) stamp(t testing.TB, pki *trusttest.PKI) {
+func (p *pdf) stamp(t testing.TB, pki *trusttest.PKI, edits ...func(*signing)) {
 	t.Helper()
-	p.sign(t, signing{subFilter: "ETSI.RFC3161", kind: "DocTimeStamp", contents: func(t testing.TB, digest []byte) []byte {
+	s := signing{subFilter: "ETSI.RFC3161", kind: "DocTimeStamp", contents: func(t testing.TB, digest []byte) []byte {
 		der, err := (&tsp.Client{URL: pki.TSAURL()}).Timestamp(context.Background(), crypto.SHA256, digest)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return der
-	}})
+	}}
+	for _, edit := range edits {
+		edit(&s)
+	}
+	p.sign(t, s)
 }
 
 // addDSS appends a document security store.
