@@ -78,8 +78,8 @@ func loopAttacks() []attack {
 	}
 }
 
-// deflated is a stream that grows by layers of Flate.
-func deflated(size, layers int, extra string) string {
+// bombStream is a stream that grows by layers of Flate.
+func bombStream(size, layers int, extra string) string {
 	data := make([]byte, size)
 	for range layers {
 		var b bytes.Buffer
@@ -114,13 +114,13 @@ func bombAttacks() []attack {
 		}
 	}
 	return []attack{
-		list("evidence of 100 MB in 100 kB", store(func() string { return deflated(hundred, 1, "") }, 1)),
-		list("the same evidence named a thousand times", store(func() string { return deflated(hundred, 1, "") }, 1000)),
-		list("evidence in three layers", store(func() string { return deflated(hundred, 3, "") }, 3)),
+		list("evidence of 100 MB in 100 kB", store(func() string { return bombStream(hundred, 1, "") }, 1)),
+		list("the same evidence named a thousand times", store(func() string { return bombStream(hundred, 1, "") }, 1000)),
+		list("evidence in three layers", store(func() string { return bombStream(hundred, 3, "") }, 3)),
 		list("many middle-sized pieces of evidence", func(_ *world, d *suiteDoc) {
 			objects := map[int]string{}
 			var all []int
-			bomb := deflated(7<<20, 1, "")
+			bomb := bombStream(7<<20, 1, "")
 			for range 14 {
 				n := d.next()
 				objects[n] = bomb
@@ -133,15 +133,15 @@ func bombAttacks() []attack {
 		list("metadata of 100 MB", func(_ *world, d *suiteDoc) {
 			n := d.next()
 			d.ofCatalog += fmt.Sprintf(" /Metadata %d 0 R", n)
-			d.update(map[int]string{n: deflated(hundred, 1, " /Type /Metadata /Subtype /XML"), objCatalog: d.catalog()})
+			d.update(map[int]string{n: bombStream(hundred, 1, " /Type /Metadata /Subtype /XML"), objCatalog: d.catalog()})
 		}),
 		list("the look of a field of 100 MB", func(_ *world, d *suiteDoc) {
 			n := d.next()
-			d.update(map[int]string{n: deflated(hundred, 1, " /Type /XObject /Subtype /Form /BBox [0 0 9 9]"), d.field: d.with(d.field, fmt.Sprintf("/AP << /N %d 0 R >>", n))})
+			d.update(map[int]string{n: bombStream(hundred, 1, " /Type /XObject /Subtype /Form /BBox [0 0 9 9]"), d.field: d.with(d.field, fmt.Sprintf("/AP << /N %d 0 R >>", n))})
 		}),
 		list("the look of a new signature of 100 MB", func(w *world, d *suiteDoc) {
 			w.sign(d, w.stranger, func(s *signing) {
-				s.rect, s.looks = rectSum, deflated(hundred, 1, " /Type /XObject /Subtype /Form /BBox [0 0 9 9]")
+				s.rect, s.looks = rectSum, bombStream(hundred, 1, " /Type /XObject /Subtype /Form /BBox [0 0 9 9]")
 			})
 		}),
 		list("forms that draw ten forms that draw ten forms", func(w *world, d *suiteDoc) {
@@ -160,12 +160,12 @@ func bombAttacks() []attack {
 		{family: family, name: "a cross-reference of ten million entries", streams: true, codes: anyDamage(), edit: func(_ *world, d *suiteDoc) {
 			at := len(d.data)
 			d.data = append(d.data, fmt.Sprintf("%d 0 obj\n%s\nendobj\nstartxref\n%d\n%%%%EOF\n", d.size+1,
-				deflated(70<<20, 1, fmt.Sprintf(" /Type /XRef /W [1 4 2] /Size 10000000 /Root 1 0 R /Prev %d", d.prev)), at)...)
+				bombStream(70<<20, 1, fmt.Sprintf(" /Type /XRef /W [1 4 2] /Size 10000000 /Root 1 0 R /Prev %d", d.prev)), at)...)
 		}},
 		{family: family, name: "an object stream of 100 MB", streams: true, codes: anyDamage(), edit: func(_ *world, d *suiteDoc) {
 			holder, xref := d.next(), d.next()
 			at := len(d.data)
-			d.data = append(d.data, fmt.Sprintf("%d 0 obj\n%s\nendobj\n", holder, deflated(hundred, 1, " /Type /ObjStm /N 1 /First 4"))...)
+			d.data = append(d.data, fmt.Sprintf("%d 0 obj\n%s\nendobj\n", holder, bombStream(hundred, 1, " /Type /ObjStm /N 1 /First 4"))...)
 			next := len(d.data)
 			rows := string([]byte{2, 0, 0, byte(holder >> 8), byte(holder), 0, 0, 1, byte(at >> 24), byte(at >> 16), byte(at >> 8), byte(at), 0, 0})
 			d.data = append(d.data, fmt.Sprintf("%d 0 obj\n%s\nendobj\nstartxref\n%d\n%%%%EOF\n", xref,
