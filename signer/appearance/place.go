@@ -84,8 +84,24 @@ func (p Page) point(x, y float64) (float64, float64) {
 	return v[0] + x, v[3] - y
 }
 
-// box is the reverse of Rect.
-func (p Page) box(rect [4]float64) Box {
+// Visible turns a point of the page's own coordinates into millimetres from
+// the visible top left corner.
+func (p Page) Visible(x, y float64) (right, down float64) {
+	v, k := p.visible(), p.unit()
+	switch p.turn() {
+	case 90:
+		return (y - v[1]) / k, (x - v[0]) / k
+	case 180:
+		return (v[2] - x) / k, (y - v[1]) / k
+	case 270:
+		return (v[3] - y) / k, (v[2] - x) / k
+	}
+	return (x - v[0]) / k, (v[3] - y) / k
+}
+
+// Box is the reverse of Rect: a rectangle of the page's own coordinates as a
+// place on the visible page.
+func (p Page) Box(rect [4]float64) Box {
 	r, v, k := upright(rect), p.visible(), p.unit()
 	w, h := (r[2]-r[0])/k, (r[3]-r[1])/k
 	switch p.turn() {

@@ -100,7 +100,7 @@ func (s Spec) Build(page Page, add Adder) (*Mark, error) {
 // existing signature field. The drawing is fitted into it by the viewer
 // (ISO 32000-2, 12.5.5).
 func (s Spec) Place(page Page, rect [4]float64, add Adder) (*Mark, error) {
-	s.Box = page.box(rect)
+	s.Box = page.Box(rect)
 	m, err := s.Build(page, add)
 	if err != nil {
 		return nil, err

@@ -21,12 +21,25 @@ const inlineImage = "BI"
 type Content struct {
 	p     parser
 	named uint32
+	most  int // operands of one operator
 }
 
 // NewContent begins to read decoded bytes of a content stream.
 func NewContent(data []byte) *Content {
-	c := &Content{}
+	c := &Content{most: maxOperands}
 	c.p = parser{s: newScanner(bytes.NewReader(data), 0, int64(len(data))), depth: defaultDepth, stop: math.MaxInt64, named: &c.named}
+	return c
+}
+
+// maxMappings bounds what one block of a CMap may hold; Adobe Technical Note
+// 5014 says 100, some producers write all of a font's in one.
+const maxMappings = 3 * 65_536
+
+// NewCMap begins to read a CMap (ISO 32000-2, 9.7.5), which is written like
+// content but puts many operands before one operator.
+func NewCMap(data []byte) *Content {
+	c := NewContent(data)
+	c.most = maxMappings
 	return c
 }
 
@@ -50,7 +63,7 @@ func (c *Content) Next() (string, []Object, error) {
 				s.pos = at + 1
 				continue
 			}
-			if len(operands) == maxOperands {
+			if len(operands) == c.most {
 				return "", nil, fmt.Errorf("operands: %w", ErrLimit)
 			}
 			operands = append(operands, o)
