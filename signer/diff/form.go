@@ -86,6 +86,7 @@ func (c *comparer) form(o, n cos.Object, at *way) {
 				c.reject(here, cos.Ref{}, 0, "changed")
 			}
 		case key == "NeedAppearances" && is == nil:
+		case key == "CO" && c.sameValue(was, is): // references to fields, which are compared where they stand
 		case key == "DA" && was == nil:
 			_, ok := c.new.Bytes(is)
 			if !ok {

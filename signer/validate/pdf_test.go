@@ -45,6 +45,7 @@ type pdf struct {
 
 	// What the suites put into their documents besides.
 	ofCatalog, ofPage, ofForm string
+	ofTrailer, ofAnnots       string
 	contents                  string // of the page, when it is not one stream
 	resources                 string
 	notes                     []int // annotations that are no fields
@@ -76,7 +77,7 @@ func (p *pdf) catalog() string {
 }
 
 func (p *pdf) page() string {
-	return "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources " + p.resources + " /Contents " + p.contents + p.ofPage + " /Annots [" + refs(p.widgets()) + "] >>"
+	return "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources " + p.resources + " /Contents " + p.contents + p.ofPage + " /Annots [" + p.ofAnnots + refs(p.widgets()) + "] >>"
 }
 
 func (p *pdf) form() string {
@@ -169,7 +170,7 @@ func (p *pdf) update(objects map[int]string) {
 			fmt.Fprintf(&b, "%d 1\n%010d 00000 n \n", n, p.offsets[n])
 		}
 	}
-	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R", p.size)
+	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R%s", p.size, p.ofTrailer)
 	if !first {
 		fmt.Fprintf(&b, " /Prev %d", p.prev)
 	}
@@ -212,7 +213,7 @@ func (p *pdf) updateStreams(objects map[int]string, numbers []int) {
 	row = []byte{1, 0, 0, 0, 0, 0, 0}
 	binary.BigEndian.PutUint32(row[1:], uint32(at))
 	rows.Write(row)
-	trailer := fmt.Sprintf(" /Type /XRef /W [1 4 2] /Index [%s%d 1 %d 1] /Size %d /Root 1 0 R", index, holder, xref, p.size)
+	trailer := fmt.Sprintf(" /Type /XRef /W [1 4 2] /Index [%s%d 1 %d 1] /Size %d /Root 1 0 R%s", index, holder, xref, p.size, p.ofTrailer)
 	if p.prev != 0 {
 		trailer += fmt.Sprintf(" /Prev %d", p.prev)
 	}

@@ -43,7 +43,7 @@ func TestEveryAttackOfTheSuiteIsFound(t *testing.T) {
 	dir := os.Getenv("ANTIN_SUITE_DIR")
 	table := newTable("attacks", "missed")
 	if dir != "" {
-		table = newTable("attacks", "missed", "pdfsig fooled")
+		table = newTable("attacks", "missed", "pdfsig: valid")
 		writeTrust(t, w, dir)
 	}
 	for n, a := range attacks() {
@@ -60,10 +60,10 @@ func TestEveryAttackOfTheSuiteIsFound(t *testing.T) {
 			}
 			a.edit(w, d)
 			if dir != "" {
-				path := filepath.Join(dir, fmt.Sprintf("%02d-%s.pdf", n+1, strings.ReplaceAll(a.family, " ", "-")))
+				path := filepath.Join(dir, fmt.Sprintf("attack-%03d-%s.pdf", n+1, strings.ReplaceAll(a.family, " ", "-")))
 				keep(t, path, d.data)
-				if fooled(path) {
-					table.count(a.family, "pdfsig fooled")
+				if saysValid(path) {
+					table.count(a.family, "pdfsig: valid")
 				}
 			}
 			report, err := validate.Validate(t.Context(), bytes.NewReader(d.data), int64(len(d.data)), w.options)
@@ -117,10 +117,10 @@ func keep(t *testing.T, path string, data []byte) {
 	}
 }
 
-// fooled tells whether pdfsig calls the first signature of a file valid. That
+// saysValid tells whether pdfsig calls the first signature of a file valid. That
 // it adds "Not total document signed" is no warning: it says so of every
 // document that was archived or signed twice.
-func fooled(path string) bool {
+func saysValid(path string) bool {
 	cmd := exec.Command("timeout", "5", "pdfsig", "-nocert", path)
 	out, err := cmd.Output()
 	if err != nil && len(out) == 0 {
