@@ -70,6 +70,7 @@ func (c *comparer) grown(o, n cos.Object, at *way) bool {
 		_, err := c.budget.decodes(c.new, stm)
 		if errors.Is(err, cos.ErrLimit) {
 			c.reject(at, ref, 0, "something that grows beyond measure was added to the store")
+			return true
 		}
 	}
 	return len(after) > len(before)

@@ -5,11 +5,7 @@ import (
 	"compress/flate"
 	"compress/zlib"
 	"fmt"
-	"runtime"
-	"runtime/metrics"
 	"strings"
-	"testing"
-	"time"
 
 	"github.com/antin-gov/antin/signer/validate"
 )
@@ -183,59 +179,4 @@ func bombAttacks() []attack {
 				stream(rows, fmt.Sprintf(" /Type /XRef /W [1 4 2] /Index [3 1 %d 1] /Size %d /Root 1 0 R /Prev %d", holder, d.size, d.prev)), next)...)
 		}},
 	}
-}
-
-// A file of some 100 kB, whatever it does, costs at most 100 MB and two seconds.
-func TestABombCostsLittle(t *testing.T) {
-	w := newWorld(t)
-	for _, a := range append(bombAttacks(), loopAttacks()...) {
-		t.Run(a.name, func(t *testing.T) {
-			d := office(a.form, a.streams, a.prepare)
-			w.certify(d, a.p, a.extra)
-			a.edit(w, d)
-			const largest = 200 << 10
-			if len(d.data) > largest {
-				t.Fatalf("the file has %d bytes", len(d.data))
-			}
-			took, grew := measure(func() {
-				_, _ = validate.Validate(t.Context(), bytes.NewReader(d.data), int64(len(d.data)), w.options)
-			})
-			t.Logf("%d kB: %d ms, %d MB", len(d.data)>>10, took.Milliseconds(), grew>>20)
-			if grew > 100<<20 || took > 2*time.Second {
-				t.Errorf("cost %v and %d MB", took, grew>>20)
-			}
-		})
-	}
-}
-
-// measure gives the time something takes and by how much the heap grew at most
-// meanwhile, garbage not yet collected included.
-func measure(do func()) (time.Duration, uint64) {
-	heap := func() uint64 {
-		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}}
-		metrics.Read(sample)
-		return sample[0].Value.Uint64() + sample[1].Value.Uint64()
-	}
-	runtime.GC()
-	before := heap()
-	stop, peak := make(chan struct{}), make(chan uint64)
-	go func() {
-		most := before
-		tick := time.NewTicker(500 * time.Microsecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				peak <- most
-				return
-			case <-tick.C:
-				most = max(most, heap())
-			}
-		}
-	}()
-	start := time.Now()
-	do()
-	took := time.Since(start)
-	close(stop)
-	return took, <-peak - before
 }
