@@ -28,6 +28,9 @@ func (q Request) checked() (Request, error) {
 	if q.In == nil || q.Size <= 0 {
 		return q, fmt.Errorf("%w: no document", ErrRequest)
 	}
+	if q.Basis != "" && !q.Seal {
+		return q, fmt.Errorf("%w: only a seal rests on another record", ErrRequest)
+	}
 	return q.checkedFormat()
 }
 
@@ -49,6 +52,20 @@ func (s *Service) open(ctx context.Context, name string) (*Key, crypto.Signer, e
 		return nil, nil, fmt.Errorf("%w: the certificate of %s is another key's", ErrKey, name)
 	}
 	return key, private, nil
+}
+
+// opened opens the key of a request for a subject who may use it, and says how
+// it signs.
+func (s *Service) opened(ctx context.Context, q Request) (*Key, crypto.Signer, Scheme, error) {
+	key, private, err := s.open(ctx, q.Key)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	scheme, err := schemeFor(private.Public(), q.Scheme)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	return key, private, scheme, s.authorize(ctx, key, q)
 }
 
 // digestOf reads the whole document and compares it with what was shown.

@@ -45,7 +45,7 @@ func (s *Service) SignDocument(ctx context.Context, doc *Document, q Request) (*
 		return nil, err
 	}
 	q.In, q.Size, q.Name, q.Digest = f, doc.Size, doc.Name, doc.SHA256
-	act, err := s.signAs(ctx, id, q, s.signed(doc.ID))
+	act, err := s.SignAs(ctx, id, q, s.signed(doc.ID))
 	// What became of the act is noted even when the caller has gone.
 	ctx = context.WithoutCancel(ctx)
 	if err != nil {

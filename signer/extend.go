@@ -86,7 +86,7 @@ func (s *Service) Extend(ctx context.Context, q ExtendRequest, path string) (*Ex
 		ID: rand.Text(), AccountID: subject.AccountID, AgencyID: subject.AgencyID, DocumentName: q.Name, DocumentSHA256: sum,
 		Factor: q.Factor, Level: q.Level, State: StateBegun, ExerciseID: q.ExerciseID, IntentIndex: -1, ReleaseIndex: -1, BegunAt: s.d.Clock.Now(),
 	}
-	err = s.record(ctx, act, "")
+	err = s.record(ctx, act, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -69,15 +69,7 @@ func (s *Service) SignHashes(ctx context.Context, q HashRequest) ([][]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	key, private, err := s.open(ctx, q.Key)
-	if err != nil {
-		return nil, err
-	}
-	scheme, err := schemeFor(private.Public(), q.Scheme)
-	if err != nil {
-		return nil, err
-	}
-	err = s.authorize(ctx, key, Request{Factor: q.Factor})
+	key, private, scheme, err := s.opened(ctx, Request{Key: q.Key, Scheme: q.Scheme, Factor: q.Factor})
 	if err != nil {
 		return nil, err
 	}

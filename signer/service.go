@@ -159,6 +159,11 @@ type Request struct {
 	Visible *appearance.Spec
 	// Seal asks for the rules of the agency's seal (R20).
 	Seal bool
+	// Basis names the record by which the agency signs a file that carries no
+	// person's signature itself: an attachment of a document that is signed, or
+	// a copy that was decided (R18). The ledger keeps it. It goes with Seal; who
+	// sets it has made sure of it.
+	Basis string
 	// Factor names the second factor that was given for this very document.
 	Factor string
 	// Authorization names the record of an authorization that was given
@@ -171,26 +176,20 @@ type Request struct {
 // Sign signs the document as the context's subject and writes the result to
 // the file path, whole or not at all.
 func (s *Service) Sign(ctx context.Context, q Request, path string) (*Act, error) {
-	return s.signAs(ctx, rand.Text(), q, path)
+	return s.SignAs(ctx, rand.Text(), q, path)
 }
 
-// signAs signs under the id of an act that the caller chose beforehand.
-func (s *Service) signAs(ctx context.Context, id string, q Request, path string) (*Act, error) {
+// SignAs is Sign under the id of an act that the caller chose, and wrote down,
+// beforehand: whoever is cut off finds out by it what became of the act. The id
+// must be new, see rand.Text.
+func (s *Service) SignAs(ctx context.Context, id string, q Request, path string) (*Act, error) {
 	ctx, cancel := context.WithTimeout(ctx, signLimit)
 	defer cancel()
 	q, err := q.checked()
 	if err != nil {
 		return nil, err
 	}
-	key, private, err := s.open(ctx, q.Key)
-	if err != nil {
-		return nil, err
-	}
-	scheme, err := schemeFor(private.Public(), q.Scheme)
-	if err != nil {
-		return nil, err
-	}
-	err = s.authorize(ctx, key, q)
+	key, private, scheme, err := s.opened(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +201,7 @@ func (s *Service) signAs(ctx context.Context, id string, q Request, path string)
 	if err != nil {
 		return nil, err
 	}
-	if q.Seal {
+	if q.Seal && q.Basis == "" {
 		err = s.checkSigned(ctx, q)
 		if err != nil {
 			return nil, err
@@ -231,7 +230,7 @@ func (s *Service) newAct(ctx context.Context, id string, key *Key, q Request, sc
 
 func (s *Service) begin(ctx context.Context, id string, key *Key, q Request, scheme Scheme) (*Act, error) {
 	act := s.newAct(ctx, id, key, q, scheme)
-	err := s.record(ctx, act, q.Authorization)
+	err := s.record(ctx, act, map[string]string{"authorization": q.Authorization, "basis": q.Basis})
 	if err != nil {
 		return nil, err
 	}
@@ -239,15 +238,17 @@ func (s *Service) begin(ctx context.Context, id string, key *Key, q Request, sch
 }
 
 // record puts the beginning of an act into the database and the ledger, with
-// the authorization that it rests on when that is one of its own.
-func (s *Service) record(ctx context.Context, act *Act, authorization string) error {
+// what it rests on where that is a record of its own.
+func (s *Service) record(ctx context.Context, act *Act, grounds map[string]string) error {
 	_, err := s.d.DB.NewInsert().Model(act).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	entry := s.entry(act, act.kind("begin"), act.DocumentSHA256)
-	if authorization != "" {
-		entry.Detail["authorization"] = authorization
+	for name, value := range grounds {
+		if value != "" {
+			entry.Detail[name] = value
+		}
 	}
 	receipt, err := s.d.Ledger.Append(ctx, entry)
 	if err != nil {

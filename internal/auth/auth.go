@@ -55,6 +55,10 @@ type Resource struct {
 	// AssignedTo is the account that the resource was given to: an analyst
 	// closes the case assigned to them, no other.
 	AssignedTo string `json:"assigned_to,omitempty"`
+	// AssignedPerson is the person of the directory who has to act on it.
+	AssignedPerson string `json:"assigned_person,omitempty"`
+	// AboutPerson is whom it gives something: nobody gives it to themselves.
+	AboutPerson string `json:"about_person,omitempty"`
 }
 
 // Authorizer answers whether the subject may do the action to the resource:

@@ -39,6 +39,7 @@ type Spec struct {
 	Name   string    // whose signature or seal, for the drawn default
 	Lines  []string  // Text: what stands above the time, such as number and symbol
 	Time   time.Time // Text: the signing time
+	Runs   []Run     // Line: the words
 	// Opaque forbids soft masks, which PDF/A-1 does not know; edges become hard.
 	Opaque bool
 }
@@ -79,6 +80,8 @@ func (s Spec) Build(page Page, add Adder) (*Mark, error) {
 		box, err = s.drawSeal(c, page)
 	case Text:
 		box, err = s.drawText(c, page)
+	case Line:
+		box, err = s.drawLine(c, page)
 	default:
 		return nil, fmt.Errorf("%w: preset %q", ErrSpec, string(s.Preset))
 	}

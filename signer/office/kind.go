@@ -1,6 +1,3 @@
-// Package office numbers the documents of agencies (NĐ 30/2020/NĐ-CP): one
-// series for each agency and year from 01 on, and one for its copies, without
-// gaps and without doubles. It does not judge who may take a number.
 package office
 
 import (

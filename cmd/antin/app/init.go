@@ -18,7 +18,7 @@ import (
 // with its keys, the database, the ledger and the authorities. It may be run
 // any number of times. progress is told what is being made.
 func Init(ctx context.Context, o Options, progress func(step string)) error {
-	for _, dir := range []string{"", dirHSM, dirLedger, dirRun, dirTLS, dirDocuments, dirBus, dirSensor} {
+	for _, dir := range []string{"", dirHSM, dirLedger, dirRun, dirTLS, dirDocuments, dirOffice, dirBus, dirSensor} {
 		err := os.MkdirAll(filepath.Join(o.Dir, dir), 0o700)
 		if err != nil {
 			return fmt.Errorf("data folder: %w", err)

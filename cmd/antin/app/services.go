@@ -23,6 +23,7 @@ import (
 	"github.com/antin-gov/antin/internal/workdays"
 	"github.com/antin-gov/antin/policy"
 	"github.com/antin-gov/antin/signer"
+	"github.com/antin-gov/antin/signer/office"
 	"github.com/antin-gov/antin/signer/tsp"
 )
 
@@ -68,6 +69,13 @@ func (s *System) openServices(ctx context.Context) error {
 		return err
 	}
 	err = s.openSigner()
+	if err != nil {
+		return err
+	}
+	s.Office, err = office.New(office.Deps{
+		DB: s.DB, Signer: s.Signer, Keys: signingKeys{register: s.Register, client: s.Keys}, Directory: s.Directory, Ledger: s.Ledger, Clock: s.Clock,
+		Authorizer: s.Policy, Dir: s.Path(dirOffice), MaxSize: s.Config.Signer.MaxUpload, Logger: s.Logger,
+	})
 	if err != nil {
 		return err
 	}

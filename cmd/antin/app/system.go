@@ -40,6 +40,7 @@ import (
 	"github.com/antin-gov/antin/policy"
 	"github.com/antin-gov/antin/signer"
 	"github.com/antin-gov/antin/signer/csc"
+	"github.com/antin-gov/antin/signer/office"
 )
 
 // LedgerDir is the ledger's folder in the data folder.
@@ -53,6 +54,7 @@ const (
 	dirTLS       = "tls"
 	dirBus       = "bus"
 	dirDocuments = "documents"
+	dirOffice    = "office"
 	dirSensor    = "sensor"
 	fileWorker   = "worker.json"
 	fileDatabase = "antin.db"
@@ -113,6 +115,7 @@ type System struct {
 	Enrolment *enrol.Desk
 	Reorg     *reorg.Service
 	Signer    *signer.Service
+	Office    *office.Service
 	Incidents *incident.Service
 	Drills    *drill.Service
 	Devices   *device.Service
@@ -143,6 +146,7 @@ func Schema() []store.Migration {
 		reorg.Schema(),
 		signer.Schema,
 		csc.Schema(),
+		office.Schema(),
 		policy.Schema,
 		incident.Schema,
 		drill.Schema,

@@ -68,6 +68,22 @@ grants := {
 	"sign.remote": {"official"},
 	# time-stamps and validation data for what others signed; no key of theirs
 	"sign.extend": {"official", "clerk", "platform"},
+	# documents on their way out: person, number, seal, issue (NĐ 30/2020)
+	"office.draft": {"official", "clerk"},
+	"office.read": {"official", "clerk", "leader", "registrar", "auditor"},
+	"office.sign": {"official"},
+	"office.number": {"clerk"},
+	"office.seal": {"clerk"},
+	"office.issue": {"clerk"},
+	"office.return": {"clerk"},
+	# their drafter or their signer, see below
+	"office.resubmit": set(),
+	"office.withdraw": set(),
+	"office.recall": set(),
+	# who may sign for whom
+	"office.delegate.add": {"leader", "registrar"},
+	"office.delegate.revoke": {"leader", "registrar"},
+	"office.delegate.read": {"official", "clerk", "leader", "registrar", "auditor"},
 	"incident.read": {"analyst", "incident-lead", "leader", "auditor"},
 	"incident.acknowledge": {"analyst", "incident-lead"},
 	"incident.assign": {"analyst", "incident-lead"},
@@ -115,10 +131,23 @@ two_persons := {
 	"hsm.device.confirm",
 	"drill.approve",
 	"policy.agreement.accept",
+	# who signed does not number or seal it as well
+	"office.number",
+	"office.seal",
 }
 
+# own_person are the actions that the assigned person does, and nobody for them.
+own_person := {"office.sign", "office.recall"}
+
+# for_others are the actions that nobody does in their own favour.
+for_others := {"office.delegate.add"}
+
 # own_agency are the actions on resources of the subject's own agency alone.
-own_agency := {"sign.document", "sign.seal", "sign.remote", "ca.request.confirm"}
+own_agency := {
+	"sign.document", "sign.seal", "sign.remote", "ca.request.confirm",
+	"office.draft", "office.read", "office.sign", "office.number", "office.seal", "office.issue", "office.return",
+	"office.resubmit", "office.withdraw", "office.recall", "office.delegate.add", "office.delegate.revoke", "office.delegate.read",
+}
 
 decision := {"allow": code == "allow", "code": code}
 
@@ -131,6 +160,14 @@ code := "role" if {
 	known
 	input.action in two_persons
 	not other_person
+} else := "person" if {
+	known
+	input.action in own_person
+	not assigned
+} else := "same-person" if {
+	known
+	input.action in for_others
+	not for_another
 } else := "agency" if {
 	known
 	input.action in own_agency
@@ -178,6 +215,20 @@ granted if {
 	input.resource.created_by == input.subject.account
 }
 
+# who drafted a document brings it again and takes it back, who signs it
+# returns it, takes it back and recalls it
+granted if {
+	input.action in {"office.resubmit", "office.withdraw"}
+	input.resource.created_by != ""
+	input.resource.created_by == input.subject.account
+}
+
+granted if {
+	input.action in {"office.return", "office.withdraw", "office.recall"}
+	"official" in input.subject.roles
+	assigned
+}
+
 # machines that enrol by themselves act within their own agency
 granted if {
 	input.action in {"ca.service.issue", "ca.request.create", "ca.request.read", "ca.certificate.revoke"}
@@ -190,7 +241,23 @@ other_person if {
 	input.resource.created_by != input.subject.account
 }
 
+assigned if {
+	input.resource.assigned_person != ""
+	input.resource.assigned_person == input.subject.person
+}
+
+for_another if {
+	input.resource.about_person != ""
+	not input.resource.about_person == input.subject.person
+}
+
 in_scope if "admin" in input.subject.roles
+
+# an auditor reads what every agency does
+in_scope if {
+	input.action in {"office.read", "office.delegate.read"}
+	"auditor" in input.subject.roles
+}
 
 in_scope if {
 	input.resource.agency != ""

@@ -30,7 +30,7 @@ test_an_unknown_action_is_refused_even_to_admin if refused(["admin"], "ca.root.b
 test_each_action_is_given_to_its_roles_and_to_admin if {
 	every action, roles in authz.grants {
 		roles_may(action, roles)
-		may(["admin"], action, {"created_by": "b"})
+		may(["admin"], action, {"created_by": "b", "assigned_person": "p", "about_person": "q"})
 	}
 }
 
@@ -42,7 +42,7 @@ roles_may(action, roles) if {
 roles_may(action, roles) if {
 	is_set(roles)
 	every role in roles {
-		may([role], action, {"created_by": "b", "agency": "stc"})
+		may([role], action, {"created_by": "b", "agency": "stc", "assigned_person": "p", "about_person": "q"})
 	}
 }
 
@@ -67,7 +67,7 @@ test_several_roles_give_the_union if {
 
 test_two_persons_rule_binds_everybody if {
 	every action in authz.two_persons {
-		refused(["ca-officer", "drill-approver", "data-steward"], action, {"created_by": "a"}, "same-person")
+		refused(["ca-officer", "drill-approver", "data-steward", "clerk"], action, {"created_by": "a"}, "same-person")
 		refused(["admin"], action, {"created_by": "a"}, "same-person")
 		refused(["admin"], action, {"created_by": ""}, "same-person")
 		refused(["admin"], action, {}, "same-person")
@@ -166,4 +166,57 @@ test_enrolment_acts_for_machines_of_the_own_agency_alone if {
 	every action in {"ca.request.approve", "ca.certificate.issue", "ca.enrolment.create", "ca.enrolment.approve"} {
 		refused(["enrolment"], action, {"agency": "stc", "created_by": "b"}, "role")
 	}
+}
+
+test_the_assigned_person_signs_a_document_and_nobody_for_them if {
+	may(["official"], "office.sign", {"agency": "stc", "assigned_person": "p"})
+	refused(["official"], "office.sign", {"agency": "stc", "assigned_person": "q"}, "person")
+	refused(["official"], "office.sign", {"agency": "stc", "assigned_person": ""}, "person")
+	refused(["official"], "office.sign", {"agency": "stc"}, "person")
+	refused(["admin"], "office.sign", {"agency": "stc", "assigned_person": "q"}, "person")
+	refused(["official"], "office.sign", {"agency": "ubnd", "assigned_person": "p"}, "agency")
+	refused(["clerk"], "office.sign", {"agency": "stc", "assigned_person": "p"}, "role")
+}
+
+test_the_clerk_numbers_seals_and_issues_for_the_own_agency_alone if {
+	every action in {"office.number", "office.seal", "office.issue", "office.return"} {
+		may(["clerk"], action, {"agency": "stc", "created_by": "b"})
+		refused(["clerk"], action, {"agency": "ubnd", "created_by": "b"}, "agency")
+		refused(["official"], action, {"agency": "stc", "created_by": "b"}, "role")
+	}
+}
+
+test_who_signed_does_not_number_or_seal if {
+	refused(["clerk", "official"], "office.number", {"agency": "stc", "created_by": "a"}, "same-person")
+	refused(["clerk", "official"], "office.seal", {"agency": "stc", "created_by": "a"}, "same-person")
+	refused(["admin"], "office.seal", {"agency": "stc"}, "same-person")
+}
+
+test_signer_and_drafter_take_a_document_back if {
+	may([], "office.withdraw", {"agency": "stc", "created_by": "a"})
+	may(["official"], "office.withdraw", {"agency": "stc", "created_by": "b", "assigned_person": "p"})
+	may(["official"], "office.return", {"agency": "stc", "created_by": "b", "assigned_person": "p"})
+	may(["official"], "office.recall", {"agency": "stc", "created_by": "b", "assigned_person": "p"})
+	refused(["official", "clerk"], "office.recall", {"agency": "stc", "created_by": "a", "assigned_person": "q"}, "role")
+	refused(["admin"], "office.recall", {"agency": "stc", "assigned_person": "q"}, "person")
+	refused(["official", "clerk"], "office.withdraw", {"agency": "stc", "created_by": "b", "assigned_person": "q"}, "role")
+	may([], "office.resubmit", {"agency": "stc", "created_by": "a"})
+	refused(["official", "clerk"], "office.resubmit", {"agency": "stc", "created_by": "b"}, "role")
+}
+
+test_nobody_gives_themselves_the_right_to_sign if {
+	may(["leader"], "office.delegate.add", {"agency": "stc", "about_person": "q"})
+	may(["registrar"], "office.delegate.add", {"agency": "stc", "about_person": "q"})
+	refused(["leader"], "office.delegate.add", {"agency": "stc", "about_person": "p"}, "same-person")
+	refused(["leader"], "office.delegate.add", {"agency": "stc"}, "same-person")
+	refused(["admin"], "office.delegate.add", {"agency": "stc", "about_person": "p"}, "same-person")
+	refused(["leader"], "office.delegate.add", {"agency": "ubnd", "about_person": "q"}, "agency")
+	refused(["official", "clerk"], "office.delegate.add", {"agency": "stc", "about_person": "q"}, "role")
+}
+
+test_documents_are_read_in_their_agency_and_by_the_auditor if {
+	may(["official"], "office.read", {"agency": "stc"})
+	refused(["official", "clerk", "leader"], "office.read", {"agency": "ubnd"}, "agency")
+	may(["auditor"], "office.read", {"agency": "ubnd"})
+	refused(["analyst"], "office.read", {"agency": "stc"}, "role")
 }
