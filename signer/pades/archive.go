@@ -81,10 +81,12 @@ func (d *document) placeTimestamp(o Options) (string, error) {
 		"ByteRange": cos.Reserved{ID: reservedRange, Width: byteRangeWidth},
 		"Contents":  cos.Reserved{ID: reservedSig, Width: 2*o.TokenSize + 2},
 	})
-	ref := d.update.Add(cos.Dict{
+	widget := cos.Dict{
 		"Type": cos.Name("Annot"), "Subtype": cos.Name("Widget"), "FT": cos.Name("Sig"), "T": encodeText(name), "V": sig,
-		"F": int64(flagPrint | flagLocked), "P": pageRef, "Rect": cos.Array{int64(0), int64(0), int64(0), int64(0)},
-	})
+		"TU": encodeText("Dấu thời gian"), "F": int64(flagPrint | flagLocked), "P": pageRef,
+	}
+	d.unseen(widget, page)
+	ref := d.update.Add(widget)
 	err = d.addAnnotation(pageRef, page, ref)
 	if err != nil {
 		return "", err

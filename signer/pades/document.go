@@ -1,8 +1,6 @@
 package pades
 
 import (
-	"bytes"
-	"encoding/xml"
 	"io"
 	"strconv"
 
@@ -160,47 +158,4 @@ func (d *document) rectangle(o cos.Object) ([4]float64, bool) {
 		r[i] = n
 	}
 	return r, r[0] != r[2] && r[1] != r[3]
-}
-
-// archivePart reads the part of PDF/A that the document claims, 0 when none
-// (ISO 19005-1, 6.7.11).
-func (d *document) archivePart() int {
-	stm := d.view.Stream(d.root["Metadata"])
-	if stm == nil {
-		return 0
-	}
-	data, err := d.view.Decode(stm)
-	if err != nil {
-		return 0
-	}
-	const space = "http://www.aiim.org/pdfa/ns/id/"
-	dec := xml.NewDecoder(bytes.NewReader(data))
-	inside := false
-	for {
-		token, err := dec.Token()
-		if err != nil {
-			return 0
-		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			inside = t.Name.Space == space && t.Name.Local == "part"
-			for _, a := range t.Attr {
-				if a.Name.Space == space && a.Name.Local == "part" {
-					return digit(a.Value)
-				}
-			}
-		case xml.CharData:
-			if inside {
-				return digit(string(t))
-			}
-		}
-	}
-}
-
-func digit(s string) int {
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return 0
-	}
-	return n
 }

@@ -142,12 +142,13 @@ func (o Options) params() cms.Params {
 }
 
 // room is how many bytes /Contents holds: what CMS asks for and half of it
-// again, because a signature that does not fit must be authorised anew.
+// again, because a signature that does not fit must be authorised anew; of the
+// half only what the longest string of PDF/A leaves.
 func (o Options) room() int {
 	token := 0
 	if o.Timestamp != nil {
 		token = o.TokenSize
 	}
 	size := cms.MaxSize(o.params(), token)
-	return size + size/2
+	return max(size, min(size+size/2, maxString))
 }

@@ -64,10 +64,11 @@ func (d *document) newField(f *form, name string, o Options) error {
 	ref := d.update.New()
 	widget := cos.Dict{
 		"Type": cos.Name("Annot"), "Subtype": cos.Name("Widget"), "FT": cos.Name("Sig"),
-		"T": encodeText(name), "F": int64(flagPrint | flagLocked), "P": pageRef,
-		"Rect": cos.Array{int64(0), int64(0), int64(0), int64(0)},
+		"T": encodeText(name), "TU": encodeText(alternative(o)), "F": int64(flagPrint | flagLocked), "P": pageRef,
 	}
-	if o.Visible != nil {
+	if o.Visible == nil {
+		d.unseen(widget, page)
+	} else {
 		geometry, err := d.geometry(page)
 		if err != nil {
 			return err
@@ -82,6 +83,9 @@ func (d *document) newField(f *form, name string, o Options) error {
 	widget["V"] = sig
 	d.update.Put(ref, widget)
 	err = d.addAnnotation(pageRef, page, ref)
+	if err == nil && len(f.signatures()) == 0 {
+		err = d.fit(widget, ref, pageRef, o)
+	}
 	if err != nil {
 		return err
 	}
@@ -162,10 +166,7 @@ func (d *document) dress(widget cos.Dict, ref cos.Ref, o Options) error {
 // dressEmpty gives a visible widget an appearance that shows nothing, because
 // PDF/A asks for one (ISO 19005-2, 6.3.3).
 func (d *document) dressEmpty(widget cos.Dict, rect [4]float64) error {
-	form := d.update.Add(&cos.Stream{Dict: cos.Dict{
-		"Type": cos.Name("XObject"), "Subtype": cos.Name("Form"), "Resources": cos.Dict{},
-		"BBox": cos.Array{int64(0), int64(0), max(rect[0], rect[2]) - min(rect[0], rect[2]), max(rect[1], rect[3]) - min(rect[1], rect[3])},
-	}, Data: []byte{}})
+	form := d.emptyForm(max(rect[0], rect[2])-min(rect[0], rect[2]), max(rect[1], rect[3])-min(rect[1], rect[3]))
 	widget["AP"] = cos.Dict{"N": form}
 	return nil
 }

@@ -5,18 +5,6 @@ import (
 	"github.com/antin-gov/antin/signer/cos"
 )
 
-// spec completes what the caller asked to be shown.
-func (d *document) spec(o Options) appearance.Spec {
-	s := *o.Visible
-	if s.Preset == appearance.Text && s.Time.IsZero() {
-		s.Time = o.Now
-	}
-	if d.archivePart() == 1 {
-		s.Opaque = true
-	}
-	return s
-}
-
 // show gives a widget its appearance.
 func show(widget cos.Dict, m *appearance.Mark) {
 	widget["Rect"] = cos.Array{m.Rect[0], m.Rect[1], m.Rect[2], m.Rect[3]}
