@@ -118,11 +118,12 @@ func (d *document) fit(widget cos.Dict, ref, pageRef cos.Ref, o Options) error {
 // describe makes a new visible widget part of the logical structure: a Form
 // element that owns it (ISO 14289-1, 7.18.4).
 func (d *document) describe(widget cos.Dict, ref, pageRef cos.Ref, text string) error {
+	root := d.view.Dict(d.root["StructTreeRoot"]).Clone()
 	holder, ok := d.root["StructTreeRoot"].(cos.Ref)
-	if !ok {
-		return nil
+	if !ok { // an element can name only an object as its parent
+		holder = d.update.New()
+		d.root["StructTreeRoot"], d.dirty = holder, true
 	}
-	root := d.view.Dict(holder).Clone()
 	key, err := d.nextStructParent(root)
 	if err != nil {
 		return err
