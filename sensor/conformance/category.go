@@ -1,0 +1,86 @@
+package conformance
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+const categoryOther = "other"
+
+// Categories lists the categories in the order of the report.
+func Categories() []string {
+	return []string{
+		"alert", "dns", "tls", "http", "flow", "ssh", "smb", "smtp", "dhcp", "ftp", "ntp", "snmp", "krb5", "rdp",
+		"quic", "mqtt", "sip", "files", "anomaly", categoryOther,
+	}
+}
+
+// recorded are the kinds of record that the sensor writes; a check on another
+// kind names a feature that it does not have.
+var recorded = map[string]string{
+	"alert": "alert", "dns": "dns", "tls": "tls", "http": "http", "flow": "flow", "ssh": "ssh", "smb": "smb",
+	"smtp": "smtp", "dhcp": "dhcp", "ftp": "ftp", "ftp_data": "ftp", "ntp": "ntp", "snmp": "snmp", "krb5": "krb5",
+	"rdp": "rdp", "quic": "quic", "mqtt": "mqtt", "sip": "sip", "fileinfo": "files", "anomaly": "anomaly",
+	"tftp": categoryOther,
+}
+
+// category is the category that a check counts in.
+func (c *checkSpec) category() string {
+	if c.Filter == nil {
+		return categoryOther
+	}
+	kind, ok := c.Filter.Match["event_type"]
+	if !ok {
+		for key := range c.Filter.Match {
+			if strings.HasPrefix(key, "alert.") {
+				return "alert"
+			}
+		}
+		return categoryOther
+	}
+	name, ok := recorded[text(kind)]
+	if !ok {
+		return categoryOther
+	}
+	return name
+}
+
+func (c *checkSpec) kind() string {
+	switch {
+	case c.Shell.Kind != 0:
+		return "shell command"
+	case c.Stats.Kind != 0:
+		return "Suricata's counters"
+	}
+	return "comparison of files"
+}
+
+// inlineKeys are fields that only an inline sensor writes.
+var inlineKeys = []string{"verdict", "drop.", "flow.action", "flow.exception_policy", "alert.firewall"}
+
+// missing names what a filter asks for and the sensor does not have.
+func (f *filterSpec) missing() string {
+	why := f.Requires.unmet()
+	if why != "" {
+		return why
+	}
+	if f.File != "" && filepath.Base(f.File) != "eve.json" {
+		return "output file " + f.File
+	}
+	kind, ok := f.Match["event_type"]
+	_, known := recorded[text(kind)]
+	if ok && !known {
+		return "records of type " + text(kind)
+	}
+	for key, want := range f.Match {
+		for _, k := range inlineKeys {
+			if strings.HasPrefix(key, k) {
+				return "inline mode (" + strings.TrimSuffix(k, ".") + ")"
+			}
+		}
+		if key == "alert.action" && text(want) == "blocked" {
+			return "inline mode (blocked)"
+		}
+	}
+	return ""
+}

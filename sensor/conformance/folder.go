@@ -1,0 +1,136 @@
+package conformance
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// maxFile bounds test.yaml and suricata.yaml.
+const maxFile = 1 << 20
+
+// spec is test.yaml.
+type spec struct {
+	Requires requires    `yaml:"requires"`
+	Args     []string    `yaml:"args"`
+	Pcap     yaml.Node   `yaml:"pcap"`
+	Command  yaml.Node   `yaml:"command"`
+	Skip     yaml.Node   `yaml:"skip"`
+	ExitCode int         `yaml:"exit-code"`
+	Checks   []checkSpec `yaml:"checks"`
+}
+
+type requires struct {
+	Min      string   `yaml:"min-version"`
+	Less     string   `yaml:"lt-version"`
+	Greater  string   `yaml:"gt-version"`
+	Features []string `yaml:"features"`
+	Script   []string `yaml:"script"`
+}
+
+type checkSpec struct {
+	Filter  *filterSpec `yaml:"filter"`
+	Shell   yaml.Node   `yaml:"shell"`
+	Stats   yaml.Node   `yaml:"stats"`
+	Compare yaml.Node   `yaml:"file-compare"`
+}
+
+type filterSpec struct {
+	Count    int            `yaml:"count"`
+	Match    map[string]any `yaml:"match"`
+	File     string         `yaml:"filename"`
+	Requires requires       `yaml:"requires"`
+}
+
+// config is the part of a folder's suricata.yaml that changes what is seen.
+type config struct {
+	Vars struct {
+		Address map[string]string `yaml:"address-groups"`
+		Port    map[string]string `yaml:"port-groups"`
+	} `yaml:"vars"`
+}
+
+// version is the Suricata whose records the sensor writes.
+var version = []int{8, 0, 7}
+
+// unmet names what of the requirements the sensor does not have.
+func (r *requires) unmet() string {
+	if r.Min != "" && compare(version, parseVersion(r.Min)) < 0 {
+		return "Suricata " + r.Min + " or later"
+	}
+	if r.Less != "" && compare(version, parseVersion(r.Less)) >= 0 {
+		return "Suricata before " + r.Less
+	}
+	if r.Greater != "" && compare(version, parseVersion(r.Greater)) <= 0 {
+		return "Suricata after " + r.Greater
+	}
+	for _, f := range r.Features {
+		if f != "HAVE_JA3" && f != "HAVE_JA4" {
+			return "feature " + f
+		}
+	}
+	if len(r.Script) > 0 {
+		return "a script"
+	}
+	return ""
+}
+
+func parseVersion(s string) []int {
+	var out []int
+	for part := range strings.SplitSeq(s, ".") {
+		n := 0
+		for _, c := range part {
+			if c < '0' || c > '9' {
+				break
+			}
+			n = n*10 + int(c-'0')
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+// compare orders versions by the parts that both state, as "8" means any 8.
+func compare(a, b []int) int {
+	n := min(len(a), len(b))
+	return slices.Compare(a[:n], b[:n])
+}
+
+func readYAML(path string, into any) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return err
+	}
+	err = yaml.Unmarshal(text, into)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// capture is the folder's capture, empty when it has none.
+func (s *spec) capture(dir string) string {
+	if s.Pcap.Kind == yaml.ScalarNode && s.Pcap.Tag == "!!str" {
+		return filepath.Join(dir, s.Pcap.Value)
+	}
+	if s.Pcap.Kind == yaml.ScalarNode && s.Pcap.Value == "false" {
+		return ""
+	}
+	for _, pattern := range []string{"*.pcap", "*.pcapng", "*.cap", "*.pcap.lz4"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err == nil && len(found) > 0 {
+			return found[0]
+		}
+	}
+	return ""
+}

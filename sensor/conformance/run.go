@@ -1,0 +1,277 @@
+package conformance
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/sensor"
+	"github.com/antin-gov/antin/sensor/output"
+	"github.com/antin-gov/antin/sensor/rules"
+)
+
+// maxRecords bounds what is kept of one run.
+const maxRecords = 1 << 20
+
+// recorder keeps the records of a run. It implements output.Sink.
+type recorder struct {
+	records []map[string]any
+}
+
+// Write implements output.Sink.
+func (r *recorder) Write(line []byte) error {
+	if len(r.records) == maxRecords {
+		return fmt.Errorf("conformance: more than %d records", maxRecords)
+	}
+	var m map[string]any
+	dec := json.NewDecoder(bytes.NewReader(line))
+	dec.UseNumber()
+	err := dec.Decode(&m)
+	if err != nil {
+		return fmt.Errorf("conformance: record is not JSON: %w", err)
+	}
+	r.records = append(r.records, m)
+	return nil
+}
+
+// Close implements output.Sink.
+func (r *recorder) Close(context.Context) error { return nil }
+
+// Stats implements output.Sink.
+func (r *recorder) Stats() output.Stats { return output.Stats{Accepted: uint64(len(r.records))} }
+
+func (s *spec) all(outcome Outcome, detail string) []Check {
+	var out []Check
+	for i := range s.Checks {
+		out = append(out, Check{Category: s.Checks[i].category(), Outcome: outcome, Detail: detail})
+	}
+	if len(out) == 0 {
+		out = append(out, Check{Category: categoryOther, Outcome: NotApplicable, Detail: "no checks"})
+	}
+	return out
+}
+
+// runFolder applies one folder.
+func runFolder(ctx context.Context, root, name string, load RuleLoader) *Result {
+	dir := filepath.Join(root, name)
+	r := &Result{Folder: name}
+	var s spec
+	err := readYAML(filepath.Join(dir, "test.yaml"), &s)
+	if err != nil {
+		r.Checks = []Check{{Category: categoryOther, Outcome: Failed, Detail: err.Error()}}
+		return r
+	}
+	why := s.missing(dir, name)
+	if why != "" || len(s.Checks) == 0 {
+		r.Checks = s.all(NotApplicable, why)
+		return r
+	}
+	records, refused, err := s.records(ctx, dir, load)
+	if err != nil {
+		r.Checks = s.all(Failed, err.Error())
+		return r
+	}
+	for i := range s.Checks {
+		r.Checks = append(r.Checks, s.Checks[i].judge(records, refused))
+	}
+	return r
+}
+
+// records runs the sensor over the folder's capture.
+func (s *spec) records(ctx context.Context, dir string, load RuleLoader) ([]map[string]any, map[uint32]string, error) {
+	var own config
+	err := readYAML(filepath.Join(dir, "suricata.yaml"), &own)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, nil, err
+	}
+	sink := &recorder{}
+	cfg := sensor.Config{Sinks: []output.Sink{sink}, Clock: clock.System{}, Checksums: sensor.ChecksumAll}
+	args := strings.Join(s.Args, " ")
+	if strings.Contains(args, "-k none") || strings.Contains(args, "checksum-checks=no") {
+		cfg.Checksums = sensor.ChecksumNone
+	}
+	vars := rules.DefaultVars("[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]")
+	for k, v := range own.Vars.Address {
+		vars.Address[k] = v
+	}
+	for k, v := range own.Vars.Port {
+		vars.Port[k] = v
+	}
+	refused := map[uint32]string{}
+	files, err := filepath.Glob(filepath.Join(dir, "*.rules"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(files) > 0 {
+		engine, list, err := load(files, vars)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, x := range list {
+			refused[x.SID] = fmt.Sprint(x.Reason)
+		}
+		cfg.Rules = engine
+	}
+	engine, err := sensor.New(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	broken, err := engine.RunFiles(ctx, []string{s.capture(dir)})
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(broken) > 0 && engine.Counters().Received == 0 {
+		return nil, nil, broken[0]
+	}
+	if n := engine.Counters().ParserPanics; n > 0 {
+		return nil, nil, fmt.Errorf("%d parser panics contained", n)
+	}
+	return sink.records, refused, nil
+}
+
+// inlineOptions ask for what only an inline sensor or a changed build does.
+var inlineOptions = []string{
+	"exception-policy", "-policy", "--simulate-packet", "--simulate-applayer", "stream.inline=true", "firewall",
+}
+
+// modeOptions are runs that do not read traffic.
+var modeOptions = []string{"--engine-analysis", "-T", "--list-keywords", "--build-info", "--strict-rule-keywords"}
+
+// knownSettings are the --set options under which the sensor's behaviour is
+// its own: it does this always, or it makes no difference to the checks.
+var knownSettings = regexp.MustCompile(`^(stream\.midstream=true|stream\.inline=false|default-rule-path=.*|` +
+	`app-layer\.protocols\.[\w.-]+\.enabled=(yes|true)|app-layer\.protocols\.[\w-]+\.(ja3|ja4)-fingerprints=(yes|true)|` +
+	`app-layer\.protocols\.ssh\.(hassh=(yes|true)|encryption-handling=.*)|app-layer\.protocols\.tls\.encryption-handling=.*|` +
+	`app-layer\.protocols\.http\.libhtp\.default-config\.response-body-(decompress-layer-limit|limit)=.*|` +
+	`outputs\..*|logging\..*|stats\..*|datasets\.enabled=(yes|true)|detect\.prefilter\.default=.*|` +
+	`decoder\.\w+\.enabled=(yes|true)|pcap-file\.checksum-checks=no|security\..*|stream\.bypass=.*|` +
+	`stream\.reassembly\.depth=(1MB|1mb)|classification-file=.*|reference-config-file=.*|runmode=.*|vlan\.use-for-tracking=true)$`)
+
+// dropRule finds rules that act on traffic.
+var dropRule = regexp.MustCompile(`(?m)^\s*(drop|reject|rejectsrc|rejectdst|rejectboth|accept)\b`)
+
+// missing names the feature the folder as a whole asks for and the sensor
+// does not have.
+func (s *spec) missing(dir, name string) string {
+	why := s.Requires.unmet()
+	if why != "" {
+		return why
+	}
+	if s.Skip.Kind != 0 {
+		why = "skipped by the test itself"
+	}
+	switch {
+	case why != "":
+		return why
+	case s.Command.Kind != 0:
+		return "a command of its own"
+	case s.ExitCode != 0:
+		return "exit status of Suricata's start"
+	case strings.HasPrefix(name, "firewall"+string(filepath.Separator)):
+		return "firewall mode"
+	}
+	for _, arg := range s.Args {
+		why = argument(arg)
+		if why != "" {
+			return why
+		}
+	}
+	capture := s.capture(dir)
+	if capture == "" {
+		return "no capture"
+	}
+	_, err := os.Stat(capture)
+	if err != nil {
+		return "capture absent"
+	}
+	if strings.HasSuffix(capture, ".lz4") {
+		return "lz4 captures"
+	}
+	return inlineRules(dir)
+}
+
+func argument(arg string) string {
+	for _, o := range inlineOptions {
+		if strings.Contains(arg, o) {
+			return "inline mode and exception policies"
+		}
+	}
+	words := strings.Fields(arg)
+	for i, w := range words {
+		if slices.Contains(modeOptions, w) {
+			return "run mode " + w
+		}
+		if w == "--set" && i+1 < len(words) && !knownSettings.MatchString(words[i+1]) {
+			return "setting " + words[i+1]
+		}
+	}
+	return ""
+}
+
+// inlineRules tells rules that drop: what they do changes all that follows.
+func inlineRules(dir string) string {
+	files, err := filepath.Glob(filepath.Join(dir, "*.rules"))
+	if err != nil {
+		return ""
+	}
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			return ""
+		}
+		in := bufio.NewScanner(f)
+		in.Buffer(nil, maxFile)
+		for in.Scan() {
+			if dropRule.Match(in.Bytes()) {
+				f.Close()
+				return "inline mode (rules that drop)"
+			}
+		}
+		f.Close()
+	}
+	return ""
+}
+
+// judge applies a check to the records.
+func (c *checkSpec) judge(records []map[string]any, refused map[uint32]string) Check {
+	out := Check{Category: c.category(), Outcome: NotApplicable}
+	f := c.Filter
+	if f == nil {
+		out.Detail = "check by " + c.kind()
+		return out
+	}
+	out.Detail = f.missing()
+	if out.Detail != "" {
+		return out
+	}
+	id, ok := f.Match["alert.signature_id"]
+	if ok {
+		sid, err := strconv.ParseUint(text(id), 10, 32)
+		reason, is := refused[uint32(sid)]
+		if err == nil && is {
+			out.Detail = "rule: " + reason
+			return out
+		}
+	}
+	n := 0
+	for _, r := range records {
+		if f.matches(r) {
+			n++
+		}
+	}
+	if n == f.Count {
+		out.Outcome = Passed
+		return out
+	}
+	out.Outcome, out.Detail = Failed, fmt.Sprintf("%d records instead of %d match %v", n, f.Count, f.Match)
+	return out
+}
