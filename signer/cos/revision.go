@@ -9,8 +9,9 @@ type Revision struct {
 	End        int64 // behind the line end that follows
 	XrefOffset int64 // absolute place of its cross-reference
 	Style      Style
-	XRefStm    int64 // absolute place of a hybrid table's stream, 0 when there is none
-	Doubled    bool  // its cross-reference lists a number twice, so readers may differ
+	XRefStm    int64    // absolute place of a hybrid table's stream, 0 when there is none
+	Hidden     []uint32 // numbers that a hybrid table calls free though its stream has them
+	Doubled    bool     // its cross-reference lists a number twice, so readers may differ
 }
 
 // Entry is an object that a revision's own cross-reference names.
@@ -51,7 +52,7 @@ func (f *File) groupRevisions() {
 }
 
 func (f *File) closeRevision(newest, last *section) Revision {
-	rev := Revision{XrefOffset: newest.offset, Style: newest.style, XRefStm: newest.xrefStm, Doubled: newest.doubled || last.doubled, End: last.end}
+	rev := Revision{XrefOffset: newest.offset, Style: newest.style, XRefStm: newest.xrefStm, Hidden: newest.hidden, Doubled: newest.doubled || last.doubled, End: last.end}
 	if newest.end > rev.End {
 		rev.End = newest.end
 	}

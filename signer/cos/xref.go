@@ -39,13 +39,14 @@ type section struct {
 	end     int64 // behind the trailer or the stream object
 	style   Style
 	trailer Dict
-	entries []entry // sorted by number, one a number
-	prev    int64   // -1 when it is the first
-	xrefStm int64   // of a hybrid table
-	holder  Ref     // the cross-reference stream's own object
-	doubled bool    // the section lists a number twice
-	shifted bool    // a table that begins at 1 although it means 0
-	limit   int64   // end of the revision the section belongs to
+	entries []entry  // sorted by number, one a number
+	prev    int64    // -1 when it is the first
+	xrefStm int64    // of a hybrid table
+	holder  Ref      // the cross-reference stream's own object
+	doubled bool     // the section lists a number twice
+	hidden  []uint32 // numbers that a hybrid table frees and its stream uses
+	shifted bool     // a table that begins at 1 although it means 0
+	limit   int64    // end of the revision the section belongs to
 }
 
 func (s *section) find(num uint32) (entry, bool) {
@@ -213,19 +214,23 @@ func (f *File) mergeHybrid(sec *section) error {
 		}
 	}
 	used := &section{entries: slices.Clone(merged)}
+	doubled := sec.doubled || stm.doubled
 	for _, e := range stm.entries {
-		_, taken := used.find(e.num)
+		other, taken := used.find(e.num)
 		if !taken {
 			merged = append(merged, e)
 		}
+		doubled = doubled || taken && other != e // readers differ in which they ask first
 	}
 	for _, e := range sec.entries {
-		_, listed := stm.find(e.num)
+		there, listed := stm.find(e.num)
 		if e.kind == entryFree && !listed {
 			merged = append(merged, e)
 		}
+		if e.kind == entryFree && listed && there.kind != entryFree {
+			sec.hidden = append(sec.hidden, e.num)
+		}
 	}
-	doubled := sec.doubled || stm.doubled
 	sec.entries = merged
 	sec.sortEntries()
 	sec.doubled = doubled

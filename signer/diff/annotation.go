@@ -57,6 +57,7 @@ func (c *comparer) newAnnotation(ref, page cos.Ref, at *way, number int) {
 		c.reject(at, ref, number, why)
 		return
 	}
+	c.noted[ref] = true
 	c.note(at, ref, number, Annotations, "a comment was added ("+string(kind)+")")
 }
 

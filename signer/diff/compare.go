@@ -39,24 +39,27 @@ type task struct {
 }
 
 type comparer struct {
-	old, new    *cos.View
-	revision    int
-	permissions Permissions
-	result      *Result
-	budget      *budget
-	seen        map[pair]bool
-	queue       []task
-	catalog     cos.Ref
-	pages       map[cos.Ref]int  // pages of the old tree
-	nodes       map[cos.Ref]bool // its other nodes
-	fields      map[cos.Ref]*field
-	names       map[string]bool  // full names of the old fields
-	computed    map[cos.Ref]bool // fields that scripts compute
-	added       map[cos.Ref]*newWidget
-	comments    map[cos.Ref]bool // annotations that came after the signature
-	signed      *cos.View        // the revision that was signed
-	ink         map[cos.Ref]*ink // what stands on pages, over all revisions
-	exhausted   bool
+	old, new      *cos.View
+	revision      int
+	permissions   Permissions
+	result        *Result
+	budget        *budget
+	seen          map[pair]bool
+	queue         []task
+	catalog       cos.Ref
+	structureRoot cos.Ref          // zero unless it is the same object in both
+	pages         map[cos.Ref]int  // pages of the old tree
+	nodes         map[cos.Ref]bool // its other nodes
+	fields        map[cos.Ref]*field
+	names         map[string]bool  // full names of the old fields
+	computed      map[cos.Ref]bool // fields that scripts compute
+	added         map[cos.Ref]*newWidget
+	comments      map[cos.Ref]bool // annotations that came after the signature
+	noted         map[cos.Ref]bool // comments that were added
+
+	signed    *cos.View        // the revision that was signed
+	ink       map[cos.Ref]*ink // what stands on pages, over all revisions
+	exhausted bool
 }
 
 // run compares from the trailer on. Places with rules of their own (catalog,
@@ -70,6 +73,9 @@ func (c *comparer) run() {
 		return
 	}
 	c.catalog = oldRef
+	if same(oldRoot["StructTreeRoot"], newRoot["StructTreeRoot"]) {
+		c.structureRoot, _ = oldRoot["StructTreeRoot"].(cos.Ref)
+	}
 	c.collectTree(oldRoot["Pages"], 0)
 	c.collectForm(oldRoot)
 	c.form(oldRoot["AcroForm"], newRoot["AcroForm"], top.to("AcroForm"))
@@ -87,6 +93,8 @@ func (c *comparer) run() {
 			c.additions(c.old.Dict(o), c.new.Dict(n), at)
 		case "Version":
 			c.version(o, n, at)
+		case "StructTreeRoot":
+			c.structure(o, n, at)
 		default:
 			c.compare(o, n, at, 0)
 		}
@@ -167,6 +175,9 @@ func (c *comparer) compare(o, n cos.Object, at *way, page int) {
 // fields that holds only where fields belong; reached on any other way they
 // are compared in full, or a field could serve as another object as well.
 func (c *comparer) elsewhere(ref cos.Ref, at *way) bool {
+	if ref == c.structureRoot && at.key == "P" {
+		return true
+	}
 	if ref == c.catalog || c.pages[ref] > 0 || c.nodes[ref] {
 		return true
 	}
@@ -244,6 +255,10 @@ func (c *comparer) values(o, n cos.Object, at *way, page int, ref cos.Ref) {
 
 func (c *comparer) dicts(o, n cos.Dict, at *way, page int) {
 	for _, key := range keys(o, n) {
+		if key == "K" && c.isElement(o) {
+			c.elements(o[key], n[key], at.to("K"))
+			continue
+		}
 		c.compare(o[key], n[key], at.to(string(key)), page)
 	}
 }

@@ -99,8 +99,8 @@ func Compare(f *cos.File, signedRevision int, p Permissions) (*Result, error) {
 		if revisions[rev].Doubled {
 			r.add(Reason{Revision: rev, Level: Other, Why: "the cross-reference or its trailer says something twice, so readers may differ"})
 		}
-		if revisions[rev].Style == cos.StyleHybrid && !knownStream(revisions[:signedRevision+1], revisions[rev].XRefStm) {
-			r.add(Reason{Revision: rev, Level: Other, Why: "a hybrid cross-reference was added, so readers may differ"})
+		if hides(f, revisions, signedRevision, rev) {
+			r.add(Reason{Revision: rev, Level: Other, Why: "a hybrid cross-reference frees what was there, so readers may differ"})
 		}
 		err = compareRevision(f, signedRevision, rev, p, r, budget, pages)
 		if err != nil {
@@ -110,10 +110,16 @@ func Compare(f *cos.File, signedRevision int, p Permissions) (*Result, error) {
 	return r, nil
 }
 
-// knownStream tells whether a hybrid part was there when the document was
-// signed: careless software copies the reference to it into its own trailer.
-func knownStream(signed []cos.Revision, at int64) bool {
-	return slices.ContainsFunc(signed, func(r cos.Revision) bool { return r.XRefStm == at })
+// hides tells whether a hybrid section calls objects free that were in use
+// before, and gives them anew in its stream (ISO 32000-2, 7.5.8.4): readers that
+// do not know such streams would lose them. Office programs write documents so,
+// and signing programs go on in that way, for objects that are new; careless
+// ones copy the reference to a stream that was there when it was signed.
+func hides(f *cos.File, revisions []cos.Revision, signed, rev int) bool {
+	at := revisions[rev].XRefStm
+	known := slices.ContainsFunc(revisions[:signed+1], func(r cos.Revision) bool { return r.XRefStm == at })
+	before, err := f.View(rev - 1)
+	return err == nil && !known && slices.ContainsFunc(revisions[rev].Hidden, before.Defined)
 }
 
 func compareRevision(f *cos.File, signedRevision, rev int, p Permissions, r *Result, b *budget, pages map[cos.Ref]*ink) error {
@@ -133,7 +139,7 @@ func compareRevision(f *cos.File, signedRevision, rev int, p Permissions, r *Res
 		old: old, new: now, revision: rev, permissions: p, result: r, budget: b,
 		seen: map[pair]bool{}, pages: map[cos.Ref]int{}, nodes: map[cos.Ref]bool{},
 		fields: map[cos.Ref]*field{}, added: map[cos.Ref]*newWidget{}, names: map[string]bool{},
-		computed: map[cos.Ref]bool{}, comments: map[cos.Ref]bool{}, signed: signed, ink: pages,
+		computed: map[cos.Ref]bool{}, comments: map[cos.Ref]bool{}, noted: map[cos.Ref]bool{}, signed: signed, ink: pages,
 	}
 	c.run()
 	return nil

@@ -224,7 +224,7 @@ func (c *comparer) filled(ref cos.Ref, f *field, y cos.Dict, at *way) {
 func allowedKeys() []cos.Name {
 	return []cos.Name{
 		"Type", "Subtype", "FT", "T", "TU", "TM", "V", "F", "Ff", "P", "Rect", "AP", "AS", "MK", "DA", "Q",
-		"Lock", "SV", "Border", "BS", "M", "NM", "Kids", "Parent", "DR", "H",
+		"Lock", "SV", "Border", "BS", "M", "NM", "Kids", "Parent", "DR", "H", "StructParent",
 	}
 }
 

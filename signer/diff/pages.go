@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/antin-gov/antin/signer/cos"
@@ -81,6 +82,9 @@ func (c *comparer) page(ref cos.Ref, at *way) {
 		if k == "Annots" {
 			c.annotations(x[k], y[k], at.to("Annots"), number, ref)
 			continue
+		}
+		if k == "Tabs" && slices.Contains([]cos.Name{"S", "R", "C"}, c.new.Name(y[k])) {
+			continue // the order of the tabulator key
 		}
 		c.compare(x[k], y[k], at.to(string(k)), number)
 	}

@@ -42,6 +42,7 @@ type pdf struct {
 	fields  []int
 	dss     string
 	streams bool // cross-reference streams and object streams
+	hybrid  bool // these, behind tables
 
 	// What the suites put into their documents besides.
 	ofCatalog, ofPage, ofForm string
@@ -213,11 +214,35 @@ func (p *pdf) updateStreams(objects map[int]string, numbers []int) {
 	row = []byte{1, 0, 0, 0, 0, 0, 0}
 	binary.BigEndian.PutUint32(row[1:], uint32(at))
 	rows.Write(row)
+	if p.hybrid {
+		p.closeHybrid(b, numbers, holder, xref, rows.Bytes(), index)
+		return
+	}
 	trailer := fmt.Sprintf(" /Type /XRef /W [1 4 2] /Index [%s%d 1 %d 1] /Size %d /Root 1 0 R%s", index, holder, xref, p.size, p.ofTrailer)
 	if p.prev != 0 {
 		trailer += fmt.Sprintf(" /Prev %d", p.prev)
 	}
 	fmt.Fprintf(b, "%d 0 obj\n%s\nendobj\nstartxref\n%d\n%%%%EOF\n", xref, stream(rows.String(), trailer), at)
+	p.prev, p.data = at, b.Bytes()
+}
+
+// closeHybrid ends a revision with a table that names the plain objects and a
+// stream that names all, as office programs do.
+func (p *pdf) closeHybrid(b *bytes.Buffer, numbers []int, holder, xref int, rows []byte, index string) {
+	stm := b.Len()
+	fmt.Fprintf(b, "%d 0 obj\n%s\nendobj\n", xref, stream(string(rows), fmt.Sprintf(" /Type /XRef /W [1 4 2] /Index [%s%d 1 %d 1] /Size %d", index, holder, xref, p.size)))
+	at := b.Len()
+	b.WriteString("xref\n0 1\n0000000000 65535 f \n")
+	for i, n := range numbers {
+		if rows[7*i] == 1 {
+			fmt.Fprintf(b, "%d 1\n%010d 00000 n \n", n, p.offsets[n])
+		}
+	}
+	fmt.Fprintf(b, "trailer\n<< /Size %d /Root 1 0 R%s /XRefStm %d", p.size, p.ofTrailer, stm)
+	if p.prev != 0 {
+		fmt.Fprintf(b, " /Prev %d", p.prev)
+	}
+	fmt.Fprintf(b, " >>\nstartxref\n%d\n%%%%EOF\n", at)
 	p.prev, p.data = at, b.Bytes()
 }
 
@@ -233,6 +258,7 @@ type signing struct {
 	looks     string         // the normal appearance, a stream
 	also      map[int]string // further objects of the revision
 	into      int            // an existing field, instead of a new one
+	entries   string         // further entries of the field
 	contents  func(t testing.TB, digest []byte) []byte
 }
 
@@ -266,7 +292,7 @@ func (p *pdf) sign(t testing.TB, s signing) (field, signature int) {
 		objects[n] = s.looks
 		looks = fmt.Sprintf(" /AP << /N %d 0 R >>", n)
 	}
-	objects[field] = fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Sig /T (Sig%d) /F 132 /Rect [%s] /P 3 0 R%s /V %d 0 R >>", field, rect, looks, signature)
+	objects[field] = fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Sig /T (Sig%d) /F 132 /Rect [%s] /P 3 0 R%s%s /V %d 0 R >>", field, rect, looks, s.entries, signature)
 	if s.into != 0 {
 		objects[field] = strings.TrimSuffix(p.objects[field], ">>") + fmt.Sprintf("%s /V %d 0 R >>", looks, signature)
 	}

@@ -32,7 +32,7 @@ type attack struct {
 var forbidden = []validate.Code{validate.CodeChangesForbidden}
 
 func attacks() []attack {
-	return slices.Concat(usfAttacks(), isaAttacks(), swaAttacks(), shadowAttacks(), eaaAttacks(), ssaAttacks(), recycledAttacks(), formAttacks(), structureAttacks(), loopAttacks(), bombAttacks())
+	return slices.Concat(usfAttacks(), isaAttacks(), swaAttacks(), shadowAttacks(), eaaAttacks(), ssaAttacks(), recycledAttacks(), formAttacks(), structureAttacks(), tagAttacks(), loopAttacks(), bombAttacks())
 }
 
 // Every attack on a good signature is found, and told by its reason. With

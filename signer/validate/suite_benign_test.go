@@ -23,21 +23,26 @@ type benign struct {
 }
 
 func benigns() []benign {
-	return slices.Concat(archiveCases(), signerCases(), formCases(), commentCases(), keepingCases())
+	return slices.Concat(archiveCases(), signerCases(), formCases(), commentCases(), keepingCases(), taggedCases())
 }
 
 // What offices do with signed documents raises no alarm: each file is good, and
-// so is every signature in it. Each is written twice, with tables and with
-// streams. With ANTIN_SUITE_DIR the files are written there.
+// so is every signature in it. Each is written with tables, with streams and with
+// both. With ANTIN_SUITE_DIR the files are written there.
 func TestNothingBenignOfTheSuiteIsAnAlarm(t *testing.T) {
 	w := newWorld(t)
 	table := newTable("files", "false alarms")
 	dir := os.Getenv("ANTIN_SUITE_DIR")
 	for n, b := range benigns() {
-		for _, streams := range []bool{false, true} {
+		for _, style := range []string{"tables", "streams", "hybrid"} {
 			table.count(b.family, "files")
-			good := t.Run(fmt.Sprintf("%s: %s, streams %v", b.family, b.name, streams), func(t *testing.T) {
-				d := office(b.form, streams, b.prepare)
+			good := t.Run(fmt.Sprintf("%s: %s, %s", b.family, b.name, style), func(t *testing.T) {
+				d := office(b.form, style != "tables", func(d *suiteDoc, first map[int]string) {
+					d.hybrid = style == "hybrid"
+					if b.prepare != nil {
+						b.prepare(d, first)
+					}
+				})
 				if b.stamped {
 					w.stamped(d, w.leader)
 				} else {
@@ -48,7 +53,7 @@ func TestNothingBenignOfTheSuiteIsAnAlarm(t *testing.T) {
 				}
 				if dir != "" {
 					family, _, _ := strings.Cut(b.family, " (")
-					keep(t, filepath.Join(dir, fmt.Sprintf("benign-%02d-%v-%s.pdf", n+1, streams, strings.ReplaceAll(family, " ", "-"))), d.data)
+					keep(t, filepath.Join(dir, fmt.Sprintf("benign-%02d-%s-%s.pdf", n+1, style, strings.ReplaceAll(family, " ", "-"))), d.data)
 				}
 				report := run(t, d.data, w.options)
 				good := report.Verdict == validate.Passed && len(report.Signatures) > 0
@@ -377,6 +382,32 @@ func keepingCases() []benign {
 		}),
 		list("beside an annotation that is no object", direct, func(d *suiteDoc) {
 			d.update(map[int]string{objPage: d.page()})
+		}),
+	}
+}
+
+func taggedCases() []benign {
+	const family = "tagged documents"
+	form := "/S /Form /Alt (Chu ky cua Uy ban nhan dan tinh)"
+	second := func(w *world, d *suiteDoc) { w.sign(d, w.clerk, d.tagging(form)) }
+	visible := func(w *world, d *suiteDoc) {
+		w.sign(d, w.clerk, d.tagging(form), func(s *signing) { s.rect, s.looks = rectBlank, look(100, 100, sealLines) })
+	}
+	list := func(name string, p int, steps ...step) benign {
+		return benign{family: family, name: name, p: p, prepare: tagged, steps: steps}
+	}
+	return []benign{
+		list("a second signature without a tag", 0, addClerk),
+		list("a second signature with its tag", 0, second),
+		list("a visible second signature with its tag", 0, visible),
+		list("three signatures with tags", 0, second, visible, second),
+		list("certified with P=2", 2, visible),
+		list("signed and archived", 0, second, addStore, addStamp),
+		list("a comment with its tag", 3, func(_ *world, d *suiteDoc) {
+			objects := map[int]string{}
+			n := d.comment(objects, "/Subtype /Text /Contents (x) /StructParent 1 /Rect [400 700 418 718]")
+			d.tag(objects, n, "/S /Annot")
+			d.update(objects)
 		}),
 	}
 }

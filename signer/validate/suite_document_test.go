@@ -48,6 +48,7 @@ type suiteDoc struct {
 	in                inputs
 	field, signature  int // of the first signature
 	overlay, prepared int // what a test put in before the signature
+	tags              struct{ root, document, paragraph, parents, next int }
 }
 
 func (d *suiteDoc) clone() *suiteDoc {
@@ -126,6 +127,38 @@ func (d *suiteDoc) addForm(first map[int]string) {
 	d.in.empty = add("<< /Type /Annot /Subtype /Widget /FT /Sig /T (ky_2) /F 4 /P 3 0 R /Rect [" + rectBlank + "] >>")
 	d.fields = append(d.fields, d.in.agree, d.in.choice, d.in.button, d.in.radio, d.in.empty)
 	d.ofForm = " /DR << /Font << /F1 6 0 R >> >> /DA (/F1 12 Tf 0 g)"
+}
+
+// tagged makes the document one with a structure tree.
+func tagged(d *suiteDoc, first map[int]string) {
+	t := &d.tags
+	t.root, t.document, t.paragraph, t.parents, t.next = d.next(), d.next(), d.next(), d.next(), 1
+	d.ofCatalog += fmt.Sprintf(" /MarkInfo << /Marked true >> /StructTreeRoot %d 0 R", t.root)
+	d.ofPage = " /StructParents 0 /Tabs /S"
+	first[objContent] = stream("/P << /MCID 0 >> BDC\n"+contentText+"EMC", "")
+	first[t.root] = fmt.Sprintf("<< /Type /StructTreeRoot /K %d 0 R /ParentTree %d 0 R /ParentTreeNextKey 1 >>", t.document, t.parents)
+	first[t.document] = fmt.Sprintf("<< /Type /StructElem /S /Document /P %d 0 R /K [%d 0 R] >>", t.root, t.paragraph)
+	first[t.paragraph] = fmt.Sprintf("<< /Type /StructElem /S /P /P %d 0 R /Pg 3 0 R /K 0 >>", t.document)
+	first[t.parents] = fmt.Sprintf("<< /Nums [0 [%d 0 R]] >>", t.paragraph)
+}
+
+// tag adds an element of the structure for an annotation.
+func (d *suiteDoc) tag(objects map[int]string, annotation int, element string) {
+	n, t := d.next(), d.tags
+	objects[n] = fmt.Sprintf("<< /Type /StructElem /P %d 0 R %s /K << /Type /OBJR /Obj %d 0 R /Pg 3 0 R >> >>", t.document, element, annotation)
+	objects[t.document] = d.edited(t.document, "]", fmt.Sprintf(" %d 0 R]", n))
+	objects[t.root] = d.edited(t.root, fmt.Sprintf("NextKey %d", t.next), fmt.Sprintf("NextKey %d", t.next+1))
+	objects[t.parents] = d.edited(t.parents, "] >>", fmt.Sprintf(" %d %d 0 R] >>", t.next, n))
+	d.tags.next++
+}
+
+// tagging is a signature whose widget gets its place in the structure.
+func (d *suiteDoc) tagging(element string) func(*signing) {
+	return func(s *signing) {
+		s.also = map[int]string{}
+		s.entries = fmt.Sprintf(" /StructParent %d", d.tags.next)
+		d.tag(s.also, d.size+1, element) // the field is the next object but one
+	}
 }
 
 // edited is an object with one text in it replaced.

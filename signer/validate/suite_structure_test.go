@@ -96,6 +96,43 @@ func (d *suiteDoc) section(entries, trailer string) {
 	d.data = append(d.data, fmt.Sprintf("xref\n%strailer\n<< /Size %d /Root 1 0 R /Prev %d %s >>\nstartxref\n%d\n%%%%EOF\n", entries, d.size+4, d.prev, trailer, at)...)
 }
 
+// hybridSection is a section whose stream lists one object.
+func (d *suiteDoc) hybridSection(entries string, n, at int) {
+	stm := len(d.data)
+	row := string([]byte{1, byte(at >> 24), byte(at >> 16), byte(at >> 8), byte(at), 0, 0})
+	d.data = append(d.data, fmt.Sprintf("%d 0 obj\n%s\nendobj\n", d.size, stream(row, fmt.Sprintf(" /Type /XRef /W [1 4 2] /Index [%d 1] /Size %d", n, d.size)))...)
+	d.section(entries, fmt.Sprintf("/XRefStm %d", stm))
+}
+
+// tagAttacks change what screen readers say.
+func tagAttacks() []attack {
+	list := func(name string, edit func(w *world, d *suiteDoc)) attack {
+		return attack{family: "structure tree", name: name, codes: forbidden, prepare: tagged, edit: edit}
+	}
+	return []attack{
+		list("a paragraph says something else", func(_ *world, d *suiteDoc) {
+			d.update(map[int]string{d.tags.paragraph: d.with(d.tags.paragraph, "/ActualText (Dieu 1. 9.000.000.000 dong)")})
+		}),
+		list("an element is added that stands for nothing", func(_ *world, d *suiteDoc) {
+			n := d.next()
+			d.update(map[int]string{n: fmt.Sprintf("<< /Type /StructElem /S /P /P %d 0 R /ActualText (Dieu 4) >>", d.tags.document), d.tags.document: d.edited(d.tags.document, "]", fmt.Sprintf(" %d 0 R]", n))})
+		}),
+		list("the element of a new signature says something else", func(w *world, d *suiteDoc) {
+			w.sign(d, w.clerk, d.tagging("/S /Form /ActualText (Dieu 4)"))
+		}),
+		list("the element of a new signature is a paragraph", func(w *world, d *suiteDoc) { w.sign(d, w.clerk, d.tagging("/S /P")) }),
+		list("a paragraph is removed", func(_ *world, d *suiteDoc) {
+			d.update(map[int]string{d.tags.document: d.edited(d.tags.document, fmt.Sprintf("%d 0 R]", d.tags.paragraph), "]")})
+		}),
+		list("the parent tree leads elsewhere", func(_ *world, d *suiteDoc) {
+			d.update(map[int]string{d.tags.parents: d.edited(d.tags.parents, fmt.Sprintf("[0 [%d 0 R]]", d.tags.paragraph), fmt.Sprintf("[0 [%d 0 R]]", d.tags.document))})
+		}),
+		list("a role gets another meaning", func(_ *world, d *suiteDoc) {
+			d.update(map[int]string{d.tags.root: d.with(d.tags.root, "/RoleMap << /P /Artifact >>")})
+		}),
+	}
+}
+
 func structureAttacks() []attack {
 	const doubles, differs = "double catalogues", "parser differentials"
 	odd := []validate.Code{validate.CodeChangesForbidden, validate.CodeRepaired, validate.CodeTrailing, validate.CodePartial}
@@ -142,10 +179,15 @@ func structureAttacks() []attack {
 		list(differs, "a hybrid section lists the content elsewhere", nil, func(_ *world, d *suiteDoc) {
 			at := len(d.data)
 			d.data = append(d.data, "4 0 obj\n"+stream("q Q", "")+"\nendobj\n"...)
-			stm := len(d.data)
-			row := string([]byte{1, byte(at >> 24), byte(at >> 16), byte(at >> 8), byte(at), 0, 0})
-			d.data = append(d.data, fmt.Sprintf("%d 0 obj\n%s\nendobj\n", d.size, stream(row, fmt.Sprintf(" /Type /XRef /W [1 4 2] /Index [4 1] /Size %d", d.size)))...)
-			d.section("0 1\n0000000000 65535 f \n", fmt.Sprintf("/XRefStm %d", stm))
+			d.hybridSection("0 1\n0000000000 65535 f \n", 4, at)
+		}),
+		list(differs, "a hybrid section lists the content at two places", nil, func(_ *world, d *suiteDoc) {
+			at := len(d.data)
+			d.data = append(d.data, "4 0 obj\n"+stream("q Q", "")+"\nendobj\n"...)
+			d.hybridSection(entry(d, 4, d.offsets[4]), 4, at)
+		}),
+		list(differs, "a hybrid section frees the content and lists it in its stream", nil, func(_ *world, d *suiteDoc) {
+			d.hybridSection("4 1\n0000000000 00001 f \n", 4, d.offsets[4])
 		}),
 		list(differs, "the section before is passed over", nil, func(_ *world, d *suiteDoc) {
 			first := bytes.Index(d.data, []byte("xref\n0 "))
