@@ -73,6 +73,11 @@ func (s *Service) AddDocument(ctx context.Context, name string, content io.Reade
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotPDF, err)
 	}
+	// A state secret is not even kept here (R21).
+	_, err = readForm(Request{In: f, Size: size})
+	if err != nil {
+		return nil, err
+	}
 	err = f.Sync()
 	if err != nil {
 		return nil, fmt.Errorf("keep document: %w", err)

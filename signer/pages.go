@@ -22,9 +22,9 @@ import (
 //go:embed all:templates locales
 var room embed.FS
 
-// Where a mark first stands on an A4 page, in millimetres from the top left,
-// before the person moves it: the signature block of NĐ 30/2020 Appendix I,
-// boxes 7c and 8.
+// Where a mark first stands on an A4 page that cannot be read, in millimetres
+// from the top left, before the person moves it: the signature block of NĐ
+// 30/2020 Appendix I, boxes 7c and 8.
 var (
 	firstPerson = appearance.Box{X: 125, Y: 215, Width: 50, Height: 20}
 	firstSeal   = appearance.SealOver(firstPerson, 36)
@@ -120,6 +120,8 @@ func uploadProblem(err error) string {
 		return "sign.error.protected"
 	case errors.Is(err, ErrNotPDF):
 		return "sign.error.pdf"
+	case errors.Is(err, ErrSecret):
+		return "sign.error.secret"
 	case errors.Is(err, http.ErrMissingFile), errors.Is(err, http.ErrNotMultipart), errors.Is(err, multipart.ErrMessageTooLarge):
 		return "sign.error.missing"
 	}
@@ -216,10 +218,11 @@ func (p *pages) renderShow(w http.ResponseWriter, r *http.Request, doc *Document
 	}
 	view.Preset = string(presetOf(seal))
 	if view.Box == (appearance.Box{}) {
-		view.Box, view.Page = firstPerson, int(doc.Pages)
+		name := web.VisitorFrom(r.Context()).Name
 		if seal {
-			view.Box = firstSeal
+			name = web.VisitorFrom(r.Context()).Agency
 		}
+		view.Page, view.Box = p.service.Suggest(doc, presetOf(seal), name)
 	}
 	p.pages.Render(w, r, "document", web.Page{Title: "sign.title", TitleText: doc.Name, Scripts: []string{"sign"}, Status: status, View: view})
 }
@@ -349,6 +352,8 @@ func signProblem(err error) string {
 	switch {
 	case errors.Is(err, auth.ErrDenied):
 		return "sign.error.denied"
+	case errors.Is(err, ErrSecret):
+		return "sign.error.secret"
 	case errors.Is(err, ErrUnsigned):
 		return "sign.error.unsigned"
 	case errors.Is(err, ErrCertificate):

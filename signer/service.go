@@ -29,6 +29,7 @@ import (
 	"github.com/antin-gov/antin/internal/store"
 	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/signer/appearance"
+	"github.com/antin-gov/antin/signer/nd30"
 	"github.com/antin-gov/antin/signer/pades"
 )
 
@@ -52,6 +53,9 @@ var (
 	// ErrChanged means that the document is not the one that was shown, or
 	// changed while it was being signed.
 	ErrChanged = errors.New("document changed")
+	// ErrSecret means that the document is marked as a state secret (R21); it is
+	// a *nd30.SecretError, which says what was found and where.
+	ErrSecret = nd30.ErrSecret
 	// ErrRequest means that the request contradicts itself.
 	ErrRequest = errors.New("signing request not usable")
 )
@@ -156,6 +160,8 @@ type Request struct {
 	Field   string
 	Reason  string
 	Certify int
+	// Visible is what is shown; with no box it stands where the document's form
+	// has its place (NĐ 30/2020, Appendix I).
 	Visible *appearance.Spec
 	// Seal asks for the rules of the agency's seal (R20).
 	Seal bool
@@ -194,6 +200,10 @@ func (s *Service) SignAs(ctx context.Context, id string, q Request, path string)
 		return nil, err
 	}
 	q.Digest, err = digestOf(q)
+	if err != nil {
+		return nil, err
+	}
+	q.Visible, err = readForm(q)
 	if err != nil {
 		return nil, err
 	}

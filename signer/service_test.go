@@ -255,14 +255,14 @@ func TestTheClerkSealsWhatAPersonSigned(t *testing.T) {
 	w := newWorld(t, sqlite(t))
 	w.key(t, "binh", "EC-P256", "p-binh")
 	w.key(t, "seal", "EC-P256", "")
-	_, path, err := w.sign(t, binh, Request{Key: "binh", Visible: &appearance.Spec{Preset: appearance.Person, Page: 1, Box: firstPerson, Name: "Nguyễn Văn Bình"}})
+	_, path, err := w.sign(t, binh, Request{Key: "binh", Visible: &appearance.Spec{Preset: appearance.Person, Name: "Nguyễn Văn A"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	signed := read(t, path)
 	request := func(pdf []byte) Request {
 		return Request{Key: "seal", Seal: true, In: bytes.NewReader(pdf), Size: int64(len(pdf)), Name: "chi-thi.pdf",
-			Visible: &appearance.Spec{Preset: appearance.Seal, Page: 1, Box: firstSeal, Name: "UBND"}}
+			Visible: &appearance.Spec{Preset: appearance.Seal, Name: "UBND"}}
 	}
 	t.Run("the seal stands beside the signature and both hold", func(t *testing.T) {
 		_, path, err := w.sign(t, hoa, request(signed))

@@ -22,7 +22,9 @@ import (
 type signFlags struct {
 	out, key, level, field, visible, place, image, reason, scheme, batch, password string
 	format, packaging                                                              string
+	number, copyForm                                                               string
 	page, certify                                                                  int
+	diameter                                                                       float64
 	seal                                                                           bool
 }
 
@@ -35,6 +37,7 @@ func (e *env) signCommand() *cobra.Command {
 			"The document's digest is recorded before the key is used, and the result is read by a second verifier before it leaves.",
 		Example: "  antin sign chi-thi.pdf -o chi-thi.signed.pdf --key demo-official\n" +
 			"  antin sign chi-thi.signed.pdf -o chi-thi.sealed.pdf --key demo-agency --visible seal\n" +
+			"  antin sign phu-luc.pdf -o phu-luc.signed.pdf --key demo-official --visible attachment --number 07/CT-UBND\n" +
 			"  antin sign du-lieu.csv -o du-lieu.csv.p7s --key demo-official --format cades\n" +
 			"  antin sign ho-so.xml -o ho-so.signed.xml --key demo-official --format xades\n" +
 			"  antin sign --batch incoming --key demo-official -o signed",
@@ -71,10 +74,13 @@ func (e *env) signCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.format, "format", "pades", "pades; xades for XML; cades or asic for a file of any kind")
 	cmd.Flags().StringVar(&f.packaging, "packaging", "", "where the signature stands: detached or attached (cades); enveloped, enveloping or detached (xades)")
 	cmd.Flags().StringVar(&f.field, "field", "", "existing signature field, or the name of a new one")
-	cmd.Flags().StringVar(&f.visible, "visible", "", "preset of the visible mark: person, seal or text")
-	cmd.Flags().StringVar(&f.place, "place", "", "place of the mark: X,Y,WIDTH,HEIGHT in millimetres from the page's top left")
-	cmd.Flags().StringVar(&f.image, "image", "", "PNG of the hand-written signature or of the seal")
-	cmd.Flags().IntVar(&f.page, "page", 0, "page of the mark, -1 for the last (default: the first)")
+	cmd.Flags().StringVar(&f.visible, "visible", "", "the visible mark: person, seal, attachment, copy or text (NĐ 30/2020, Appendix I)")
+	cmd.Flags().StringVar(&f.place, "place", "", "place of the mark: X,Y,WIDTH,HEIGHT in millimetres from the page's top left (default: where the document's own text has it)")
+	cmd.Flags().StringVar(&f.image, "image", "", "PNG of the hand-written signature or of the seal; white paper becomes transparent")
+	cmd.Flags().Float64Var(&f.diameter, "diameter", 0, "the seal's real diameter in millimetres (default: what the PNG says, else 36)")
+	cmd.Flags().StringVar(&f.number, "number", "", "attachment: number and symbol of the document that it belongs to")
+	cmd.Flags().StringVar(&f.copyForm, "copy", "", "copy: sao-y, sao-luc or trich-sao")
+	cmd.Flags().IntVar(&f.page, "page", 0, "page of the mark, -1 for the last (default: that of the signature block; with --place the first)")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "reason")
 	cmd.Flags().StringVar(&f.scheme, "scheme", "", "rsa-pss (default of RSA keys) or rsa-pkcs1")
 	cmd.Flags().IntVar(&f.certify, "certify", 0, "certify with P = 1, 2 or 3")
@@ -157,7 +163,6 @@ func documentPassword(path string) (string, error) {
 // mark is the visible mark that the flags describe, with the holder's name for
 // the drawn default.
 func mark(ctx context.Context, s *app.System, f signFlags) (*appearance.Spec, error) {
-	spec := &appearance.Spec{Preset: appearance.Preset(f.visible), Page: f.page, Time: clock.System{}.Now()}
 	entry, err := s.Register.Get(ctx, f.key)
 	if err != nil {
 		return nil, err
@@ -166,8 +171,15 @@ func mark(ctx context.Context, s *app.System, f signFlags) (*appearance.Spec, er
 	if err != nil {
 		return nil, err
 	}
-	spec.Name = chain[0].Subject.CommonName
-	if spec.Preset == appearance.Text {
+	spec, err := preset(f, chain[0].Subject.CommonName)
+	if err != nil {
+		return nil, fmt.Errorf("%w: --visible %s: %w", errUse, f.visible, err)
+	}
+	spec.Time, spec.Name, spec.Diameter = clock.System{}.Now(), chain[0].Subject.CommonName, f.diameter
+	if f.page != 0 {
+		spec.Page = f.page
+	}
+	if f.visible == string(appearance.Text) {
 		spec.Lines = []string{spec.Name}
 	}
 	if f.place != "" {
@@ -191,6 +203,21 @@ func mark(ctx context.Context, s *app.System, f signFlags) (*appearance.Spec, er
 		}
 	}
 	return spec, nil
+}
+
+// preset is the mark that --visible names.
+func preset(f signFlags, holder string) (*appearance.Spec, error) {
+	var spec appearance.Spec
+	var err error
+	switch f.visible {
+	case "attachment":
+		spec, err = appearance.Attachment(f.number)
+	case "copy":
+		spec, err = appearance.CopyOf(appearance.Copy(f.copyForm), holder)
+	default:
+		spec.Preset = appearance.Preset(f.visible)
+	}
+	return &spec, err
 }
 
 // signBatch signs a folder. A file that fails does not stop the rest, and a

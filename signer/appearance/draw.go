@@ -24,16 +24,14 @@ func (s Spec) drawPerson(c *canvas, page Page) (Box, error) {
 	if err != nil {
 		return box, err
 	}
-	// Slanted and slightly rising, as a pen writes; the flourish below ties it.
-	const slant, rise = 0.22, 0.07
 	length, err := f.width(s.Name)
 	if err != nil {
 		return box, err
 	}
-	size := min(h*0.52, w*0.88/(length+slant))
-	x, y := (w-length*size)/2-slant*size*0.2, h*0.42-rise*length*size/2
+	size := min(h*handSize, w/(length+handSpare))
+	x, y := (w-(length+handSpare)*size)/2+size*handSpare*0.3, h*0.42-handRise*length*size/2
 	c.fill(blue)
-	err = c.text(Italic, size, [6]float64{1, rise, slant, 1, x, y}, s.Name)
+	err = c.text(Italic, size, [6]float64{1, handRise, handSlant, 1, x, y}, s.Name)
 	if err != nil {
 		return box, err
 	}
@@ -41,25 +39,79 @@ func (s Spec) drawPerson(c *canvas, page Page) (Box, error) {
 	c.stroke(blue, max(0.5, size*0.045))
 	c.op("J", 1)
 	c.op("m", x+size*0.1, y-size*0.30)
-	c.op("c", x+length*size*0.35, y-size*0.62, x+length*size*0.75, y+rise*length*size-size*0.05, min(end+size*0.3, w*0.97), y+rise*length*size-size*0.18)
-	c.op("c", end-size*0.2, y+rise*length*size-size*0.62, x+length*size*0.5, y-size*0.42, x+length*size*0.42, y-size*0.40)
+	c.op("c", x+length*size*0.35, y-size*0.62, x+length*size*0.75, y+handRise*length*size-size*0.05, min(end+size*0.3, w*0.97), y+handRise*length*size-size*0.18)
+	c.op("c", end-size*0.2, y+handRise*length*size-size*0.62, x+length*size*0.5, y-size*0.42, x+length*size*0.42, y-size*0.40)
 	c.op("S")
 	return box, nil
+}
+
+// The hand of a drawn signature: slanted and slightly rising, as a pen writes.
+const (
+	handSlant, handRise = 0.22, 0.07
+	handSize            = 0.52 // of the height, for the letters
+	handSpare           = 0.5  // of the size: room for the slant and the flourish
+)
+
+// Natural gives the size in millimetres that a mark has on its own: that of a
+// seal is its real one, where the image says so (pHYs) or else the usual
+// diameter; that of a signature keeps the proportions of what is drawn.
+func (s Spec) Natural() (width, height float64, err error) {
+	switch s.Preset {
+	case Person:
+		if len(s.Image) == 0 {
+			f, err := loadFont(Italic)
+			if err != nil {
+				return 0, 0, err
+			}
+			length, err := f.width(s.Name)
+			if err != nil || length == 0 {
+				return personWidth, personHeight, err
+			}
+			return shrink((length+handSpare)*handSize*personHeight, personHeight, maxPersonWidth)
+		}
+		img, err := readPNG(s.Image)
+		if err != nil {
+			return 0, 0, err
+		}
+		return shrink(personHeight*float64(img.width)/float64(img.height), personHeight, maxPersonWidth)
+	case Seal:
+		if s.Diameter > 0 || len(s.Image) == 0 {
+			return s.diameter(), s.diameter(), nil
+		}
+		img, err := readPNG(s.Image)
+		if err != nil {
+			return 0, 0, err
+		}
+		if img.widthMM > 0 {
+			return img.widthMM, img.heightMM, nil
+		}
+		return shrink(sealDiameter*float64(img.width)/float64(img.height), sealDiameter, sealDiameter)
+	default:
+		return 0, 0, fmt.Errorf("%w: preset %q has no size of its own", ErrSpec, string(s.Preset))
+	}
+}
+
+// shrink keeps the proportions and makes the width fit.
+func shrink(width, height, most float64) (float64, float64, error) {
+	if width > most {
+		return most, height * most / width, nil
+	}
+	return width, height, nil
 }
 
 // drawSeal shows the seal image, or a double circle with the agency's name.
 func (s Spec) drawSeal(c *canvas, page Page) (Box, error) {
 	if len(s.Image) > 0 {
-		return s.drawImage(c, page, sealDiameter, sealDiameter)
+		return s.drawImage(c, page, s.diameter(), s.diameter())
 	}
-	box := s.size(page, sealDiameter, sealDiameter)
+	box := s.size(page, s.diameter(), s.diameter())
 	if s.Name == "" || utf8.RuneCountInString(s.Name) > maxName {
 		return box, fmt.Errorf("%w: a drawn seal needs a name of at most %d letters", ErrSpec, maxName)
 	}
 	w, h := box.Width*page.unit(), box.Height*page.unit()
 	x, y, r := w/2, h/2, min(w, h)/2
 	c.stroke(red, r*0.045)
-	c.circle(x, y, r*0.965)
+	c.circle(x, y, r*(1-0.045/2))
 	c.stroke(red, r*0.018)
 	c.circle(x, y, r*0.90)
 	c.stroke(red, r*0.018)
@@ -140,7 +192,8 @@ func (s Spec) drawText(c *canvas, page Page) (Box, error) {
 	}
 	if s.Box == (Box{}) {
 		w, _ := page.Size()
-		box.X, box.Y = w-textRight-box.Width, textTop
+		// Above the quốc hiệu, whose top margin is at least 20 mm.
+		box.X, box.Y = w-textRight-box.Width, max(textEdge, min(textTop, textFoot-box.Height))
 	}
 	c.fill(black)
 	y := box.Height*page.unit() - textSize*scale
@@ -160,7 +213,7 @@ func (s Spec) drawImage(c *canvas, page Page, width, height float64) (Box, error
 	if err != nil {
 		return s.Box, err
 	}
-	if img.widthMM > 0 && s.Preset == Seal {
+	if img.widthMM > 0 && s.Preset == Seal && s.Diameter <= 0 {
 		width, height = img.widthMM, img.heightMM // its real size
 	}
 	box := s.size(page, width, height)

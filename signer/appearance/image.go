@@ -54,7 +54,46 @@ func readPNG(data []byte) (*picture, error) {
 			p.transparent = p.transparent || k.A != 0xff
 		}
 	}
-	return p, nil
+	if !p.transparent {
+		p.clear()
+	}
+	return p.crop()
+}
+
+// clear takes the paper out of a picture without transparency, a scan: what is
+// white shows what lies below, as a stamp does (NĐ 30/2020, Appendix I).
+func (p *picture) clear() {
+	const white, soft = 250, 60 // lightness of paper, and over how much it fades
+	for i := range p.alpha {
+		dark := white - int(min(p.rgb[3*i], p.rgb[3*i+1], p.rgb[3*i+2]))
+		p.alpha[i] = uint8(max(0, min(255, dark*255/soft)))
+		p.transparent = p.transparent || p.alpha[i] != 0xff
+	}
+}
+
+// crop leaves out empty margins, so that sizes are those of what is seen.
+func (p *picture) crop() (*picture, error) {
+	const faint = 0x18 // of transparency: what no eye sees
+	left, top, right, bottom := p.width, p.height, -1, -1
+	for y := range p.height {
+		for x := range p.width {
+			if p.alpha[y*p.width+x] >= faint {
+				left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
+			}
+		}
+	}
+	if right < 0 {
+		return nil, fmt.Errorf("%w: nothing can be seen on it", ErrImage)
+	}
+	out := &picture{width: right - left + 1, height: bottom - top + 1, transparent: p.transparent}
+	out.widthMM = p.widthMM * float64(out.width) / float64(p.width)
+	out.heightMM = p.heightMM * float64(out.height) / float64(p.height)
+	for y := top; y <= bottom; y++ {
+		from, to := y*p.width+left, y*p.width+right+1
+		out.rgb = append(out.rgb, p.rgb[3*from:3*to]...)
+		out.alpha = append(out.alpha, p.alpha[from:to]...)
+	}
+	return out, nil
 }
 
 // physicalSize reads the pHYs chunk (PNG specification, 11.3.5.3).

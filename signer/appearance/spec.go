@@ -40,6 +40,9 @@ type Spec struct {
 	Lines  []string  // Text: what stands above the time, such as number and symbol
 	Time   time.Time // Text: the signing time
 	Runs   []Run     // Line: the words
+	// Diameter is the seal's real one in millimetres; 0 takes it from the image
+	// (pHYs), or the usual one.
+	Diameter float64
 	// Opaque forbids soft masks, which PDF/A-1 does not know; edges become hard.
 	Opaque bool
 }
@@ -64,8 +67,12 @@ const (
 	textLeading  = 12.0
 	textRight    = 15.0 // mm from the right edge, the smallest right margin
 	textTop      = 8.0  // mm from the top edge, above the quốc hiệu
-	maxLines     = 6
-	maxName      = 200 // runes
+	textFoot     = 19.0 // mm: where it ends at the latest
+	textEdge     = 3.0  // mm: what printers leave free
+	// maxPersonWidth keeps a long signature in the column of the signer, mm.
+	maxPersonWidth = 60.0
+	maxLines       = 6
+	maxName        = 200 // runes
 )
 
 // Build draws the mark for a page and gives its objects to add.
@@ -110,6 +117,13 @@ func (s Spec) Place(page Page, rect [4]float64, add Adder) (*Mark, error) {
 	}
 	m.Rect = rect
 	return m, nil
+}
+
+func (s Spec) diameter() float64 {
+	if s.Diameter > 0 {
+		return s.Diameter
+	}
+	return sealDiameter
 }
 
 // size fills in what the box leaves open.

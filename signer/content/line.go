@@ -41,9 +41,9 @@ func Lines(v *cos.View, page cos.Dict, o Options) ([]Line, appearance.Page, erro
 func Geometry(v *cos.View, page cos.Dict) (appearance.Page, bool) {
 	g := appearance.Page{}
 	var ok bool
-	g.MediaBox, ok = numbers4(v, v.Inherited(page, "MediaBox"))
+	g.MediaBox, ok = Rectangle(v, v.Inherited(page, "MediaBox"))
 	ok = ok && g.MediaBox[0] != g.MediaBox[2] && g.MediaBox[1] != g.MediaBox[3]
-	g.CropBox, _ = numbers4(v, v.Inherited(page, "CropBox"))
+	g.CropBox, _ = Rectangle(v, v.Inherited(page, "CropBox"))
 	rotate, _ := v.Inherited(page, "Rotate").(int64)
 	g.Rotate = int(rotate % 360)
 	unit, err := v.Resolve(page["UserUnit"])

@@ -139,7 +139,7 @@ func (r *reader) annotations(page cos.Dict) error {
 		if stm == nil {
 			stm = r.view.Stream(r.view.Dict(look)[r.view.Name(d["AS"])])
 		}
-		rect, ok := numbers4(r.view, d["Rect"])
+		rect, ok := Rectangle(r.view, d["Rect"])
 		if stm == nil || !ok {
 			continue
 		}
@@ -171,7 +171,7 @@ func fieldType(v *cos.View, d cos.Dict) cos.Name {
 // fitted is the transformation that puts a look into its rectangle
 // (ISO 32000-2, 12.5.5).
 func fitted(v *cos.View, stm *cos.Stream, rect [4]float64) matrix {
-	box, ok := numbers4(v, stm.Dict["BBox"])
+	box, ok := Rectangle(v, stm.Dict["BBox"])
 	if !ok {
 		return identity()
 	}
@@ -247,7 +247,8 @@ func matrixOf(v *cos.View, o cos.Object) matrix {
 	return m
 }
 
-func numbers4(v *cos.View, o cos.Object) ([4]float64, bool) {
+// Rectangle reads an array of four numbers.
+func Rectangle(v *cos.View, o cos.Object) ([4]float64, bool) {
 	a := v.Array(o)
 	var out [4]float64
 	if len(a) != len(out) {
