@@ -59,21 +59,31 @@ type RateOptions struct {
 	// so that both meet the same load of the machine; 3 and 1 s when zero.
 	Rounds int
 	Time   time.Duration
+	// Key is the label of a key of the token to measure instead of a throw-away
+	// one of Algorithm.
+	Key string
+	// Also, when it is there, is called once in each round with the key behind
+	// the worker, so that what is built on the key meets the same load.
+	Also func(ctx context.Context, s crypto.Signer) error
 }
 
-// CompareRates makes a throw-away key, measures and destroys it.
+// CompareRates makes a throw-away key unless one is named, measures and
+// destroys it.
 func CompareRates(ctx context.Context, c *Client, o RateOptions) (r Rates, err error) {
 	o.Callers, o.Rounds, o.Time = or(o.Callers, 8), or(o.Rounds, 3), or(o.Time, time.Second)
 	tokens, err := o.Worker.Config.tokens()
 	if err != nil {
 		return Rates{}, err
 	}
-	label := "bench-" + o.Algorithm + "-" + rand.Text()[:8]
-	_, err = c.GenerateKey(ctx, NewKey{Label: label, Algorithm: o.Algorithm, Token: tokens[0].name})
-	if err != nil {
-		return Rates{}, err
+	label := o.Key
+	if label == "" {
+		label = "bench-" + o.Algorithm + "-" + rand.Text()[:8]
+		_, err = c.GenerateKey(ctx, NewKey{Label: label, Algorithm: o.Algorithm, Token: tokens[0].name})
+		if err != nil {
+			return Rates{}, err
+		}
+		defer func() { err = errors.Join(err, c.dropKey(context.WithoutCancel(ctx), tokens[0].name, label)) }()
 	}
-	defer func() { err = errors.Join(err, c.dropKey(context.WithoutCancel(ctx), tokens[0].name, label)) }()
 	s, err := c.Signer(ctx, label)
 	if err != nil {
 		return Rates{}, err
@@ -83,7 +93,7 @@ func CompareRates(ctx context.Context, c *Client, o RateOptions) (r Rates, err e
 		return Rates{}, err
 	}
 	defer func() { err = errors.Join(err, bare.child.stop()) }()
-	r = Rates{Algorithm: o.Algorithm, Callers: o.Callers}
+	r = Rates{Algorithm: AlgorithmOf(s.Public()), Callers: o.Callers}
 	for range o.Rounds {
 		alone, err := bare.round()
 		if err != nil {
@@ -92,6 +102,12 @@ func CompareRates(ctx context.Context, c *Client, o RateOptions) (r Rates, err e
 		ours, err := r.round(ctx, c, s, o)
 		if err != nil {
 			return r, err
+		}
+		if o.Also != nil {
+			err = o.Also(ctx, s)
+			if err != nil {
+				return r, err
+			}
 		}
 		r.Bare += alone.PerSecond / float64(o.Rounds)
 		r.BareCPU += alone.CPU / float64(o.Rounds)

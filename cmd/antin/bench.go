@@ -20,7 +20,7 @@ import (
 
 func (e *env) benchCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Load programs"}
-	cmd.AddCommand(e.benchHSM(), e.benchCA(), e.benchOCSP())
+	cmd.AddCommand(e.benchHSM(), e.benchCA(), e.benchOCSP(), e.benchSign(), e.benchVerify())
 	return cmd
 }
 

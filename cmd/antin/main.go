@@ -92,7 +92,7 @@ func (e *env) root() *cobra.Command {
 		e.upCommand(), e.initCommand(), e.demoCommand(), e.versionCommand(), e.configCommand(), e.accountCommand(), e.directoryCommand(),
 		e.signCommand(), e.extendCommand(), e.verifyCommand(), e.ledgerCommand(), e.backupCommand(), e.restoreCommand(), e.hsmCommand(), e.caCommand(),
 		e.policyCommand(), e.incidentCommand(), e.drillCommand(), e.benchCommand(), e.doctorCommand(),
-		workerCommand(), readerCommand(), ocspServer(),
+		workerCommand(), readerCommand(), ocspServer(), measureCommand(),
 	)
 	strict(root)
 	return root

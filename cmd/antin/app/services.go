@@ -211,18 +211,19 @@ func (s *System) Collector() *trust.Collector {
 	return &trust.Collector{HTTP: s.http, Clock: s.Clock}
 }
 
+// Timestamp asks the time-stamping authority for a token over a digest.
+func (s *System) Timestamp(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error) {
+	return (&tsp.Client{URL: s.Config.PKI.URL + "/tsa", HTTP: s.http}).Timestamp(ctx, h, digest)
+}
+
 func (s *System) openSigner() error {
-	stamps := &tsp.Client{URL: s.Config.PKI.URL + "/tsa", HTTP: s.http}
 	reader, err := commandOr(s.reader, ReaderCommand)
 	if err != nil {
 		return err
 	}
 	s.Signer, err = signer.New(signer.Deps{
 		DB: s.DB, Keys: signingKeys{register: s.Register, client: s.Keys}, Ledger: s.Ledger, Clock: s.Clock, Authorizer: s.Policy,
-		Anchors: s.Anchors, Collector: s.Collector(),
-		Timestamp: func(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error) {
-			return stamps.Timestamp(ctx, h, digest)
-		},
+		Anchors: s.Anchors, Collector: s.Collector(), Timestamp: s.Timestamp,
 		Documents: s.Path(dirDocuments), SecondOpinionMax: s.Config.Signer.SecondOpinionMax, SecondReader: reader, MaxUpload: s.Config.Signer.MaxUpload, Logger: s.Logger,
 	})
 	return err

@@ -92,3 +92,17 @@ func (s *System) CompareRates(ctx context.Context, o hsm.RateOptions) (hsm.Rates
 	o.Worker = hsm.Options{Command: command, Config: worker, Logger: s.Logger}
 	return hsm.CompareRates(ctx, s.Keys, o)
 }
+
+// SignaturesMade counts the signatures that the key worker's tokens have made
+// since it began.
+func (s *System) SignaturesMade(ctx context.Context) (uint64, error) {
+	infos, err := s.Keys.Tokens(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var total uint64
+	for _, i := range infos {
+		total += i.Signatures
+	}
+	return total, nil
+}
