@@ -102,7 +102,10 @@ func (c *comparer) newElement(ref cos.Ref) bool {
 
 // parentTree lets the tree gain keys that lead to elements that were added.
 func (c *comparer) parentTree(o, n cos.Object, at *way) {
-	before, ok1 := c.numberTree(c.old, o)
+	before, ok1 := map[int64]cos.Object{}, true
+	if o != nil { // a tree may begin with what was added
+		before, ok1 = c.numberTree(c.old, o)
+	}
 	after, ok2 := c.numberTree(c.new, n)
 	if !ok1 || !ok2 {
 		c.compare(o, n, at, 0)

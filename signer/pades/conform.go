@@ -91,9 +91,9 @@ func alternative(o Options) string {
 	return "Chữ ký số: " + name
 }
 
-// fit makes the first signature's new field part of a tagged document, whose
-// structure may not change after it. A document time-stamp that follows stands
-// on the first page.
+// fit makes a signature's new field part of a tagged document. What follows a
+// signature may add to the structure what belongs to its own widget alone. A
+// document time-stamp that follows stands on the first page.
 func (d *document) fit(widget cos.Dict, ref, pageRef cos.Ref, o Options) error {
 	if !d.tagged() {
 		return nil

@@ -83,7 +83,7 @@ func (d *document) newField(f *form, name string, o Options) error {
 	widget["V"] = sig
 	d.update.Put(ref, widget)
 	err = d.addAnnotation(pageRef, page, ref)
-	if err == nil && len(f.signatures()) == 0 {
+	if err == nil {
 		err = d.fit(widget, ref, pageRef, o)
 	}
 	if err != nil {
