@@ -183,18 +183,10 @@ func mark(ctx context.Context, s *app.System, f signFlags) (*appearance.Spec, er
 		spec.Lines = []string{spec.Name}
 	}
 	if f.place != "" {
-		var v [4]float64
-		parts := strings.Split(f.place, ",")
-		if len(parts) != len(v) {
-			return nil, fmt.Errorf("%w: --place wants X,Y,WIDTH,HEIGHT", errUse)
+		spec.Box, err = parseBox(f.place)
+		if err != nil {
+			return nil, err
 		}
-		for i, part := range parts {
-			v[i], err = strconv.ParseFloat(strings.TrimSpace(part), 64)
-			if err != nil {
-				return nil, fmt.Errorf("%w: --place: %w", errUse, err)
-			}
-		}
-		spec.Box = appearance.Box{X: v[0], Y: v[1], Width: v[2], Height: v[3]}
 	}
 	if f.image != "" {
 		spec.Image, err = os.ReadFile(f.image)
@@ -218,6 +210,23 @@ func preset(f signFlags, holder string) (*appearance.Spec, error) {
 		spec.Preset = appearance.Preset(f.visible)
 	}
 	return &spec, err
+}
+
+// parseBox reads a place in millimetres: X,Y,WIDTH,HEIGHT.
+func parseBox(text string) (appearance.Box, error) {
+	var v [4]float64
+	parts := strings.Split(text, ",")
+	if len(parts) != len(v) {
+		return appearance.Box{}, fmt.Errorf("%w: --place wants X,Y,WIDTH,HEIGHT", errUse)
+	}
+	for i, part := range parts {
+		var err error
+		v[i], err = strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil {
+			return appearance.Box{}, fmt.Errorf("%w: --place: %w", errUse, err)
+		}
+	}
+	return appearance.Box{X: v[0], Y: v[1], Width: v[2], Height: v[3]}, nil
 }
 
 // signBatch signs a folder. A file that fails does not stop the rest, and a

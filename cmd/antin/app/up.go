@@ -117,11 +117,22 @@ func (s *server) start(ctx context.Context) error {
 			return err
 		}
 	}
+	s.run(ctx, "documents that were cut off", s.settleDocuments)
 	s.run(ctx, "tokens", s.Custody.Watch)
 	s.run(ctx, "certificate status", s.CA.Run)
 	s.run(ctx, "copies of the checkpoint", s.copyCheckpoints)
 	s.run(ctx, "incident clocks", s.Incidents.Run)
 	return s.startDrills(ctx)
+}
+
+// settleDocuments completes or takes back what a system that was killed left of
+// the documents on their way out.
+func (s *server) settleDocuments(ctx context.Context) error {
+	n, err := s.Office.Resume(ctx)
+	if n > 0 {
+		s.Logger.InfoContext(ctx, "moves of documents that were cut off are settled", slog.Int("documents", n))
+	}
+	return err
 }
 
 // serve answers on the address until ctx ends.
