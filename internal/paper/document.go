@@ -31,10 +31,13 @@ type Document struct {
 	Parent string
 	Agency string // [2]
 	// Number and symbol, "05/CT-UBND" [3]; see Number. Empty leaves the place
-	// for the number open.
+	// for the number open, before Symbol where that is given.
 	Number string
+	Symbol string
 	Place  string    // [4]
 	Date   time.Time // [4]
+	// Undated leaves room for day and month: the date is given with the number.
+	Undated bool
 	// Type is the name of the type, "CHỈ THỊ" [5a]; empty for an official letter,
 	// whose abstract then stands under the number [5b].
 	Type     string
@@ -109,6 +112,14 @@ func DateLine(place string, date time.Time) string {
 	return fmt.Sprintf("%s, ngày %02d tháng %s năm %d", place, d.Day(), month, d.Year())
 }
 
+// gap is the room that is left for a number, a day or a month.
+const gap = "         "
+
+// openDate is the line of place and date with room for day and month.
+func openDate(place string, date time.Time) string {
+	return fmt.Sprintf("%s, ngày%stháng%snăm %d", place, gap, gap, date.In(vietnam).Year())
+}
+
 // Directive is a chỉ thị in its usual parts.
 type Directive struct {
 	Parent, Agency string
@@ -117,6 +128,7 @@ type Directive struct {
 	Symbol     string
 	Place      string
 	Date       time.Time
+	Undated    bool
 	Abstract   string
 	Text       string // paragraphs, a line each
 	Signer     Signer
@@ -126,11 +138,13 @@ type Directive struct {
 // Document returns the directive as a document.
 func (d Directive) Document() *Document {
 	doc := &Document{
-		Parent: d.Parent, Agency: d.Agency, Place: d.Place, Date: d.Date, Type: "CHỈ THỊ", Abstract: d.Abstract,
+		Parent: d.Parent, Agency: d.Agency, Place: d.Place, Date: d.Date, Undated: d.Undated, Type: "CHỈ THỊ", Abstract: d.Abstract,
 		Signer: d.Signer, Recipients: d.Recipients,
 	}
 	if d.Number > 0 {
 		doc.Number = Number(d.Number, d.Symbol)
+	} else {
+		doc.Symbol = d.Symbol
 	}
 	for _, line := range strings.Split(d.Text, "\n") {
 		if strings.TrimSpace(line) != "" {

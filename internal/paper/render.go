@@ -204,12 +204,19 @@ func (d *Document) drawHead(c *canvas) (float64, error) {
 	left.rule(1.0/3, 1)
 	y := max(left.y, right.y) + 2.5
 	left.y, right.y = y, y
-	number := "Số:            "
-	if d.Number != "" {
-		number = "Số: " + d.Number
+	number := "Số: " + d.Number
+	if d.Number == "" {
+		number = "Số:" + gap
 	}
-	left.centred(font{upright, sizeHead}, number)
-	right.centred(font{italic, sizeMotto}, DateLine(d.Place, d.Date))
+	if d.Number == "" && d.Symbol != "" {
+		number += "/" + d.Symbol
+	}
+	left.open(font{upright, sizeHead}, number)
+	if d.Undated {
+		right.open(font{italic, sizeMotto}, openDate(d.Place, d.Date))
+	} else {
+		right.centred(font{italic, sizeMotto}, DateLine(d.Place, d.Date))
+	}
 	if d.Type == "" && d.Abstract != "" {
 		left.centred(font{upright, sizeHeadNarrow}, "V/v "+d.Abstract)
 	}
@@ -265,6 +272,18 @@ func (l *column) centred(f font, text string) {
 		if l.err == nil {
 			l.err = l.c.centred(f, l.x, l.width, l.y-f.lineHeight(1)*0.22, s)
 		}
+	}
+}
+
+// open writes one line whose blanks count.
+func (l *column) open(f font, text string) {
+	if l.err != nil {
+		return
+	}
+	l.y += f.lineHeight(1)
+	l.last, l.err = l.c.width(f, text)
+	if l.err == nil {
+		l.err = l.c.centred(f, l.x, l.width, l.y-f.lineHeight(1)*0.22, text)
 	}
 }
 

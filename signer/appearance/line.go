@@ -60,3 +60,18 @@ func (s Spec) drawLine(c *canvas, page Page) (Box, error) {
 	}
 	return s.Box, nil
 }
+
+// Measure tells how wide a text is in millimetres at a size in points, in the
+// face of documents.
+func Measure(text string, size float64, italic bool) (float64, error) {
+	face := Regular
+	if italic {
+		face = Italic
+	}
+	f, err := loadFont(face)
+	if err != nil {
+		return 0, err
+	}
+	w, err := f.width(text)
+	return w * size / pointsPerMM, err
+}

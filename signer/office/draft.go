@@ -99,7 +99,7 @@ func (s *Service) Submit(ctx context.Context, d Draft) (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep document: %w", err)
 	}
-	err = s.begin(ctx, doc, d)
+	err = s.begin(ctx, doc, d, kind)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.folder(doc.ID)))
 	}
@@ -119,8 +119,8 @@ func (s *Service) parties(ctx context.Context, doc *Document) error {
 }
 
 // begin keeps the files and records the draft.
-func (s *Service) begin(ctx context.Context, doc *Document, d Draft) error {
-	attachments, err := s.bring(ctx, doc, d)
+func (s *Service) begin(ctx context.Context, doc *Document, d Draft, kind Kind) error {
+	attachments, err := s.bring(doc, d, kind)
 	if err != nil {
 		return err
 	}
@@ -148,14 +148,14 @@ func (s *Service) begin(ctx context.Context, doc *Document, d Draft) error {
 
 // bring keeps the file of the document's revision and its attachments, and
 // finds where the marks go.
-func (s *Service) bring(ctx context.Context, doc *Document, d Draft) ([]Attachment, error) {
+func (s *Service) bring(doc *Document, d Draft, kind Kind) ([]Attachment, error) {
 	var err error
 	path := s.file(doc.ID, doc.Revision)
 	doc.SHA256, doc.Size, err = keep(path, d.Content, s.d.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doc.Name, err)
 	}
-	doc.Places, err = s.places(ctx, path, d)
+	doc.Places, err = s.places(path, d, kind)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doc.Name, err)
 	}
@@ -236,7 +236,7 @@ func (s *Service) Resubmit(ctx context.Context, id string, d Draft) (*Document, 
 		next := *doc
 		next.Revision++
 		var err error
-		attachments, err = s.bring(ctx, &next, d)
+		attachments, err = s.bring(&next, d, kind)
 		doc.Places = next.Places
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/uptrace/bun"
 	"golang.org/x/sys/unix"
@@ -335,22 +334,23 @@ func (s *Service) Resume(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("find moves that were cut off: %w", err)
 	}
 	n := 0
+	var failures []error
 	for _, id := range ids {
 		unlock, err := s.lock(id)
 		if errors.Is(err, ErrBusy) {
 			continue
 		}
-		if err != nil {
-			return n, err
+		if err == nil {
+			_, err = s.settled(ctx, id)
+			unlock()
 		}
-		_, err = s.settled(ctx, id)
-		unlock()
 		if err != nil {
-			return n, err
+			failures = append(failures, fmt.Errorf("document %s: %w", id, err))
+			continue
 		}
 		n++
 	}
-	return n, nil
+	return n, errors.Join(failures...)
 }
 
 // digestFile gives the hex SHA-256 and the size of a file.
@@ -366,9 +366,4 @@ func digestFile(path string) (string, int64, error) {
 		return "", 0, err
 	}
 	return hex.EncodeToString(h.Sum(nil)), n, nil
-}
-
-// sameDay tells whether two moments are of one day in Vietnam.
-func sameDay(a, b time.Time) bool {
-	return a.In(vietnam()).Format(time.DateOnly) == b.In(vietnam()).Format(time.DateOnly)
 }

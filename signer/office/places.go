@@ -1,7 +1,7 @@
 package office
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +18,7 @@ type Place struct {
 // Words that fill a blank.
 const (
 	FillNumber = "number" // 05
+	FillRest   = "rest"   // 05/QĐ-UBND
 	FillSymbol = "symbol" // Số: 05/QĐ-UBND
 	FillDay    = "day"    // 03
 	FillMonth  = "month"  // 02
@@ -26,7 +27,8 @@ const (
 
 // Blank is a gap that number and date are written into: on the first page, its
 // left end and baseline in millimetres from the visible top left corner, its
-// width, within which the words stand in the middle, and the size in points.
+// width, within which the words stand in the middle (but for FillRest, which
+// begins at the left), and the size in points.
 type Blank struct {
 	Fill   string  `json:"fill"`
 	X      float64 `json:"x"`
@@ -36,7 +38,8 @@ type Blank struct {
 	Italic bool    `json:"italic,omitempty"`
 }
 
-// Places are where the marks of a document go.
+// Places are where the marks of a document go. A place without a box is found
+// in the document's text when it is signed.
 type Places struct {
 	Person Place   `json:"person"`
 	Seal   Place   `json:"seal"`
@@ -46,7 +49,7 @@ type Places struct {
 func (p *Places) check() error {
 	for _, b := range p.Blanks {
 		switch b.Fill {
-		case FillNumber, FillSymbol, FillDay, FillMonth, FillDate:
+		case FillNumber, FillRest, FillSymbol, FillDay, FillMonth, FillDate:
 		default:
 			return fmt.Errorf("%w: a blank for %q", ErrRequest, b.Fill)
 		}
@@ -57,42 +60,42 @@ func (p *Places) check() error {
 	return nil
 }
 
-// The usual places of a page of NĐ 30/2020 PL I: where nothing else is known.
+// The usual places of number and date on a page of NĐ 30/2020 PL I, in mm:
+// where a draft leaves the head open.
 const (
-	numberLine     = 39.5 // mm from the top
+	numberLine     = 39.5 // from the top
 	leftColumn     = 30.0
 	leftWidth      = 66.0
 	rightColumn    = 96.0
 	rightWidth     = 96.0
 	lineSize       = 13.0 // points
-	personWidth    = 45.0
-	personHeight   = 18.0
-	personX        = 121.0
-	personY        = 205.0
-	sealDiameter   = 36.0
-	heightOverLine = 5.0 // mm of a mark above its baseline
+	restWidth      = 40.0 // of number and symbol behind "Số:"
+	heightOverLine = 5.0  // of a mark above its foot line
 	depthUnderLine = 1.8
+	pointMM        = 25.4 / 72
 )
 
-// usual are the places of a document about which nothing is known.
-func usual() Places {
-	person := appearance.Box{X: personX, Y: personY, Width: personWidth, Height: personHeight}
-	return Places{
-		Person: Place{Page: -1, Box: person},
-		Seal:   Place{Page: -1, Box: appearance.SealOver(person, sealDiameter)},
-		Blanks: []Blank{
-			{Fill: FillSymbol, X: leftColumn, Y: numberLine, Width: leftWidth, Size: lineSize},
-			{Fill: FillDate, X: rightColumn, Y: numberLine, Width: rightWidth, Size: lineSize, Italic: true},
-		},
+func usual() []Blank {
+	return []Blank{
+		{Fill: FillSymbol, X: leftColumn, Y: numberLine, Width: leftWidth, Size: lineSize},
+		{Fill: FillDate, X: rightColumn, Y: numberLine, Width: rightWidth, Size: lineSize, Italic: true},
 	}
 }
 
-// places finds where the marks of a draft go.
-func (s *Service) places(_ context.Context, _ string, d Draft) (Places, error) {
+// places finds where the marks of a draft go. Those of person and seal are left
+// open where nobody says: the signer finds them in the document's text.
+func (s *Service) places(path string, d Draft, kind Kind) (Places, error) {
 	if d.Places != nil {
 		return *d.Places, d.Places.check()
 	}
-	return usual(), nil
+	if kind.Copy {
+		return Places{Blanks: []Blank{}}, nil // its number stands in the words of the seal
+	}
+	blanks, err := blanksOf(path)
+	if err != nil {
+		return Places{}, errors.Join(ErrRequest, err)
+	}
+	return Places{Blanks: blanks}, nil
 }
 
 // words are what a blank is filled with.
@@ -105,6 +108,8 @@ func (b Blank) words(doc *Document) string {
 	switch b.Fill {
 	case FillNumber:
 		return fmt.Sprintf("%02d", doc.Number)
+	case FillRest:
+		return doc.Symbol
 	case FillSymbol:
 		return "Số: " + doc.Symbol
 	case FillDay:
@@ -132,7 +137,11 @@ func (p *Places) line(doc *Document) *appearance.Spec {
 	}
 	spec := &appearance.Spec{Preset: appearance.Line, Page: 1, Box: appearance.Box{X: left, Y: top, Width: right - left, Height: bottom - top}}
 	for _, b := range p.Blanks {
-		spec.Runs = append(spec.Runs, appearance.Run{Text: b.words(doc), X: b.X - left, Y: b.Y - top, Width: b.Width, Size: b.Size, Italic: b.Italic})
+		width := b.Width
+		if b.Fill == FillRest {
+			width = 0
+		}
+		spec.Runs = append(spec.Runs, appearance.Run{Text: b.words(doc), X: b.X - left, Y: b.Y - top, Width: width, Size: b.Size, Italic: b.Italic})
 	}
 	return spec
 }

@@ -166,14 +166,17 @@ func (w *world) key(t testing.TB, name, holder, personID, agencyID string) {
 	}
 }
 
+func directive(i int) paper.Directive {
+	return paper.Directive{
+		Agency: fmt.Sprintf("SỞ SỐ %d", i), Symbol: fmt.Sprintf("CT-S%d", i), Place: "Hải Phòng", Date: time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC), Undated: true,
+		Abstract: "Về việc ký số", Text: "Thủ trưởng các đơn vị tổ chức thực hiện.", Signer: paper.Signer{Title: "GIÁM ĐỐC", Name: "Nguyễn Văn H"}, Recipients: []string{"Lưu: VT"},
+	}
+}
+
 // draft is a document as an office writes it.
 func draft(t testing.TB, i int) []byte {
 	t.Helper()
-	d := paper.Directive{
-		Agency: fmt.Sprintf("SỞ SỐ %d", i), Place: "Hải Phòng", Date: time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC), Abstract: "Về việc ký số",
-		Text: "Thủ trưởng các đơn vị tổ chức thực hiện.", Signer: paper.Signer{Title: "GIÁM ĐỐC", Name: "Nguyễn Văn H"}, Recipients: []string{"Lưu: VT"},
-	}
-	p, err := d.Document().Render()
+	p, err := directive(i).Document().Render()
 	if err != nil {
 		t.Fatal(err)
 	}

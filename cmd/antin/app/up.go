@@ -132,7 +132,11 @@ func (s *server) settleDocuments(ctx context.Context) error {
 	if n > 0 {
 		s.Logger.InfoContext(ctx, "moves of documents that were cut off are settled", slog.Int("documents", n))
 	}
-	return err
+	if err != nil {
+		// The others are settled, and whoever comes to these tries again.
+		s.Logger.ErrorContext(ctx, "a move of a document that was cut off could not be settled", slog.Any("error", err))
+	}
+	return nil
 }
 
 // serve answers on the address until ctx ends.
