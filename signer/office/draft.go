@@ -18,6 +18,7 @@ import (
 
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/signer/cos"
+	"github.com/antin-gov/antin/signer/nd30"
 )
 
 // maxSymbol bounds a unit's symbol and a file's name in bytes.
@@ -151,18 +152,21 @@ func (s *Service) begin(ctx context.Context, doc *Document, d Draft, kind Kind) 
 func (s *Service) bring(doc *Document, d Draft, kind Kind) ([]Attachment, error) {
 	var err error
 	path := s.file(doc.ID, doc.Revision)
-	doc.SHA256, doc.Size, err = keep(path, d.Content, s.d.MaxSize)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", doc.Name, err)
-	}
-	doc.Places, err = s.places(path, d, kind)
+	doc.SHA256, doc.Size, err = keep(path, d.Content, s.d.MaxSize, func(paper *nd30.Document) error {
+		var err error
+		doc.Places, err = places(paper, d, kind)
+		if err != nil || kind.Copy {
+			return err
+		}
+		return fits(paper, d.Form)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doc.Name, err)
 	}
 	attachments := make([]Attachment, 0, len(d.Attachments))
 	for i, file := range d.Attachments {
 		a := Attachment{DocumentID: doc.ID, Position: int64(i + 1), Revision: doc.Revision, Name: fileName(file.Name)}
-		a.SHA256, a.Size, err = keep(s.attachment(&a, false), file.Content, maxAttachment)
+		a.SHA256, a.Size, err = keep(s.attachment(&a, false), file.Content, maxAttachment, nil)
 		if err != nil {
 			return nil, fmt.Errorf("attachment %s: %w", a.Name, err)
 		}
@@ -181,8 +185,8 @@ func replaceAttachments(ctx context.Context, tx bun.Tx, id string, list []Attach
 }
 
 // keep writes a PDF to a path, whole or not at all, and refuses what cannot be
-// signed later.
-func keep(path string, content io.Reader, limit int64) (string, int64, error) {
+// signed later, what is marked as a state secret (R21), and what look refuses.
+func keep(path string, content io.Reader, limit int64, look func(*nd30.Document) error) (string, int64, error) {
 	if content == nil {
 		return "", 0, fmt.Errorf("%w: no file", ErrRequest)
 	}
@@ -210,11 +214,44 @@ func keep(path string, content io.Reader, limit int64) (string, int64, error) {
 	if err != nil {
 		return "", 0, fmt.Errorf("%w: not a PDF that can be signed: %w", ErrRequest, err)
 	}
+	paper, err := nd30.Open(f, size, "")
+	if err != nil {
+		return "", 0, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	err = paper.Secret()
+	if err == nil && look != nil {
+		err = look(paper)
+	}
+	if err != nil {
+		return "", 0, err
+	}
 	err = errors.Join(f.Sync(), os.Rename(f.Name(), path))
 	if err != nil {
 		return "", 0, fmt.Errorf("keep file: %w", err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), size, nil
+}
+
+// fits refuses a draft whose printed authority is another than the one it is
+// submitted for: TM., KT. and so on above the office held (NĐ 30/2020 PL I, 7a).
+// A draft without such a block passes.
+func fits(paper *nd30.Document, form Form) error {
+	block := paper.Block("")
+	if block == nil {
+		return nil
+	}
+	printed := FormHead
+	for _, line := range block.Title {
+		for _, f := range []Form{FormTM, FormQ, FormKT, FormTL, FormTUQ} {
+			if strings.HasPrefix(line.Text, string(f)+".") {
+				printed = f // the last one counts: TM. ỦY BAN NHÂN DÂN, KT. CHỦ TỊCH
+			}
+		}
+	}
+	if printed != form {
+		return fmt.Errorf("%w: the document is laid out to be signed %s, the draft says %s", ErrRequest, printed, form)
+	}
+	return nil
 }
 
 // Resubmit brings a returned document before its signer again, with a new file

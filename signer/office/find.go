@@ -3,15 +3,12 @@ package office
 import (
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/antin-gov/antin/signer/appearance"
 	"github.com/antin-gov/antin/signer/content"
-	"github.com/antin-gov/antin/signer/cos"
+	"github.com/antin-gov/antin/signer/nd30"
 )
 
 // headDepth is how far down the first page number and date may stand, in mm.
@@ -39,8 +36,8 @@ func newPatterns() patterns {
 }
 
 // blanksOf finds the gaps for number and date in the head of a draft.
-func blanksOf(path string) ([]Blank, error) {
-	lines, err := headLines(path)
+func blanksOf(d *nd30.Document) ([]Blank, error) {
+	lines, err := head(d)
 	if err != nil {
 		return nil, err
 	}
@@ -66,37 +63,19 @@ func blanksOf(path string) ([]Blank, error) {
 	return blanks, nil
 }
 
-// headLines reads the head of the first page.
-func headLines(path string) ([]content.Line, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// head keeps the lines of the head of the first page.
+func head(d *nd30.Document) ([]content.Line, error) {
+	page := d.Page(1)
+	if page.Err != nil {
+		return nil, page.Err
 	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	pdf, err := cos.Open(f, info.Size(), cos.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
-	}
-	pages, err := pdf.Latest().Pages()
-	if err != nil || len(pages) == 0 {
-		return nil, fmt.Errorf("%w: no page: %w", ErrRequest, err)
-	}
-	all, _, err := content.Lines(pdf.Latest(), pdf.Latest().Dict(pages[0]), content.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
-	}
-	var head []content.Line
-	for _, l := range all {
+	var lines []content.Line
+	for _, l := range page.Lines {
 		if l.Foot < headDepth && !l.Hidden {
-			l.Text = norm.NFC.String(l.Text)
-			head = append(head, l)
+			lines = append(lines, l)
 		}
 	}
-	return head, nil
+	return lines, nil
 }
 
 // numberBlank finds the gap behind "Số:", before the symbol where that is
@@ -108,11 +87,11 @@ func (p patterns) numberBlank(lines []content.Line, i int) ([]Blank, error) {
 		return nil, nil
 	}
 	rest := strings.Trim(m[1], " ._…")
-	head, err := appearance.Measure("Số:", l.Size, l.Italic)
+	width, err := appearance.Measure("Số:", l.Size, l.Italic)
 	if err != nil {
 		return nil, err
 	}
-	b := Blank{Fill: FillNumber, X: l.Box.X + head, Y: l.Foot, Size: l.Size, Italic: l.Italic}
+	b := Blank{Fill: FillNumber, X: l.Box.X + width, Y: l.Foot, Size: l.Size, Italic: l.Italic}
 	end := l.Box.X + l.Box.Width
 	for _, other := range lines[i+1:] {
 		if rest == "" && p.given.MatchString(other.Text) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/signer/appearance"
+	"github.com/antin-gov/antin/signer/nd30"
 )
 
 // Place is where a mark goes: a page, from 1, -1 for the last, and a box in
@@ -84,14 +85,14 @@ func usual() []Blank {
 
 // places finds where the marks of a draft go. Those of person and seal are left
 // open where nobody says: the signer finds them in the document's text.
-func (s *Service) places(path string, d Draft, kind Kind) (Places, error) {
+func places(doc *nd30.Document, d Draft, kind Kind) (Places, error) {
 	if d.Places != nil {
 		return *d.Places, d.Places.check()
 	}
 	if kind.Copy {
 		return Places{Blanks: []Blank{}}, nil // its number stands in the words of the seal
 	}
-	blanks, err := blanksOf(path)
+	blanks, err := blanksOf(doc)
 	if err != nil {
 		return Places{}, errors.Join(ErrRequest, err)
 	}

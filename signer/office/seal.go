@@ -119,9 +119,17 @@ func (s *Service) sealCopy(ctx context.Context, doc *Document, key *signer.Key, 
 	if err != nil {
 		return err
 	}
-	spec := &appearance.Spec{Preset: appearance.Text, Page: 1, Lines: []string{kind.Name + " số " + doc.Symbol, agency.Name}, Time: s.d.Clock.Now()}
-	return s.apply(ctx, doc, act, path, u, signer.Request{Key: key.Name, Seal: true, Basis: "office:" + doc.ID, Visible: spec})
+	form := map[string]appearance.Copy{"SY": appearance.SaoY, "SL": appearance.SaoLuc, "TrS": appearance.TrichSao}[kind.Code]
+	spec, err := appearance.CopyOf(form, agency.Name)
+	if err != nil {
+		return err
+	}
+	return s.apply(ctx, doc, act, path, u, signer.Request{Key: key.Name, Seal: true, Basis: basis(doc), Visible: &spec})
 }
+
+// basis names the record on which the agency's signature rests where the file
+// carries no person's.
+func basis(doc *Document) string { return "office:" + doc.ID }
 
 // sealAttachments signs the attachments that are not signed yet. Each is
 // written down before it is signed, so that one that was cut off is found.
@@ -173,6 +181,10 @@ func (s *Service) sealAttachment(ctx context.Context, doc *Document, a *Attachme
 		return err
 	}
 	defer func() { _ = f.Close() }()
+	spec, err := appearance.Attachment(doc.Symbol)
+	if err != nil {
+		return err
+	}
 	a.ActID = rand.Text()
 	_, err = s.d.DB.NewUpdate().Model(a).Column("act_id").WherePK().Exec(ctx)
 	if err != nil {
@@ -180,8 +192,7 @@ func (s *Service) sealAttachment(ctx context.Context, doc *Document, a *Attachme
 	}
 	q := signer.Request{
 		In: f, Size: a.Size, Name: a.Name, Digest: a.SHA256, Key: key.Name, Scheme: u.Scheme, Level: u.Level, Factor: u.Factor, Seal: true,
-		Basis: "office:" + doc.ID, ExerciseID: doc.ExerciseID,
-		Visible: &appearance.Spec{Preset: appearance.Text, Page: 1, Lines: []string{doc.Symbol}, Time: s.d.Clock.Now()},
+		Basis: basis(doc), ExerciseID: doc.ExerciseID, Visible: &spec,
 	}
 	act, err := s.d.Signer.SignAs(ctx, a.ActID, q, s.attachment(a, true))
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/store"
 	"github.com/antin-gov/antin/internal/store/storetest"
+	"github.com/antin-gov/antin/signer/nd30"
 	"github.com/antin-gov/antin/signer/office"
 	"github.com/antin-gov/antin/signer/validate"
 )
@@ -289,7 +290,7 @@ func TestReturnedAndWithdrawnDocumentsKeepTheirReasonAndNumber(t *testing.T) {
 	if !errors.Is(err, office.ErrOrder) {
 		t.Errorf("a returned document was signed: %v", err)
 	}
-	d := office.Draft{File: office.File{Name: "lai.pdf", Content: bytes.NewReader(draft(t, 0))}, Kind: "CT", SignerID: person("deputy", 0), Form: office.FormKT}
+	d := office.Draft{File: office.File{Name: "lai.pdf", Content: bytes.NewReader(draftFor(t, 0, office.FormKT))}, Kind: "CT", SignerID: person("deputy", 0), Form: office.FormKT}
 	again := must(w.Resubmit(drafter, doc.ID, d))
 	if again.State != office.StateDraft || again.SignerID != person("deputy", 0) || again.SignedBy != "" {
 		t.Errorf("%+v", again)
@@ -347,16 +348,27 @@ func TestWhatIsNoDocumentIsNotTaken(t *testing.T) {
 		"an unknown form":   func(d *office.Draft) { d.Form = "" },
 		"an unknown signer": func(d *office.Draft) { d.SignerID = "p-none" },
 		"too large": func(d *office.Draft) {
-			d.Content = io.MultiReader(d.Content, strings.NewReader(strings.Repeat(" ", 3<<20)))
+			d.Content = io.MultiReader(bytes.NewReader(draft(t, 0)), strings.NewReader(strings.Repeat(" ", 3<<20)))
 		},
-		"a bad attachment":   func(d *office.Draft) { d.Attachments = []office.File{{Name: "x.pdf", Content: strings.NewReader("x")}} },
-		"a long abstract":    func(d *office.Draft) { d.Abstract = strings.Repeat("ă", 501) },
-		"a unit with spaces": func(d *office.Draft) { d.Unit = "a b" },
+		"a bad attachment":                  func(d *office.Draft) { d.Attachments = []office.File{{Name: "x.pdf", Content: strings.NewReader("x")}} },
+		"a long abstract":                   func(d *office.Draft) { d.Abstract = strings.Repeat("ă", 501) },
+		"another authority than is printed": func(d *office.Draft) { d.Content, d.Form = bytes.NewReader(draft(t, 0)), office.FormKT },
+		"a unit with spaces":                func(d *office.Draft) { d.Unit = "a b" },
 	} {
 		_, err := w.submit(t, 0, change)
 		if !errors.Is(err, office.ErrRequest) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	secret := directive(0)
+	secret.Agency = "MẬT"
+	p, err := secret.Document().Render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.submit(t, 0, func(d *office.Draft) { d.Content = bytes.NewReader(p.PDF) })
+	if !errors.Is(err, nd30.ErrSecret) {
+		t.Errorf("a document marked MẬT: %v", err)
 	}
 	list, err := w.List(as(t, local()), office.Filter{AgencyID: agency(0)})
 	if err != nil || len(list) != 0 {

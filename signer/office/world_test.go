@@ -174,9 +174,15 @@ func directive(i int) paper.Directive {
 }
 
 // draft is a document as an office writes it.
-func draft(t testing.TB, i int) []byte {
+func draft(t testing.TB, i int) []byte { t.Helper(); return draftFor(t, i, office.FormHead) }
+
+func draftFor(t testing.TB, i int, form office.Form) []byte {
 	t.Helper()
-	p, err := directive(i).Document().Render()
+	d := directive(i)
+	if form != office.FormHead {
+		d.Signer.Authority = []string{string(form) + ". GIÁM ĐỐC"}
+	}
+	p, err := d.Document().Render()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,9 +192,12 @@ func draft(t testing.TB, i int) []byte {
 // submit brings a draft of the agency for its head, with changes.
 func (w *world) submit(t testing.TB, i int, change ...func(*office.Draft)) (*office.Document, error) {
 	t.Helper()
-	d := office.Draft{File: office.File{Name: "chi-thi.pdf", Content: bytes.NewReader(draft(t, i))}, Kind: "CT", SignerID: person("head", i), Form: office.FormHead}
+	d := office.Draft{File: office.File{Name: "chi-thi.pdf"}, Kind: "CT", SignerID: person("head", i), Form: office.FormHead}
 	for _, c := range change {
 		c(&d)
+	}
+	if d.Content == nil {
+		d.Content = bytes.NewReader(draftFor(t, i, d.Form))
 	}
 	return w.Submit(as(t, subject("drafter", i)), d)
 }
