@@ -136,7 +136,7 @@ func (c *comparer) lines(d cos.Dict, kind cos.Name, marks []mark, below *ink) st
 		switch {
 		case m.kind == markText && kind != "Text", m.kind == markImage, m.kind == markShading:
 			return "a comment that should be lines shows text or a picture"
-		case kind == "Text" && !m.light, !m.solid:
+		case kind == "Text" && !m.light, m.seeThrough:
 		case m.kind == markStroke && m.line <= maxTrace, min(m.width(), m.height()) <= maxTrace:
 		case below.touches(m.box):
 			return "a comment covers what the page shows"

@@ -24,8 +24,9 @@ const (
 type mark struct {
 	box
 	kind markKind
-	// solid marks hide what is below: neither transparent nor blended.
-	solid bool
+	// seeThrough marks are transparent or blended with what is below; solid
+	// ones are not, and cover most of their box.
+	seeThrough, solid bool
 	// light marks are white or nearly so.
 	light bool
 	text  string  // the codes shown, as they stand in the stream
@@ -65,8 +66,7 @@ type painter struct {
 	marks      []mark
 	state      state
 	stack      []state
-	path       box
-	subpath    [2]float64
+	path       outline
 	clipNext   bool
 	tm, tlm    matrix
 	resources  cos.Dict
@@ -75,7 +75,7 @@ type painter struct {
 }
 
 func newPainter(v *cos.View, b *budget, base matrix, clip box) *painter {
-	return &painter{view: v, budget: b, path: nowhere(), state: state{ctm: base, clip: clip, fillAlpha: 1, strokeAlpha: 1, lineWidth: 1, stretch: 1}}
+	return &painter{view: v, budget: b, state: state{ctm: base, clip: clip, fillAlpha: 1, strokeAlpha: 1, lineWidth: 1, stretch: 1}}
 }
 
 // run interprets decoded content.
@@ -150,6 +150,10 @@ func (p *painter) solid(alpha float64) bool {
 
 func (p *painter) add(m mark) {
 	m.box = m.meet(p.state.clip)
+	m.seeThrough = !p.solid(p.state.fillAlpha)
+	if m.kind == markStroke {
+		m.seeThrough = !p.solid(p.state.strokeAlpha)
+	}
 	if m.x1 < m.x0 || m.y1 < m.y0 {
 		return
 	}
@@ -194,53 +198,68 @@ func (p *painter) colour(op string, n []float64, operands []cos.Object) bool {
 
 // construct follows paths and what paints them.
 func (p *painter) construct(op string, n []float64) bool {
-	extend := func() {
-		for i := 0; i+1 < len(n); i += 2 {
-			x, y := p.state.ctm.point(n[i], n[i+1])
-			p.path = p.path.with(x, y)
-		}
-	}
 	switch op {
-	case "m", "l", "c", "v", "y":
-		extend()
+	case "m", "l":
+		if len(n) == 2 {
+			x, y := p.state.ctm.point(n[0], n[1])
+			if op == "m" {
+				p.path.begin(x, y)
+			} else {
+				p.path.join(x, y)
+			}
+		}
+	case "c", "v", "y":
+		for i := 0; i+1 < len(n); i += 2 {
+			p.path.join(p.state.ctm.point(n[i], n[i+1]))
+		}
 	case "re":
 		if len(n) == 4 {
-			r := p.state.ctm.box(box{n[0], n[1], n[0] + n[2], n[1] + n[3]})
-			p.path = p.path.with(r.x0, r.y0).with(r.x1, r.y1)
+			p.path.rectangle(p.state.ctm, n[0], n[1], n[2], n[3])
 		}
 	case "h":
 	case "W", "W*":
 		p.clipNext = true
 	case "n":
 		p.endPath()
-	case "f", "F", "f*":
-		p.paint(true, false)
-	case "B", "B*", "b", "b*":
-		p.paint(true, true)
+	case "f", "F", "B", "b":
+		p.fillPath(false)
+		p.strokePath(op == "B" || op == "b")
+	case "f*", "B*", "b*":
+		p.fillPath(true)
+		p.strokePath(op != "f*")
 	case "S", "s":
-		p.paint(false, true)
+		p.strokePath(true)
 	default:
 		return false
 	}
 	return true
 }
 
-func (p *painter) paint(fill, stroke bool) {
-	if fill && p.path.x1 >= p.path.x0 {
-		p.add(mark{box: p.path, kind: markFill, solid: p.solid(p.state.fillAlpha), light: p.state.fillLight})
+// fillPath notes each part of the path; one that is mostly open, such as a
+// ring or a star, hides nothing.
+func (p *painter) fillPath(evenOdd bool) {
+	const most = 0.55
+	for i, share := range p.path.filled(evenOdd) {
+		p.add(mark{box: p.path.parts[i].box, kind: markFill, solid: p.solid(p.state.fillAlpha) && share > most, light: p.state.fillLight})
 	}
-	if stroke && p.path.x1 >= p.path.x0 {
+}
+
+// strokePath ends the path, and notes it when it is stroked.
+func (p *painter) strokePath(stroked bool) {
+	bounds, ok := p.path.bounds()
+	if stroked && ok {
 		width := p.state.lineWidth * p.state.ctm.scale()
-		p.add(mark{box: p.path.grown(width / 2), kind: markStroke, solid: p.solid(p.state.strokeAlpha), light: p.state.strokeLight, line: width})
+		p.add(mark{box: bounds.grown(width / 2), kind: markStroke, solid: p.solid(p.state.strokeAlpha), light: p.state.strokeLight, line: width})
 	}
 	p.endPath()
 }
 
 func (p *painter) endPath() {
-	if p.clipNext && p.path.x1 >= p.path.x0 {
-		p.state.clip = p.state.clip.meet(p.path)
+	bounds, ok := p.path.bounds()
+	if p.clipNext && ok {
+		p.state.clip = p.state.clip.meet(bounds)
 	}
-	p.clipNext, p.path = false, nowhere()
+	p.clipNext, p.path.parts = false, p.path.parts[:0]
 }
 
 // external takes a parameter dictionary (ISO 32000-2, table 57).

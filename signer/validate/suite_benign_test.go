@@ -124,6 +124,7 @@ func mark(rect, looks string) step {
 // The looks of marks: a round seal of lines, a picture with a mask, text.
 const (
 	sealLines = "1 0 0 RG 4 w 50 5 m 95 5 95 95 50 95 c 5 95 5 5 50 5 c S 1 0 0 rg BT /F1 9 Tf 20 48 Td (UBND TINH) Tj ET"
+	sealRing  = "1 0 0 rg 50 0 m 100 0 100 100 50 100 c 0 100 0 0 50 0 c 50 5 m 95 5 95 95 50 95 c 5 95 5 5 50 5 c f* 50 70 m 55 55 l 70 52 l 58 45 l 62 30 l 50 38 l 38 30 l 42 45 l 30 52 l 45 55 l f"
 	seePlace  = "q 100 0 0 100 0 0 cm BI /W 8 /H 8 /IM true ID \x81\x42\x24\x18\x18\x24\x42\x81 EI Q"
 )
 
@@ -153,6 +154,7 @@ func signerCases() []benign {
 		{family: family, name: "the seal as a picture covers a third of the signature", steps: []step{leader, mark(rectSeal, seePlace)}},
 		{family: family, name: "the seal is opaque, on blank paper and the signature", steps: []step{leader, mark(rectSeal, opaque)}},
 		{family: family, name: "the seal lies over title and name", steps: []step{leader, mark("340 80 460 220", sealLines)}},
+		{family: family, name: "the seal, a filled ring and star, lies over three articles", steps: []step{mark("60 600 180 720", sealRing)}},
 		{family: family, name: "a scanned signature covers the name", steps: []step{mark("370 80 440 130", opaque)}},
 		{family: family, name: "the copy is marked at the top", steps: []step{addClerk, mark(rectCopy, sealLines)}},
 		{family: family, name: "three signers", steps: []step{addClerk, leader, addClerk}},

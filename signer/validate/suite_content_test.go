@@ -196,6 +196,7 @@ func ssaAttacks() []attack {
 		signed(2, "a stranger's signature writes over the sum", covered, stranger, rectSum, line("Dieu 1. 9.000.000.000 dong")),
 		signed(2, "an official's signature hides three articles", covered, clerk, rectPara, white),
 		signed(2, "an official's signature with a picture hides three articles", covered, clerk, rectPara, "q 325 0 0 30 0 0 cm BI /W 1 /H 1 /BPC 8 /CS /G ID \xff EI Q"),
+		signed(2, "an official's signature, a disc, hides three articles", covered, clerk, rectPara, "1 g 162 0 m 378 0 378 30 162 30 c -54 30 -54 0 162 0 c f"),
 		signed(1, "a visible signature", forbidden, clerk, rectBlank, line("Da ky")),
 		{family: family, name: "P=2: a stamp of time hides three articles", p: 2, codes: covered, edit: func(w *world, d *suiteDoc) {
 			d.stamp(w.t, w.pki, func(s *signing) { s.rect, s.looks = rectPara, look(325, 30, white) })
