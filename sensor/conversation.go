@@ -77,6 +77,8 @@ type conversation struct {
 	tx       uint64
 
 	rules  rules.FlowState
+	size   [2]sequence
+	tag    *tagged
 	window [2]window
 }
 

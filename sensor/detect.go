@@ -108,6 +108,7 @@ func (c *conversation) flip() {
 	c.probe[0], c.probe[1] = c.probe[1], c.probe[0]
 	c.failed[0], c.failed[1] = c.failed[1], c.failed[0]
 	c.window[0], c.window[1] = c.window[1], c.window[0]
+	c.size[0], c.size[1] = c.size[1], c.size[0]
 }
 
 // begin starts the parser with what was kept, the client's words first.

@@ -18,6 +18,8 @@ func (w *worker) prepare(c *conversation, dir flow.Direction, view rules.View) *
 		Established: f.State == flow.StateEstablished || f.State == flow.StateClosed && f.Count[1].Packets > 0,
 		View:        view, AppProto: c.ruleApp(), Flow: &c.rules,
 		ICMPType: f.ICMPType, ICMPCode: f.ICMPCode,
+		StreamSize: [2]uint32{c.size[0].size(), c.size[1].size()},
+		AppFailed:  c.app == appFailed && c.http == nil,
 	}
 	if dir == flow.ToClient {
 		in.Src, in.Dst = in.Dst, in.Src
@@ -35,7 +37,7 @@ func (w *worker) inspectPacket(c *conversation, dir flow.Direction, p *decode.Pa
 		return
 	}
 	in := w.prepare(c, dir, rules.ViewPacket)
-	in.Payload = p.Payload
+	in.Payload, in.IP, in.Transport = p.Payload, p.IP, p.Transport
 	for _, m := range w.rules.Inspect(w.rctx, in) {
 		w.alert(c, dir, m.Rule, evidence{payload: p.Payload})
 	}
@@ -121,6 +123,7 @@ func (w *worker) alert(c *conversation, dir flow.Direction, r *rules.Rule, ev ev
 		}
 	}
 	w.emit(h.Type, w.eve.Alert(&h, &a))
+	w.tag(c, dir, r.Tag)
 }
 
 // grouped collects the values of each metadata key, in the order in which the

@@ -3,6 +3,7 @@ package sensor
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/antin-gov/antin/sensor/capture"
@@ -30,9 +31,11 @@ type worker struct {
 	asm    *stream.Assembler
 	eve    *eve.Writer
 
-	rules   *rules.Engine
-	rctx    *rules.Context
-	input   rules.Input
+	rules *rules.Engine
+	rctx  *rules.Context
+	input rules.Input
+	// hosts are those that rules have tagged.
+	hosts   map[netip.Addr]*tagged
 	buffers rules.Buffers
 
 	// cur is the packet in work, nil while a flow ends for another reason.
@@ -127,6 +130,9 @@ func (w *worker) handle(p *decode.Packet) {
 	}
 	switch p.Proto {
 	case decode.ProtoTCP:
+		if w.rules != nil {
+			c.size[f.Direction(p.SrcAddrPort())].observe(p)
+		}
 		raw := int(dir)
 		if c.flipped {
 			raw = 1 - raw
@@ -138,7 +144,11 @@ func (w *worker) handle(p *decode.Packet) {
 	case decode.ProtoUDP:
 		c.guard(func() { c.datagram(int(dir), p.Payload) })
 	}
-	w.inspectPacket(c, f.Direction(p.SrcAddrPort()), p)
+	way := f.Direction(p.SrcAddrPort())
+	w.inspectPacket(c, way, p)
+	if c.tag != nil || len(w.hosts) > 0 {
+		w.follow(c, way, p)
+	}
 	w.cur = nil
 }
 

@@ -134,7 +134,7 @@ func (d *Decoder) ipv4(data []byte, p *Packet, verify bool) (Outcome, Reason) {
 	if len(d.decoded) == 0 {
 		return Invalid, ReasonIPv4
 	}
-	p.Version = 4
+	p.Version, p.IP = 4, data
 	p.Src, p.Dst = addr(d.ip4.SrcIP), addr(d.ip4.DstIP)
 	p.Proto = uint8(d.ip4.Protocol)
 	p.Truncated = d.byIP4.Truncated
@@ -157,6 +157,7 @@ func (d *Decoder) ipv4(data []byte, p *Packet, verify bool) (Outcome, Reason) {
 // transport takes over what the parser has decoded, or decodes it when the
 // parser stopped before.
 func (d *Decoder) transport(p *Packet, body []byte, verify bool) (Outcome, Reason) {
+	p.Transport = body
 	var want gopacket.LayerType
 	var parser *gopacket.DecodingLayerParser
 	switch p.Proto {

@@ -53,6 +53,10 @@ type Packet struct {
 
 	ICMPType, ICMPCode uint8
 
+	// IP starts at the IP header; Transport at the transport header, or at
+	// what stands in its place. Of a packet put together from fragments, IP is
+	// that of the last one.
+	IP, Transport []byte
 	// Payload is what the transport header carries; for a protocol without
 	// decoder, what the IP header carries.
 	Payload []byte

@@ -55,6 +55,9 @@ const (
 	BufferSSHSoftware
 	BufferSMBNamedPipe
 	BufferSMBShare
+	// BufferBase64Data is what base64_decode made; it exists only inside a
+	// rule's judgement.
+	BufferBase64Data
 	bufferCount
 )
 
@@ -121,6 +124,7 @@ var bufferTable = [bufferCount]bufferInfo{
 	BufferSSHSoftware:        {"ssh.software", sideBoth, "ssh"},
 	BufferSMBNamedPipe:       {"smb.named_pipe", sideServer, "smb"},
 	BufferSMBShare:           {"smb.share", sideServer, "smb"},
+	BufferBase64Data:         {"base64_data", sideBoth, ""},
 }
 
 // stickyAliases are the older names of sticky buffers.

@@ -13,7 +13,13 @@ type byteTest struct {
 	count    int
 	offset   int
 	relative bool
-	little   bool
+	// The variables that stand in place of count, offset and value, and the
+	// one that byte_extract and byte_math write.
+	countRef, offsetRef, valueRef, result varRef
+	// math and alignTo are byte_math's and byte_extract's.
+	math    *byteMath
+	alignTo int
+	little  bool
 	// base is 0 for binary, else the base of a text number.
 	base int
 	mask uint64
@@ -48,17 +54,17 @@ func (b *builder) addBytes(kind itemKind, value string) error {
 		return errors.New("too few parts")
 	}
 	var err error
-	t.count, err = parseInt(parts[0], 0, maxTextBytes)
+	t.count, t.countRef, err = b.numberOrVar(parts[0], 0, maxTextBytes)
 	if err != nil {
 		return err
 	}
 	if kind == itemByteTest {
-		err = t.comparison(parts[1], parts[2])
+		err = t.comparison(b, parts[1], parts[2])
 		if err != nil {
 			return err
 		}
 	}
-	t.offset, err = parseInt(parts[fixed-1], -65535, 65535)
+	t.offset, t.offsetRef, err = b.numberOrVar(parts[fixed-1], -65535, 65535)
 	if err != nil {
 		return err
 	}
@@ -68,16 +74,24 @@ func (b *builder) addBytes(kind itemKind, value string) error {
 			return err
 		}
 	}
-	if t.base == 0 && t.count > maxBinaryBytes {
-		return fmt.Errorf("more than %d binary bytes", maxBinaryBytes)
+	err = t.check()
+	if err != nil {
+		return err
 	}
-	if t.count == 0 && kind == itemByteTest && t.base == 0 {
+	if t.countRef == 0 && t.count == 0 && kind == itemByteTest && t.base == 0 {
 		return errors.New("no bytes to test")
 	}
 	return b.add(b.buf, b.trans, item{kind: kind, bytes: t})
 }
 
-func (t *byteTest) comparison(op, value string) error {
+func (t *byteTest) check() error {
+	if t.base == 0 && t.count > maxBinaryBytes {
+		return fmt.Errorf("more than %d binary bytes", maxBinaryBytes)
+	}
+	return nil
+}
+
+func (t *byteTest) comparison(b *builder, op, value string) error {
 	t.op, t.negated = strings.CutPrefix(op, "!")
 	if t.negated && t.op == "" {
 		t.op = "="
@@ -86,6 +100,14 @@ func (t *byteTest) comparison(op, value string) error {
 	case "<", ">", "=", "<=", ">=", "&", "^":
 	default:
 		return fmt.Errorf("unknown operator %q", clip(op))
+	}
+	if isVarName(value) {
+		ref, ok := b.vars[value]
+		if !ok {
+			return errUnknownVar
+		}
+		t.valueRef = ref
+		return nil
 	}
 	n, err := strconv.ParseUint(value, 0, 64)
 	if err != nil {
@@ -102,7 +124,9 @@ func (t *byteTest) option(p string) error {
 	switch name {
 	case "relative":
 		t.relative = true
-	case "little":
+	case "little", "dce":
+		// The byte order of DCE RPC is stated in each message; all that is
+		// met on networks is little endian.
 		t.little = true
 	case "big":
 		t.little = false

@@ -35,6 +35,13 @@ type content struct {
 	fastFrom    int
 	fastLength  int // 0 for the whole pattern
 	hasDistance bool
+	// vars, when set, stand in place of numbers.
+	vars *contentVars
+}
+
+// contentVars are the byte variables of a content's bounds.
+type contentVars struct {
+	offset, depth, distance, within varRef
 }
 
 func (b *builder) contentOption(o option) (bool, error) {
@@ -54,7 +61,7 @@ func (b *builder) contentOption(o option) (bool, error) {
 	if b.last == nil {
 		return true, errors.New("no content before it")
 	}
-	return true, b.last.modify(o)
+	return true, b.last.modify(b, o)
 }
 
 func isContentModifier(name string) bool {
@@ -120,7 +127,7 @@ func parsePattern(s string) ([]byte, error) {
 	return out, nil
 }
 
-func (c *content) modify(o option) error {
+func (c *content) modify(b *builder, o option) error {
 	var err error
 	switch o.name {
 	case "nocase":
@@ -134,17 +141,44 @@ func (c *content) modify(o option) error {
 	case "fast_pattern":
 		return c.fastPattern(o.value)
 	case "offset":
-		c.offset, err = parseInt(o.value, 0, maxOffset)
+		c.offset, err = c.bound(b, o.value, 0, func(v *contentVars) *varRef { return &v.offset })
 	case "depth":
-		c.depth, err = parseInt(o.value, 0, maxOffset)
+		c.depth, err = c.bound(b, o.value, 0, func(v *contentVars) *varRef { return &v.depth })
+		if c.vars != nil && c.vars.depth != 0 {
+			c.depth = maxOffset
+		}
 	case "distance":
 		c.relative, c.hasDistance = true, true
-		c.distance, err = parseInt(o.value, -maxOffset, maxOffset)
+		c.distance, err = c.bound(b, o.value, -maxOffset, func(v *contentVars) *varRef { return &v.distance })
 	case "within":
 		c.relative = true
-		c.within, err = parseInt(o.value, -maxOffset, maxOffset)
+		c.within, err = c.bound(b, o.value, -maxOffset, func(v *contentVars) *varRef { return &v.within })
+		if c.vars != nil && c.vars.within != 0 {
+			c.within = maxOffset
+		}
 	}
 	return err
+}
+
+// bound reads a number or a variable's name.
+func (c *content) bound(b *builder, value string, lo int, ref func(*contentVars) *varRef) (int, error) {
+	n, v, err := b.numberOrVar(value, lo, maxOffset)
+	if v != 0 {
+		if c.vars == nil {
+			c.vars = &contentVars{}
+		}
+		*ref(c.vars) = v
+	}
+	return n, err
+}
+
+// resolvedContent is the content with its variables' values.
+func (ctx *Context) resolvedContent(c *content) content {
+	r := *c
+	r.vars = nil
+	r.offset, r.distance = ctx.value(c.offset, c.vars.offset), ctx.value(c.distance, c.vars.distance)
+	r.depth, r.within = ctx.value(c.depth, c.vars.depth), ctx.value(c.within, c.vars.within)
+	return r
 }
 
 // fastPattern reads "", "only" or "offset,length".

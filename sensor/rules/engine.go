@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // Options are what an engine needs beside its rules.
@@ -27,6 +28,7 @@ type Engine struct {
 	addrSets             int
 	duplicates           int
 	thresholds           thresholds
+	xbits                xbits
 	suppressed           atomic.Uint64
 	exhausted            atomic.Uint64
 }
@@ -70,7 +72,10 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 	if len(rs) > maxRules {
 		return nil, ErrTooManyRules
 	}
-	e := &Engine{thresholds: thresholds{states: map[thresholdKey]thresholdState{}}}
+	e := &Engine{
+		thresholds: thresholds{states: map[thresholdKey]thresholdState{}},
+		xbits:      xbits{until: map[xbitKey]time.Time{}},
+	}
 	e.rules, e.duplicates = newestRevisions(rs)
 	for _, r := range e.rules {
 		class, ok := o.Classifications[r.Class]
@@ -142,20 +147,37 @@ func rank(r *Rule) int {
 	return n
 }
 
-// nameBits gives each flowbit name its number.
+// numbers gives names their numbers.
+type numbers map[string]int
+
+func (n numbers) of(name string) int {
+	id, ok := n[name]
+	if !ok {
+		id = len(n)
+		n[name] = id
+	}
+	return id
+}
+
+// nameBits gives each flowbit, xbit and counter its number.
 func (e *Engine) nameBits() {
-	ids := map[string]int{}
+	ids, xids, counters := numbers{}, numbers{}, numbers{}
 	for _, r := range e.rules {
+		for i := range r.xbits {
+			r.xbits[i].id = xids.of(r.xbits[i].name)
+		}
+		for i := range r.ints {
+			op := &r.ints[i]
+			op.id = counters.of(op.name)
+			if op.other != "" {
+				op.otherID = counters.of(op.other)
+			}
+		}
 		for i := range r.bits {
 			op := &r.bits[i]
 			op.ids = op.ids[:0]
 			for _, n := range op.names {
-				id, ok := ids[n]
-				if !ok {
-					id = len(ids)
-					ids[n] = id
-				}
-				op.ids = append(op.ids, id)
+				op.ids = append(op.ids, ids.of(n))
 			}
 		}
 	}

@@ -60,6 +60,16 @@ type Input struct {
 	Buffers *Buffers
 	// TCPFlags is the TCP header's flag byte.
 	TCPFlags uint8
+	// IP and Transport are the packet's IP header and its transport header
+	// with what follows, for the tests on header fields. Nil outside
+	// ViewPacket.
+	IP, Transport []byte
+	// StreamSize is how far the sequence numbers of client and server have
+	// come from their first, SYN and FIN counted.
+	StreamSize [2]uint32
+	// AppFailed is true when the flow speaks no known protocol; AppProto is
+	// empty then, as it is as long as nothing is known.
+	AppFailed bool
 	// ICMPType and ICMPCode are read when Proto is ICMP or ICMPv6.
 	ICMPType, ICMPCode uint8
 	// Flow is the memory of the engine about this flow; nil for a packet
@@ -72,11 +82,13 @@ type Input struct {
 // zero value is a new flow. The caller keeps it with the flow and drops it
 // with the flow; after a rule reload it must be replaced by a new one.
 type FlowState struct {
-	bits    []uint64
-	seen    []seenKey
-	next    int
-	ipOnly  [2]bool
-	passing bool
+	bits []uint64
+	// counters are flowint's.
+	counters []uint64
+	seen     []seenKey
+	next     int
+	ipOnly   [2]bool
+	passing  bool
 }
 
 type seenKey struct {

@@ -20,8 +20,14 @@ type Context struct {
 	keys    []subjectRange
 	matches []Match
 	latin   []byte
+	// decoded holds what base64_decode read; vars the byte variables of the
+	// rule in work; in the unit in work.
+	decoded subject
+	vars    [maxByteVars]uint64
+	in      *Input
 	steps   int
 	regex   int
+	machine regexMemory
 }
 
 type memo struct {
@@ -114,6 +120,7 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 		return nil
 	}
 	ctx.begin()
+	ctx.in = in
 	ctx.setSubjects(0, in.Payload, nil)
 	switch in.View {
 	case ViewPacket:
@@ -187,13 +194,18 @@ func (e *Engine) judge(ctx *Context, in *Input, r *Rule, id int32) bool {
 			return false
 		}
 	}
-	if !r.bitsHold(in.Flow) || !ctx.listsHold(r) {
+	if !r.bitsHold(in.Flow) || !r.intsHold(in.Flow) || !ctx.listsHold(r) || !e.xbits.hold(r, in) {
 		return false
 	}
 	if in.Flow != nil && !firstOnUnit(in, r, id) {
 		return false
 	}
 	r.changeBits(in.Flow)
+	r.changeInts(in.Flow)
+	e.xbits.change(r, in)
+	if r.bypass && in.Flow != nil {
+		in.Flow.passing = true
+	}
 	if r.noAlert || r.Action == ActionPass {
 		return true
 	}

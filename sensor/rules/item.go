@@ -14,6 +14,11 @@ const (
 	itemSize
 	itemByteTest
 	itemByteJump
+	itemExtract
+	itemBase64
+	itemASN1
+	itemFTPBounce
+	itemNumber
 )
 
 // item is one test on a buffer.
@@ -22,9 +27,14 @@ type item struct {
 	content *content
 	pcre    *pcreTest
 	bytes   *byteTest
-	size    numberTest
+	base64  *base64Test
+	asn1    *asn1Test
+	// size is bsize's, urilen's and, over the number in the buffer,
+	// itemNumber's.
+	size numberTest
 	// at, relative and negated are isdataat's.
 	at                int
+	atRef             varRef
 	relative, negated bool
 }
 
@@ -37,8 +47,12 @@ func (it *item) isRelative() bool {
 		return it.pcre.relative
 	case itemDataAt:
 		return it.relative
-	case itemByteTest, itemByteJump:
+	case itemByteTest, itemByteJump, itemExtract:
 		return it.bytes.relative
+	case itemBase64:
+		return it.base64.relative
+	case itemASN1:
+		return it.asn1.relative
 	}
 	return false
 }
@@ -50,10 +64,16 @@ func (it *item) moves() bool {
 		return !it.content.negated
 	case itemPCRE:
 		return !it.pcre.negated
-	case itemByteJump:
+	case itemByteJump, itemExtract:
 		return true
 	}
 	return false
+}
+
+// ordered says that the items of a list must be run as they stand: numbers
+// are read that later ones use.
+func (l *bufferList) ordered() bool {
+	return slices.ContainsFunc(l.items, func(it item) bool { return it.kind == itemExtract })
 }
 
 // bufferList is all that a rule asks of one buffer.
@@ -72,6 +92,7 @@ type bufferList struct {
 
 func (l *bufferList) compile() error {
 	var chain []item
+	ordered := l.ordered()
 	for i := range l.items {
 		it := l.items[i]
 		if it.kind == itemContent {
@@ -81,7 +102,7 @@ func (l *bufferList) compile() error {
 			}
 		}
 		switch {
-		case it.isRelative():
+		case ordered, it.isRelative():
 			chain = append(chain, it)
 		case it.moves():
 			if len(chain) > 0 {
@@ -150,7 +171,7 @@ func (b *builder) bufferOption(o option) (bool, error) {
 		if buf == BufferTLSVersion {
 			return true, b.addExact(buf, unquote(o.value))
 		}
-		if o.has {
+		if o.has && o.value != "" {
 			return true, fmt.Errorf("takes no value")
 		}
 		b.buf, b.trans, b.list, b.last = buf, nil, -1, nil
@@ -160,10 +181,10 @@ func (b *builder) bufferOption(o option) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	if b.list >= 0 || b.buf == BufferPayload {
-		return true, fmt.Errorf("a transform stands directly after its sticky buffer")
+	if b.buf == BufferPayload {
+		return true, fmt.Errorf("a transform stands after a sticky buffer")
 	}
-	b.trans = append(b.trans, t)
+	b.trans, b.list, b.last = append(slices.Clip(b.trans), t), -1, nil
 	return true, nil
 }
 
@@ -174,4 +195,13 @@ func (b *builder) addExact(buf Buffer, value string) error {
 	}
 	c := &content{pattern: []byte(value), depth: -1, within: -1, starts: true, endswith: true}
 	return b.add(buf, nil, item{kind: itemContent, content: c})
+}
+
+// numberHolds tests the number that a buffer holds in big-endian bytes.
+func (it *item) numberHolds(raw []byte) bool {
+	n := 0
+	for _, c := range raw[:min(len(raw), 7)] {
+		n = n<<8 | int(c)
+	}
+	return it.size.holds(n)
 }

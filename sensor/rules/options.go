@@ -24,11 +24,12 @@ type builder struct {
 	lastList int
 	items    int
 	needPkt  bool
-	seen     map[string]bool
+	vars     map[string]varRef
+	base64   *base64Test
 }
 
 func newBuilder(r *Rule) *builder {
-	return &builder{rule: r, list: -1, seen: map[string]bool{}}
+	return &builder{rule: r, list: -1, vars: map[string]varRef{}}
 }
 
 type option struct {
@@ -101,7 +102,7 @@ var (
 // keyword is its own.
 func (b *builder) apply(o option) error {
 	for _, group := range []func(option) (bool, error){
-		b.metaOption, b.contentOption, b.bufferOption, b.testOption, b.stateOption,
+		b.metaOption, b.contentOption, b.bufferOption, b.testOption, b.stateOption, b.headerOption,
 	} {
 		known, err := group(o)
 		if known {
@@ -194,6 +195,10 @@ func (b *builder) finish() error {
 	}
 	if len(b.trans) > 0 && b.list < 0 {
 		return errors.New("transform without content after it")
+	}
+	err := b.settleBase64()
+	if err != nil {
+		return err
 	}
 	for i := range r.lists {
 		err := r.lists[i].compile()

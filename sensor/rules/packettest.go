@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// numberTest compares a size or code: n, <n, >n, <=n, >=n, !n or a<>b.
+// numberTest compares a size or code: n, <n, >n, <=n, >=n, !n, a<>b or a-b,
+// which leave out their ends.
 type numberTest struct {
 	op   numberOp
 	a, b int
@@ -45,6 +46,9 @@ func (t numberTest) holds(n int) bool {
 func parseNumberTest(s string, most int) (numberTest, error) {
 	s = strings.TrimSpace(s)
 	lo, hi, between := strings.Cut(s, "<>")
+	if !between {
+		lo, hi, between = strings.Cut(s, "-")
+	}
 	if between {
 		a, err := parseInt(lo, 0, most)
 		if err != nil {
@@ -76,6 +80,13 @@ const (
 	packetFlags
 	packetICMPType
 	packetICMPCode
+	packetField
+	packetFragBits
+	packetIPOption
+	packetSameIP
+	packetVersion
+	packetStreamSize
+	packetAppProto
 )
 
 // packetTest is a test on the packet's headers.
@@ -83,6 +94,10 @@ type packetTest struct {
 	kind   packetKind
 	number numberTest
 	flags  flagTest
+	field  headerField
+	// side is stream_size's; app and negated are app-layer-protocol's.
+	side, app string
+	negated   bool
 }
 
 func (t *packetTest) holds(in *Input) bool {
@@ -91,6 +106,21 @@ func (t *packetTest) holds(in *Input) bool {
 		return t.number.holds(len(in.Payload))
 	case packetFlags:
 		return in.Proto == ProtoTCP && t.flags.holds(in.TCPFlags)
+	case packetField:
+		n, ok := t.field(in)
+		return ok && t.number.holds(n)
+	case packetFragBits:
+		return in.isIPv4() && t.flags.holds(in.IP[6]>>5)
+	case packetIPOption:
+		return hasIPOption(in, t.number.a)
+	case packetSameIP:
+		return in.Src.Addr() == in.Dst.Addr()
+	case packetVersion:
+		return (in.Src.Addr().Unmap().Is4()) == (t.number.a == 4)
+	case packetStreamSize:
+		return t.streamSizeHolds(in)
+	case packetAppProto:
+		return t.appProtoHolds(in)
 	}
 	if in.Proto != ProtoICMP && in.Proto != ProtoICMPv6 {
 		return false
@@ -186,6 +216,16 @@ func (b *builder) testOption(o option) (bool, error) {
 		return true, b.addBytes(itemByteTest, o.value)
 	case "byte_jump":
 		return true, b.addBytes(itemByteJump, o.value)
+	case "byte_extract":
+		return true, b.addExtract(o.value)
+	case "byte_math":
+		return true, b.addMath(o.value)
+	case "base64_decode":
+		return true, b.addBase64(o.value)
+	case "asn1":
+		return true, b.addASN1(o.value)
+	case "ftpbounce":
+		return true, b.add(b.buf, b.trans, item{kind: itemFTPBounce})
 	case "flags", "tcp.flags":
 		t, err := parseFlags(o.value)
 		return true, b.addPacket(packetTest{kind: packetFlags, flags: t}, err)
@@ -208,11 +248,19 @@ func (b *builder) addPacket(t packetTest, err error) error {
 	if err != nil {
 		return err
 	}
+	b.needPkt = true
+	return b.addState(t, nil)
+}
+
+// addState adds a test that can be made in every view.
+func (b *builder) addState(t packetTest, err error) error {
+	if err != nil {
+		return err
+	}
 	b.items++
 	if b.items > maxItems {
 		return fmt.Errorf("more than %d tests in one rule", maxItems)
 	}
-	b.needPkt = true
 	b.rule.packet = append(b.rule.packet, t)
 	return nil
 }
@@ -239,11 +287,11 @@ func (b *builder) addDataAt(value string) error {
 	value = strings.TrimSpace(value)
 	value, it.negated = strings.CutPrefix(value, "!")
 	parts := strings.Split(value, ",")
-	n, err := parseInt(parts[0], 0, maxOffset)
+	var err error
+	it.at, it.atRef, err = b.numberOrVar(parts[0], 0, maxOffset)
 	if err != nil {
 		return err
 	}
-	it.at = n
 	for _, p := range parts[1:] {
 		switch strings.TrimSpace(p) {
 		case "relative":

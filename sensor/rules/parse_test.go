@@ -49,7 +49,7 @@ alert http $HOME_NET any -> $EXTERNAL_NET any (msg:"Tải mã độc \"x\"\; y";
 
 func TestParseRefusesByNameAndLine(t *testing.T) {
 	for _, c := range []struct{ name, rule, reason string }{
-		{"an unknown keyword", `alert tcp any any -> any any (sid:7; xbits:set,a,track ip_src;)`, `unknown keyword "xbits"`},
+		{"an unknown keyword", `alert tcp any any -> any any (sid:7; lua:a.lua;)`, `unknown keyword "lua"`},
 		{"an unknown keyword before the sid", `alert tcp any any -> any any (frame:http.data; sid:7;)`, `unknown keyword "frame"`},
 		{"an unknown protocol", `alert modbus any any -> any any (sid:7;)`, `protocol "modbus" is not inspected`},
 		{"an unknown action", `log tcp any any -> any any (sid:7;)`, `unknown action "log"`},
@@ -60,10 +60,8 @@ func TestParseRefusesByNameAndLine(t *testing.T) {
 		{"distance mixed with offset", `alert tcp any any -> any any (content:"a"; content:"b"; offset:1; distance:1; sid:7;)`, "content: distance or within together with offset or depth"},
 		{"a modifier without content", `alert tcp any any -> any any (nocase; sid:7;)`, "nocase: no content before it"},
 		{"an open hex part", `alert tcp any any -> any any (content:"|41"; sid:7;)`, "content: hex part not closed"},
-		{"look-around", `alert tcp any any -> any any (pcre:"/a(?=b)/"; sid:7;)`, "pcre: RE2 has no look-around"},
-		{"a back-reference", `alert tcp any any -> any any (pcre:"/(a)\1/"; sid:7;)`, "pcre: RE2 has no back-references"},
-		{"a possessive repeat", `alert tcp any any -> any any (pcre:"/a++b/"; sid:7;)`, "pcre: RE2 has no atomic groups or possessive repeats"},
-		{"too many repeats", `alert tcp any any -> any any (pcre:"/a{1001}/"; sid:7;)`, "pcre: RE2: invalid repeat count"},
+		{"a recursive pattern", `alert tcp any any -> any any (pcre:"/a(?R)?b/"; sid:7;)`, "pcre: conditional and recursive groups are not supported"},
+		{"a look-behind of any length", `alert tcp any any -> any any (pcre:"/(?<=a+)b/"; sid:7;)`, "pcre: look-behind of variable length"},
 		{"a buffer of another protocol", `alert tls any any -> any any (http.uri; content:"a"; sid:7;)`, "http.uri in a rule for tls"},
 		{"a packet keyword beside a buffer", `alert tcp any any -> any any (dsize:1; http.uri; content:"a"; sid:7;)`, "packet keyword together with a transaction buffer"},
 		{"a threshold without count", `alert tcp any any -> any any (threshold:type limit, track by_src, seconds 1; sid:7;)`, "threshold: needs type, track, count and seconds"},
@@ -180,4 +178,8 @@ alert http any any -> any any (http.uri; content:"a"; pcre:"/a+/"; content:"b"; 
 		}
 		e.Inspect(ctx, transaction(true, func(b *Buffers) { b.Add(BufferHTTPURI, data) }))
 	})
+}
+
+func parseText(text string) ([]*Rule, []Refusal) {
+	return Parse(strings.NewReader(text), "test.rules", DefaultVars("10.0.0.0/8"))
 }

@@ -4,15 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"regexp/syntax"
 	"strings"
 )
 
 // pcreTest is one "pcre", translated to RE2. The translated pattern reads
 // bytes as Latin-1 characters, so that "." is one byte and \xFF is the byte
-// FF, as in PCRE without UTF.
+// FF, as in PCRE without UTF. What RE2 cannot hold runs in a backtracker.
 type pcreTest struct {
 	re       *regexp.Regexp
+	back     *backtracker
 	negated  bool
 	relative bool
 	// anchored patterns match only where they start; they are not retried.
@@ -54,6 +54,9 @@ func (b *builder) addPCRE(value string) error {
 		case 'm':
 			flags += "m"
 			tr.multi = true
+		case 'x':
+			flags += "x"
+			tr.extended = true
 		case 'G':
 			flags += "U"
 		case 'A':
@@ -73,23 +76,32 @@ func (b *builder) addPCRE(value string) error {
 			buf, trans = legacy, nil
 		}
 	}
-	text, err := tr.translate()
+	err := t.compile(pattern, flags, &tr)
 	if err != nil {
 		return err
 	}
-	if flags != "" {
-		text = "(?" + flags + ")" + text
-	}
-	t.re, err = regexp.Compile(text)
-	if err != nil {
-		var se *syntax.Error
-		if errors.As(err, &se) {
-			return fmt.Errorf("RE2: %s", se.Code)
-		}
-		return fmt.Errorf("RE2: %w", err)
-	}
 	t.anchored = tr.anchor || !tr.multi && strings.HasPrefix(pattern, "^")
 	return b.add(buf, trans, item{kind: itemPCRE, pcre: t})
+}
+
+// compile prefers RE2, whose time is linear.
+func (t *pcreTest) compile(pattern, flags string, tr *translator) error {
+	text, err := tr.translate()
+	if err == nil {
+		if flags != "" {
+			text = "(?" + flags + ")" + text
+		}
+		t.re, err = regexp.Compile(text)
+	}
+	if err == nil {
+		return nil
+	}
+	f := regexFlags{
+		nocase: strings.Contains(flags, "i"), dotAll: strings.Contains(flags, "s"),
+		multi: tr.multi, ungreedy: strings.Contains(flags, "U"), extended: strings.Contains(flags, "x"),
+	}
+	t.back, err = newBacktracker(pattern, f, tr.anchor, tr.endOnly)
+	return err
 }
 
 // translator rewrites the parts of PCRE's syntax that RE2 spells otherwise
@@ -99,9 +111,12 @@ type translator struct {
 	out                    strings.Builder
 	pos                    int
 	multi, endOnly, anchor bool
-	inClass                bool
-	classStart             int
-	quantified             bool
+	// extended patterns hold white space and comments, which RE2 does not
+	// have.
+	extended   bool
+	inClass    bool
+	classStart int
+	quantified bool
 }
 
 var (
@@ -113,6 +128,9 @@ var (
 )
 
 func (t *translator) translate() (string, error) {
+	if t.extended {
+		return "", errEscape
+	}
 	if t.anchor {
 		t.out.WriteString(`\A(?:`)
 	}

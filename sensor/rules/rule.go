@@ -30,6 +30,8 @@ type Rule struct {
 	Metadata []Metadata
 	// Target is src_ip or dest_ip: which side the attack aims at.
 	Target string
+	// Tag asks for the packets after the alert; nil asks for none.
+	Tag *Tag
 	// File and Line say where the rule was read.
 	File string
 	Line int
@@ -43,6 +45,9 @@ type Rule struct {
 	lists    []bufferList
 	packet   []packetTest
 	bits     []flowbitOp
+	xbits    []xbitOp
+	ints     []flowintOp
+	bypass   bool
 	noAlert  bool
 	limit    *thresholdSpec
 	filter   *thresholdSpec

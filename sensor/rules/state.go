@@ -23,6 +23,23 @@ func (b *builder) stateOption(o option) (bool, error) {
 		return true, b.rule.flow.parse(o.value)
 	case "flowbits":
 		return true, b.addFlowbits(o.value)
+	case "xbits":
+		return true, b.addXbits(o.value)
+	case "hostbits":
+		return true, b.addHostbits(o.value)
+	case "flowint":
+		return true, b.addFlowint(o.value)
+	case "tag":
+		return true, b.addTag(o.value)
+	case "bypass":
+		b.rule.bypass = true
+		return true, nil
+	case "prefilter":
+		// A hint which test to make first; the choice is made here.
+		if b.last != nil {
+			b.last.fast = true
+		}
+		return true, nil
 	case "noalert":
 		b.rule.noAlert = true
 		return true, nil
@@ -112,11 +129,9 @@ func (b *builder) addFlowbits(value string) error {
 		b.rule.noAlert = true
 		return nil
 	}
-	action, ok := map[string]bitAction{
-		"set": bitSet, "unset": bitUnset, "toggle": bitToggle, "isset": bitIsSet, "isnotset": bitIsNotSet,
-	}[verb]
-	if !ok {
-		return fmt.Errorf("unknown command %q", clip(verb))
+	action, err := bitVerb(verb)
+	if err != nil {
+		return err
 	}
 	op := flowbitOp{action: action}
 	for _, n := range strings.Split(names, "|") {
@@ -184,10 +199,30 @@ func (r *Rule) setsBits() bool {
 			return true
 		}
 	}
+	for i := range r.xbits {
+		if !r.xbits[i].checks() {
+			return true
+		}
+	}
+	for i := range r.ints {
+		if r.ints[i].changes() {
+			return true
+		}
+	}
 	return false
 }
 
 func (r *Rule) checksBits() bool {
+	for i := range r.xbits {
+		if r.xbits[i].checks() {
+			return true
+		}
+	}
+	for i := range r.ints {
+		if !r.ints[i].changes() {
+			return true
+		}
+	}
 	for _, op := range r.bits {
 		if op.action == bitIsSet || op.action == bitIsNotSet {
 			return true

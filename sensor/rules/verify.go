@@ -108,16 +108,44 @@ func (ctx *Context) chainHolds(items []item, s *subject, pos int) bool {
 	case itemSize:
 		return it.size.holds(len(s.raw)) && ctx.chainHolds(rest, s, pos)
 	case itemDataAt:
-		is := it.at < len(s.raw)
+		at := ctx.value(it.at, it.atRef)
+		is := at < len(s.raw)
 		if it.relative {
-			is = pos+it.at <= len(s.raw)
+			is = pos+at <= len(s.raw)
 		}
 		return is != it.negated && ctx.chainHolds(rest, s, pos)
 	case itemByteTest:
-		return it.bytes.holds(s.raw, pos) && ctx.chainHolds(rest, s, pos)
+		t := it.bytes
+		if t.usesVars() {
+			resolved := ctx.resolvedTest(t)
+			t = &resolved
+		}
+		return t.holds(s.raw, pos) && ctx.chainHolds(rest, s, pos)
 	case itemByteJump:
-		to, ok := it.bytes.jump(s.raw, pos)
+		t := it.bytes
+		if t.usesVars() {
+			resolved := ctx.resolvedTest(t)
+			t = &resolved
+		}
+		to, ok := t.jump(s.raw, pos)
 		return ok && ctx.chainHolds(rest, s, to)
+	}
+	return ctx.rareHolds(it, rest, s, pos)
+}
+
+// rareHolds verifies the items that few rules have.
+func (ctx *Context) rareHolds(it *item, rest []item, s *subject, pos int) bool {
+	switch it.kind {
+	case itemExtract:
+		return ctx.extractHolds(it.bytes, rest, s, pos)
+	case itemBase64:
+		return ctx.base64Holds(it.base64, rest, s, pos)
+	case itemASN1:
+		return it.asn1.holds(s.raw, pos) && ctx.chainHolds(rest, s, pos)
+	case itemFTPBounce:
+		return ftpBounces(s.raw, ctx.in.Src.Addr()) && ctx.chainHolds(rest, s, pos)
+	case itemNumber:
+		return it.numberHolds(s.raw) && ctx.chainHolds(rest, s, pos)
 	}
 	return false
 }
@@ -126,6 +154,10 @@ func (ctx *Context) chainHolds(items []item, s *subject, pos int) bool {
 // (DetectEngineContentInspection): depth counts from offset, within from the
 // previous match's end plus distance.
 func (ctx *Context) contentHolds(c *content, rest []item, s *subject, pos int) bool {
+	if c.vars != nil {
+		resolved := ctx.resolvedContent(c)
+		c = &resolved
+	}
 	data := s.raw
 	if c.nocase {
 		data = s.fold()
@@ -179,6 +211,9 @@ func (ctx *Context) pcreHolds(t *pcreTest, rest []item, s *subject, pos int) boo
 	start := 0
 	if t.relative {
 		start = min(max(pos, 0), len(s.raw))
+	}
+	if t.back != nil {
+		return ctx.backtrackHolds(t, rest, s, pos, start)
 	}
 	for {
 		data := s.raw[start:]
@@ -242,4 +277,34 @@ func narrow(text []byte, at int) int {
 		}
 	}
 	return n
+}
+
+// backtrackHolds is pcreHolds for a pattern that RE2 cannot hold. Later
+// matches are looked for in the same subject, so that what look-behind sees
+// does not change.
+func (ctx *Context) backtrackHolds(t *pcreTest, rest []item, s *subject, pos, start int) bool {
+	data, from := s.raw[start:], 0
+	for ctx.regex >= 0 {
+		m := &ctx.machine
+		m.steps, m.spent = ctx.regex, false
+		at, end, ok := t.back.match(m, data, from)
+		ctx.regex = m.steps - 1
+		if m.spent {
+			return false
+		}
+		if t.negated {
+			return !ok && ctx.chainHolds(rest, s, pos)
+		}
+		if !ok {
+			return false
+		}
+		if len(rest) == 0 || ctx.chainHolds(rest, s, start+end) {
+			return true
+		}
+		from = at + 1
+		if t.anchored {
+			return false
+		}
+	}
+	return false
 }

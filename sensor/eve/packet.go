@@ -1,0 +1,14 @@
+package eve
+
+import "github.com/antin-gov/antin/sensor/capture"
+
+// Packet writes a packet record: a packet that a rule's "tag" asked for after
+// its alert.
+func (w *Writer) Packet(h *Header, frame []byte, link capture.LinkType) []byte {
+	e := w.begin(h)
+	e.base64("packet", frame[:min(len(frame), maxEvidence)])
+	e.open("packet_info")
+	e.uint("linktype", uint64(link))
+	e.close()
+	return w.finish()
+}
