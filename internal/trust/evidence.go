@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"fmt"
 	"slices"
 )
 
@@ -17,18 +18,49 @@ type Evidence struct {
 	// Lists are revocation lists that are parsed already: a large one is then
 	// read, indexed and verified once for many certificates.
 	Lists []*CRL
+
+	// checked remembers signatures of OCSP responses and their responders.
+	checked checked
 }
 
-// Lists remembers parsed revocation lists, so that one that many certificates
-// are looked up in is read once. The zero value is ready; it is not safe for
+// Lists remembers parsed revocation lists and which signatures of OCSP
+// responses are right, so that what speaks of many signatures or certificates
+// is read and verified once. The zero value is ready; it is not safe for
 // concurrent use and holds what it was given until it goes.
 type Lists struct {
-	known map[[sha256.Size]byte]*CRL
+	known   map[[sha256.Size]byte]*CRL
+	checked checked
+}
+
+// checked tells of signatures whether they are right.
+type checked map[[sha256.Size]byte]bool
+
+// signedBy tells whether a signature is that of a certificate's key.
+func (e Evidence) signedBy(cert *x509.Certificate, algorithm x509.SignatureAlgorithm, signed, signature []byte) bool {
+	if e.checked == nil {
+		return cert.CheckSignature(algorithm, signed, signature) == nil
+	}
+	h := sha256.New()
+	for _, part := range [][]byte{cert.RawSubjectPublicKeyInfo, signed, signature} {
+		_, _ = fmt.Fprintf(h, "%d %d ", algorithm, len(part))
+		h.Write(part)
+	}
+	key := [sha256.Size]byte(h.Sum(nil))
+	right, known := e.checked[key]
+	if !known {
+		right = cert.CheckSignature(algorithm, signed, signature) == nil
+		e.checked[key] = right
+	}
+	return right
 }
 
 // Parse returns the evidence with its lists parsed. Those that cannot be parsed
 // stay in CRLs.
 func (l *Lists) Parse(e Evidence) Evidence {
+	if l.checked == nil {
+		l.checked = checked{}
+	}
+	e.checked = l.checked
 	crls := e.CRLs
 	e.CRLs, e.Lists = nil, slices.Clip(e.Lists)
 	for _, der := range crls {

@@ -101,7 +101,7 @@ func (req RevocationRequest) verifyResponder(r *OCSPResponse) (*x509.Certificate
 	}
 	why := WhyResponder
 	if r.isFrom(req.Issuer) {
-		if req.Issuer.CheckSignature(r.algorithm, r.tbs, r.signature) == nil {
+		if req.Evidence.signedBy(req.Issuer, r.algorithm, r.tbs, r.signature) {
 			return nil, WhyNone
 		}
 		why = WhySignature
@@ -118,7 +118,7 @@ func (req RevocationRequest) verifyResponder(r *OCSPResponse) (*x509.Certificate
 				why = WhyResponder
 				continue
 			}
-			if cert.CheckSignature(r.algorithm, r.tbs, r.signature) == nil {
+			if req.Evidence.signedBy(cert, r.algorithm, r.tbs, r.signature) {
 				return cert, WhyNone
 			}
 			why = WhySignature
@@ -139,7 +139,7 @@ func (req RevocationRequest) mayRespond(cert *x509.Certificate, r *OCSPResponse)
 	if req.strength().checkAlgorithm(cert.SignatureAlgorithm) != nil {
 		return false
 	}
-	if req.Issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) != nil {
+	if !req.Evidence.signedBy(req.Issuer, cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) {
 		return false
 	}
 	if r.ProducedAt.Before(cert.NotBefore) || r.ProducedAt.After(cert.NotAfter) {

@@ -76,6 +76,31 @@ const (
 // Compare judges all revisions after the signed one, each against the one
 // before, so that a later revision cannot hide what an earlier one did.
 func Compare(f *cos.File, signedRevision int, p Permissions) (*Result, error) {
+	return NewAnalysis(f).Compare(signedRevision, p)
+}
+
+// Analysis compares the revisions of a file for several signatures: what one
+// revision did is judged once, as most signatures ask the same of it.
+type Analysis struct {
+	file  *cos.File
+	steps map[step]*Result
+}
+
+// step is one revision under certain permissions, judged as if the revision
+// before it were the signed one.
+type step struct {
+	revision    int
+	permissions string
+}
+
+// NewAnalysis begins with a file.
+func NewAnalysis(f *cos.File) *Analysis {
+	return &Analysis{file: f, steps: map[step]*Result{}}
+}
+
+// Compare is the function Compare for one signature of the file.
+func (a *Analysis) Compare(signedRevision int, p Permissions) (*Result, error) {
+	f := a.file
 	revisions := f.Revisions()
 	_, err := f.View(signedRevision)
 	if err != nil {
@@ -83,7 +108,6 @@ func Compare(f *cos.File, signedRevision int, p Permissions) (*Result, error) {
 	}
 	r := &Result{}
 	budget := &budget{objects: maxObjects, bytes: maxBytes, decoded: maxDecoded, operators: maxOperators}
-	pages := map[cos.Ref]*ink{}
 	if f.Irregular() != "" {
 		r.add(Reason{Revision: signedRevision, Level: Other, Why: f.Irregular()})
 		return r, nil
@@ -102,12 +126,35 @@ func Compare(f *cos.File, signedRevision int, p Permissions) (*Result, error) {
 		if hides(f, revisions, signedRevision, rev) {
 			r.add(Reason{Revision: rev, Level: Other, Why: "a hybrid cross-reference frees what was there, so readers may differ"})
 		}
-		err = compareRevision(f, signedRevision, rev, p, r, budget, pages)
+		did, err := a.did(signedRevision, rev, p, budget)
 		if err != nil {
 			return nil, err
 		}
+		r.merge(did)
 	}
 	return r, nil
+}
+
+// did judges what a revision did. Against the revision just before it the
+// judgement is the strictest: of what came after a signature more may change
+// again. So it holds for every earlier signature unless it is no.
+func (a *Analysis) did(signedRevision, rev int, p Permissions, b *budget) (*Result, error) {
+	key := step{rev, fmt.Sprintf("%d %q", p.DocMDP, p.Locks)}
+	known := a.steps[key]
+	if known == nil {
+		known = &Result{}
+		err := compareRevision(a.file, rev-1, rev, p, known, b)
+		if err != nil {
+			return nil, err
+		}
+		a.steps[key] = known
+	}
+	if known.Level != Other || signedRevision == rev-1 {
+		return known, nil
+	}
+	own := &Result{}
+	err := compareRevision(a.file, signedRevision, rev, p, own, b)
+	return own, err
 }
 
 // hides tells whether a hybrid section calls objects free that were in use
@@ -122,7 +169,7 @@ func hides(f *cos.File, revisions []cos.Revision, signed, rev int) bool {
 	return err == nil && !known && slices.ContainsFunc(revisions[rev].Hidden, before.Defined)
 }
 
-func compareRevision(f *cos.File, signedRevision, rev int, p Permissions, r *Result, b *budget, pages map[cos.Ref]*ink) error {
+func compareRevision(f *cos.File, signedRevision, rev int, p Permissions, r *Result, b *budget) error {
 	signed, err := f.View(signedRevision)
 	if err != nil {
 		return fmt.Errorf("compare revisions: %w", err)
@@ -139,7 +186,7 @@ func compareRevision(f *cos.File, signedRevision, rev int, p Permissions, r *Res
 		old: old, new: now, revision: rev, permissions: p, result: r, budget: b,
 		seen: map[pair]bool{}, pages: map[cos.Ref]int{}, nodes: map[cos.Ref]bool{},
 		fields: map[cos.Ref]*field{}, added: map[cos.Ref]*newWidget{}, names: map[string]bool{},
-		computed: map[cos.Ref]bool{}, comments: map[cos.Ref]bool{}, noted: map[cos.Ref]bool{}, signed: signed, ink: pages,
+		computed: map[cos.Ref]bool{}, comments: map[cos.Ref]bool{}, noted: map[cos.Ref]bool{}, signed: signed, ink: map[cos.Ref]*ink{},
 	}
 	c.run()
 	return nil
@@ -150,6 +197,12 @@ func (r *Result) add(x Reason) {
 	if len(r.Reasons) < maxReasons {
 		r.Reasons = append(r.Reasons, x)
 	}
+}
+
+func (r *Result) merge(x *Result) {
+	r.Level = max(r.Level, x.Level)
+	r.Reasons = append(r.Reasons, x.Reasons[:min(len(x.Reasons), maxReasons-len(r.Reasons))]...)
+	r.Covers = append(r.Covers, x.Covers...)
 }
 
 // budget bounds the work over all revisions.

@@ -28,12 +28,12 @@ func allowedChanges(p int) diff.Level {
 
 // judgeChanges says what later revisions did. p is the permission in force:
 // that of the certification, 0 when there is none.
-func (c *candidate) judgeChanges(file *cos.File, p int, locks []diff.Lock) {
+func (c *candidate) judgeChanges(file *cos.File, analysis *diff.Analysis, p int, locks []diff.Lock) {
 	if c.coveredRevision == len(file.Revisions())-1 {
 		c.Changes = ChangesNone
 		return
 	}
-	result, err := diff.Compare(file, c.coveredRevision, diff.Permissions{DocMDP: p, Locks: locks})
+	result, err := analysis.Compare(c.coveredRevision, diff.Permissions{DocMDP: p, Locks: locks})
 	if err != nil {
 		c.Changes = ChangesUnknown
 		c.doubt(SubGeneric, CodeChangesUnknown)

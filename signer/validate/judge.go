@@ -219,7 +219,7 @@ func (v *validation) hasMaterial(c *candidate) bool {
 		return true
 	}
 	status := trust.CheckRevocation(trust.RevocationRequest{
-		Certificate: c.Path.Certificates[0], Issuer: c.Path.Issuer(0), At: *c.BestTime, Now: v.now, Evidence: inside,
+		Certificate: c.Path.Certificates[0], Issuer: c.Path.Issuer(0), At: *c.BestTime, Now: v.now, Evidence: v.lists.Parse(inside),
 	})
 	return status.Status != trust.RevocationUnknown
 }

@@ -104,6 +104,7 @@ type validation struct {
 	in        io.ReaderAt
 	size      int64
 	file      *cos.File // nil when it could not be opened
+	analysis  *diff.Analysis
 	options   Options
 	now       time.Time
 	inside    trust.Evidence // of the document
@@ -123,6 +124,7 @@ func newValidation(in io.ReaderAt, size int64, file *cos.File, o Options) *valid
 		v.now = o.Clock.Now()
 	}
 	if file != nil {
+		v.analysis = diff.NewAnalysis(file)
 		v.inside = readDSS(file)
 		v.evidence.Add(v.inside)
 	}
@@ -199,7 +201,7 @@ func (v *validation) judgeAfter(c *candidate) {
 		return
 	}
 	p, locks := v.permission(c)
-	c.judgeChanges(v.file, p, locks)
+	c.judgeChanges(v.file, v.analysis, p, locks)
 	if c.coveredRevision == len(v.file.Revisions())-1 {
 		// Nothing but bytes that belong to no revision.
 		if v.file.Trailing() > 0 {
