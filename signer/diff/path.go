@@ -63,24 +63,37 @@ func (p *subpath) signed() float64 {
 }
 
 // filled gives the parts with how much of its box each covers. A part inside
-// another is a hole when the rule says even-odd or it runs the other way round.
+// another is a hole when the rule says even-odd or it runs the other way round;
+// a part in a hole is painted again.
 func (o *outline) filled(evenOdd bool) []float64 {
 	const sixteenth = 1.0 / 16
 	share := make([]float64, len(o.parts))
 	for i := range o.parts {
-		outer := &o.parts[i]
-		area := math.Abs(outer.signed())
+		this := &o.parts[i]
+		area, depth := math.Abs(this.signed()), 0
 		for j := range o.parts {
-			inner := &o.parts[j]
-			inside := i != j && inner.x0 >= outer.x0 && inner.y0 >= outer.y0 && inner.x1 <= outer.x1 && inner.y1 <= outer.y1 && inner.area() < outer.area()
-			if inside && (evenOdd || inner.signed()*outer.signed() < 0) {
-				area -= math.Abs(inner.signed())
+			other := &o.parts[j]
+			if i == j || !evenOdd && other.signed()*this.signed() >= 0 {
+				continue
+			}
+			switch {
+			case this.holds(other):
+				area -= math.Abs(other.signed())
+			case other.holds(this):
+				depth++
 			}
 		}
-		share[i] = 1
-		if outer.area() > sixteenth {
-			share[i] = max(0, area) / outer.area()
+		switch {
+		case depth%2 == 1:
+		case this.area() > sixteenth:
+			share[i] = max(0, area) / this.area()
+		default:
+			share[i] = 1
 		}
 	}
 	return share
+}
+
+func (p *subpath) holds(inner *subpath) bool {
+	return inner.x0 >= p.x0 && inner.y0 >= p.y0 && inner.x1 <= p.x1 && inner.y1 <= p.y1 && inner.area() < p.area()
 }
