@@ -162,6 +162,9 @@ func inherit(key, from crypto.PublicKey) crypto.PublicKey {
 // included.
 func readPublicKey(spki []byte) (crypto.PublicKey, x509.PublicKeyAlgorithm, error) {
 	key, err := x509.ParsePKIXPublicKey(spki)
+	if err != nil {
+		key = nil // it may be a typed nil, such as for a point that is not on its curve
+	}
 	switch key.(type) {
 	case *rsa.PublicKey:
 		return key, x509.RSA, nil
