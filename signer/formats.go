@@ -75,7 +75,7 @@ func kindOf(f Format) (kind, error) {
 		}, nil
 	case FormatXAdES:
 		return kind{
-			prefix: "XAdES-", levels: []string{string(xades.LevelB), string(xades.LevelT), string(xades.LevelLT)},
+			prefix: "XAdES-", levels: []string{string(xades.LevelB), string(xades.LevelT), string(xades.LevelLT), string(xades.LevelLTA)},
 			packagings: []Packaging{PackagingEnveloped, PackagingEnveloping, PackagingDetached},
 		}, nil
 	}

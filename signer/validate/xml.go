@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/antin-gov/antin/signer/cms"
+	"github.com/antin-gov/antin/signer/tsp"
 	"github.com/antin-gov/antin/signer/xades"
 )
 
@@ -76,6 +77,13 @@ func (o *object) observeXML(s *xades.Signature) {
 	o.setSigner(cert)
 	if errors.Is(err, cms.ErrSigningCertificate) {
 		o.fail(SubSignatureConstraint, CodeSignerMismatch)
+	}
+	for _, a := range s.Archive {
+		o.archive = append(o.archive, archiveStamp{der: a.Token, octets: func(token *tsp.Token) ([]byte, error) {
+			h := token.Hash.New()
+			err := s.ArchiveOctets(h, a)
+			return h.Sum(nil), err
+		}})
 	}
 	for n := range s.References {
 		o.observeReference(&s.References[n])

@@ -1,6 +1,7 @@
 // Package xades makes and reads XML signatures with the XAdES baseline
 // attributes (EN 319 132-1): enveloped in the document that they sign,
-// enveloping a file, or detached beside one; levels B-B, B-T and B-LT.
+// enveloping a file, or detached beside one; levels B-B, B-T, B-LT and B-LTA. It raises
+// existing signatures to B-LT and B-LTA and renews archive time-stamps.
 //
 // Reading is strict, because what a signature is over is what attacks on XML
 // signatures play with: no DTD, bounded size, depth, references and output; an
@@ -12,8 +13,7 @@
 // without copying it: the obtainable library copies the tree at each level and
 // lets an ancestor's namespace override an element's own.
 //
-// It does not do XPath and XSLT, countersignatures, manifests, Ed25519, and
-// archive time-stamps (B-LTA).
+// It does not do XPath and XSLT, countersignatures, manifests and Ed25519.
 package xades
 
 import (

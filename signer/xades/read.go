@@ -41,6 +41,9 @@ type Signature struct {
 	Timestamps  [][]byte
 	StampOctets []byte
 	OCSPs, CRLs [][]byte
+	// Archive are the time-stamps over the whole signature with its material,
+	// oldest first; ArchiveOctets tells what each is over.
+	Archive []ArchiveStamp
 
 	document   *Document
 	element    *etree.Element
@@ -48,6 +51,7 @@ type Signature struct {
 	method     method
 	properties *etree.Element
 	keyInfo    []*x509.Certificate
+	content    []byte // of a detached signature
 }
 
 // Signatures reads and checks every signature of a document, countersignatures
@@ -79,7 +83,7 @@ func (d *Document) Signatures(content []byte, have bool) ([]*Signature, error) {
 	}
 	var out []*Signature
 	for _, el := range found {
-		s := &Signature{ID: el.SelectAttrValue("Id", ""), document: d, element: el}
+		s := &Signature{ID: el.SelectAttrValue("Id", ""), document: d, element: el, content: content}
 		s.Err = s.read(content, have)
 		out = append(out, s)
 	}
@@ -216,30 +220,59 @@ func (s *Signature) readSignedProperties() error {
 }
 
 func (s *Signature) readUnsigned() error {
-	if s.properties == nil {
-		return nil
-	}
-	unsigned := path(s.properties.Parent(), xadesNS, "UnsignedProperties", "UnsignedSignatureProperties")
-	for _, el := range children(unsigned, xadesNS, "SignatureTimeStamp") {
-		err := s.readTimestamp(el)
+	for n, el := range s.unsigned() {
+		var err error
+		switch {
+		case is(el, xadesNS, "SignatureTimeStamp"):
+			err = s.readTimestamp(el)
+		case is(el, xadesNS, "CertificateValues"):
+			s.readCertificates(el)
+		case is(el, xadesNS, "RevocationValues"):
+			s.readRevocation(el)
+		case is(el, xades141NS, "TimeStampValidationData"):
+			for _, values := range children(el, xadesNS, "CertificateValues") {
+				s.readCertificates(values)
+			}
+			for _, values := range children(el, xadesNS, "RevocationValues") {
+				s.readRevocation(values)
+			}
+		case is(el, xades141NS, "ArchiveTimeStamp"):
+			err = s.readArchive(el, n)
+		}
 		if err != nil {
 			return err
 		}
 	}
-	for _, values := range children(unsigned, xadesNS, "CertificateValues") {
-		for _, el := range children(values, xadesNS, "EncapsulatedX509Certificate") {
-			cert, err := certificate(el)
-			if err != nil || len(s.Certificates) == maxItems {
-				continue // evidence that cannot be read proves nothing
-			}
-			s.Certificates = append(s.Certificates, cert)
-		}
-	}
-	for _, values := range children(unsigned, xadesNS, "RevocationValues") {
-		s.CRLs = append(s.CRLs, encapsulated(child(values, xadesNS, "CRLValues"), "EncapsulatedCRLValue")...)
-		s.OCSPs = append(s.OCSPs, encapsulated(child(values, xadesNS, "OCSPValues"), "EncapsulatedOCSPValue")...)
-	}
 	return nil
+}
+
+// unsigned lists the unsigned properties of the signature in order.
+func (s *Signature) unsigned() []*etree.Element {
+	if s.properties == nil {
+		return nil
+	}
+	all := path(s.properties.Parent(), xadesNS, "UnsignedProperties", "UnsignedSignatureProperties")
+	if all == nil {
+		return nil
+	}
+	return all.ChildElements()
+}
+
+func (s *Signature) readCertificates(values *etree.Element) {
+	for _, el := range children(values, xadesNS, "EncapsulatedX509Certificate") {
+		cert, err := certificate(el)
+		if err != nil || len(s.Certificates) == maxItems {
+			continue // evidence that cannot be read proves nothing
+		}
+		s.Certificates = append(s.Certificates, cert)
+	}
+}
+
+func (s *Signature) readRevocation(values *etree.Element) {
+	crls := encapsulated(child(values, xadesNS, "CRLValues"), "EncapsulatedCRLValue")
+	ocsps := encapsulated(child(values, xadesNS, "OCSPValues"), "EncapsulatedOCSPValue")
+	s.CRLs = append(s.CRLs, crls[:min(len(crls), maxItems-min(maxItems, len(s.CRLs)))]...)
+	s.OCSPs = append(s.OCSPs, ocsps[:min(len(ocsps), maxItems-min(maxItems, len(s.OCSPs)))]...)
 }
 
 func encapsulated(el *etree.Element, name string) [][]byte {

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 
@@ -29,7 +30,8 @@ type Reference struct {
 	// package cms, ErrReference, ErrContent, ErrAlgorithm of package cms.
 	Err error
 
-	element *etree.Element
+	element    *etree.Element
+	transforms transforms
 	// properties tells that it is the signature's own SignedProperties.
 	properties bool
 }
@@ -66,6 +68,7 @@ func (s *Signature) checkInto(r *Reference, el *etree.Element, content []byte, h
 	if err != nil {
 		return err
 	}
+	r.transforms = t
 	if r.URI != "" && !strings.HasPrefix(r.URI, "#") {
 		return r.checkFile(t, content, have)
 	}
@@ -105,30 +108,55 @@ func (r *Reference) compare(data []byte) error {
 }
 
 func (s *Signature) checkElement(r *Reference, t transforms) error {
-	target := r.element
-	if target == nil {
-		target = s.document.root
-	}
+	target := s.target(r)
 	r.Target = target.FullTag()
 	if r.URI != "" {
 		r.Target += " " + r.URI
 	}
-	inside := within(s.element, target)
-	if t.enveloped && !inside {
+	if t.enveloped && !within(s.element, target) {
 		return fmt.Errorf("%w: enveloped-signature outside what it signs", ErrReference)
 	}
+	h := r.Hash.New()
+	err := s.octets(h, r, method{uri: c14n10})
+	if err != nil {
+		return err
+	}
+	if t.base64 {
+		r.Whole = s.isOwnObject(target)
+	}
+	if !bytes.Equal(h.Sum(nil), r.Digest) {
+		return cms.ErrDigest
+	}
+	if !t.base64 {
+		r.Whole = target == s.document.root || s.isOwnObject(target)
+		r.properties = s.properties != nil && target == s.properties
+	}
+	return nil
+}
+
+// target is the element that a reference into the document names.
+func (s *Signature) target(r *Reference) *etree.Element {
+	if r.element == nil {
+		return s.document.root
+	}
+	return r.element
+}
+
+// octets writes what is digested for a reference into the document: the
+// element after its transforms, in the form m when they name none.
+func (s *Signature) octets(w io.Writer, r *Reference, m method) error {
+	t := r.transforms
 	if t.base64 {
 		if t.enveloped || t.method != nil {
 			return fmt.Errorf("%w: transforms beside base64", errAlgorithm)
 		}
-		data, err := decode(text(target))
+		data, err := decode(text(s.target(r)))
 		if err != nil {
 			return malformed("base64 of " + r.Target)
 		}
-		r.Whole = s.isOwnObject(target)
-		return r.compare(data)
+		_, err = w.Write(data)
+		return err
 	}
-	m := method{uri: c14n10}
 	if t.method != nil {
 		m = *t.method
 	}
@@ -136,21 +164,7 @@ func (s *Signature) checkElement(r *Reference, t transforms) error {
 	if t.enveloped {
 		skip = s.element
 	}
-	h := r.Hash.New()
-	el := target
-	if r.URI == "" {
-		el = nil
-	}
-	err := s.document.canonicalize(h, el, skip, m, false)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(h.Sum(nil), r.Digest) {
-		return cms.ErrDigest
-	}
-	r.Whole = target == s.document.root || s.isOwnObject(target)
-	r.properties = s.properties != nil && target == s.properties
-	return nil
+	return s.document.canonicalize(w, r.element, skip, m, false)
 }
 
 // isOwnObject tells whether an element is an Object of a signature that is the

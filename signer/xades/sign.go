@@ -26,9 +26,10 @@ type Level string
 
 // Levels.
 const (
-	LevelB  Level = "B-B"
-	LevelT  Level = "B-T"
-	LevelLT Level = "B-LT"
+	LevelB   Level = "B-B"
+	LevelT   Level = "B-T"
+	LevelLT  Level = "B-LT"
+	LevelLTA Level = "B-LTA"
 )
 
 // Packaging is where the signature stands.
@@ -55,9 +56,9 @@ type Options struct {
 	// Name is the file that a detached signature names, MimeType what it is.
 	Name     string
 	MimeType string
-	// Timestamp returns an RFC 3161 token over a digest; B-T and B-LT need it.
+	// Timestamp returns an RFC 3161 token over a digest; B-T and above need it.
 	Timestamp func(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error)
-	// Collect fetches certificates and revocation data; B-LT needs it.
+	// Collect fetches certificates and revocation data; B-LT and above need it.
 	Collect material.Collect
 	Now     time.Time
 }
@@ -82,7 +83,7 @@ func (o Options) checked() (Options, cms.Algorithm, error) {
 	refuse := func(format string, args ...any) (Options, cms.Algorithm, error) {
 		return o, cms.Algorithm{}, fmt.Errorf("%w: %s", ErrOptions, fmt.Sprintf(format, args...))
 	}
-	if !slices.Contains([]Level{LevelB, LevelT, LevelLT}, o.Level) {
+	if !slices.Contains([]Level{LevelB, LevelT, LevelLT, LevelLTA}, o.Level) {
 		return refuse("level %q", string(o.Level))
 	}
 	if !slices.Contains([]Packaging{Enveloped, Enveloping, Detached}, o.Packaging) {
@@ -94,7 +95,7 @@ func (o Options) checked() (Options, cms.Algorithm, error) {
 	if o.Level != LevelB && o.Timestamp == nil {
 		return refuse("level %s needs a time-stamp authority", o.Level)
 	}
-	if o.Level == LevelLT && o.Collect == nil {
+	if (o.Level == LevelLT || o.Level == LevelLTA) && o.Collect == nil {
 		return refuse("level %s needs a source of revocation data", o.Level)
 	}
 	if o.Now.IsZero() {
@@ -145,6 +146,9 @@ func Sign(ctx context.Context, content []byte, o Options) (*Result, error) {
 		}
 	}
 	r.XML, err = b.place(b.element())
+	if err == nil && o.Level == LevelLTA {
+		err = b.archive(ctx, r)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -315,6 +319,25 @@ func (b *builder) addUnsigned(ctx context.Context, r *Result) error {
 		b.unsigned += `<xades:RevocationValues>` + values + `</xades:RevocationValues>`
 	}
 	return nil
+}
+
+// archive puts an archive time-stamp over the finished signature.
+func (b *builder) archive(ctx context.Context, r *Result) error {
+	e := &extension{out: &Extended{XML: r.XML}, o: ExtendOptions{
+		Level: LevelLTA, Hash: b.o.Hash, Timestamp: b.o.Timestamp, Content: b.content, Detached: b.o.Packaging == Detached,
+	}}
+	all, err := e.signatures()
+	if err != nil {
+		return err
+	}
+	for n, s := range all {
+		if s.ID == b.id {
+			err = e.addArchive(ctx, all, n)
+			r.XML = e.out.XML
+			return err
+		}
+	}
+	return fmt.Errorf("signature made is not found: %w", ErrReference)
 }
 
 func list(outer, inner string, items [][]byte) string {
