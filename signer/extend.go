@@ -23,10 +23,14 @@ import (
 // that a time-stamp over it would prove nothing worth keeping.
 var ErrNotExtendable = errors.New("a signature of the document is not valid")
 
-// ExtendRequest asks to raise the signatures of one PDF.
+// ExtendRequest asks to raise the signatures of one PDF, CMS signature, XML
+// document or ASiC container.
 type ExtendRequest struct {
 	In   io.ReaderAt
 	Size int64
+	// Content is what a detached signature is over; nil for the others.
+	Content     io.ReaderAt
+	ContentSize int64
 	// Name is the document's file name, for the record.
 	Name string
 	// Level is "B-LT" or "B-LTA"; empty means B-LTA.
@@ -34,6 +38,8 @@ type ExtendRequest struct {
 	Password   string
 	Factor     string
 	ExerciseID string
+
+	digest string // of the document as recorded
 }
 
 // ExtendResult is the record of an extension and what it added.
@@ -41,7 +47,7 @@ type ExtendResult struct {
 	Act *Act `json:"act"`
 	// Signatures that the document carries, document time-stamps not counted.
 	Signatures int `json:"signatures"`
-	// Stamps are the times of the document time-stamps that were added.
+	// Stamps are the times of the time-stamps that were added.
 	Stamps []time.Time `json:"time_stamps"`
 	// Certificates, OCSPs and CRLs count the validation data.
 	Certificates int `json:"certificates"`
@@ -78,68 +84,68 @@ func (s *Service) Extend(ctx context.Context, q ExtendRequest, path string) (*Ex
 	if err != nil {
 		return nil, fmt.Errorf("read trust anchors: %w", err)
 	}
-	err = s.allValid(ctx, anchors, q.In, q.Size, q.Password)
+	raise, prefix, err := s.extenderOf(q)
 	if err != nil {
 		return nil, err
 	}
+	if q.Password != "" && prefix != "" {
+		return nil, fmt.Errorf("%w: passwords belong to PDF documents", ErrRequest)
+	}
+	err = s.allValid(ctx, anchors, q.In, q.Size, q)
+	if err != nil {
+		return nil, err
+	}
+	q.digest = sum
 	act := &Act{
 		ID: rand.Text(), AccountID: subject.AccountID, AgencyID: subject.AgencyID, DocumentName: q.Name, DocumentSHA256: sum,
-		Factor: q.Factor, Level: q.Level, State: StateBegun, ExerciseID: q.ExerciseID, IntentIndex: -1, ReleaseIndex: -1, BegunAt: s.d.Clock.Now(),
+		Factor: q.Factor, Level: prefix + q.Level, State: StateBegun, ExerciseID: q.ExerciseID, IntentIndex: -1, ReleaseIndex: -1, BegunAt: s.d.Clock.Now(),
 	}
 	err = s.record(ctx, act, nil)
 	if err != nil {
 		return nil, err
 	}
-	extended, err := s.extendTo(ctx, act, anchors, q, path)
+	extended, err := s.extendTo(ctx, act, anchors, q, raise, path)
 	if err != nil {
 		return nil, s.failed(ctx, act, err)
 	}
 	return &ExtendResult{
-		Act: act, Signatures: extended.Signatures, Stamps: extended.Stamps, Certificates: len(extended.Evidence.Certificates),
-		OCSPs: len(extended.Evidence.OCSPs), CRLs: len(extended.Evidence.CRLs),
+		Act: act, Signatures: extended.signatures, Stamps: extended.stamps, Certificates: len(extended.evidence.Certificates),
+		OCSPs: len(extended.evidence.OCSPs), CRLs: len(extended.evidence.CRLs),
 	}, nil
 }
 
-func (s *Service) extendTo(ctx context.Context, act *Act, anchors *trust.Store, q ExtendRequest, path string) (*pades.Extended, error) {
-	out, err := os.CreateTemp(filepath.Dir(path), ".extending-*.pdf")
+func (s *Service) extendTo(ctx context.Context, act *Act, anchors *trust.Store, q ExtendRequest, raise extender, path string) (*raised, error) {
+	out, err := os.CreateTemp(filepath.Dir(path), ".extending-*"+filepath.Ext(path))
 	if err != nil {
 		return nil, fmt.Errorf("write beside %s: %w", path, err)
 	}
 	defer func() { _ = os.Remove(out.Name()) }()
 	defer func() { _ = out.Close() }()
-	extended, err := pades.Extend(ctx, q.In, q.Size, out, pades.ExtendOptions{
-		Level: pades.Level(q.Level), Password: q.Password, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: s.d.Clock.Now(),
-		Path: func(ctx context.Context, leaf *x509.Certificate, pool []*x509.Certificate) []*x509.Certificate {
-			return trustedPath(ctx, anchors, leaf, pool, s.d.Clock.Now())
-		},
-	})
+	extended, err := raise(ctx, q, anchors, out)
 	if err != nil {
 		return nil, err
 	}
-	err = s.allValid(ctx, anchors, out, extended.Size, q.Password)
+	err = s.allValid(ctx, anchors, out, extended.size, q)
 	if err != nil {
 		return nil, fmt.Errorf("%w: after the extension: %w", ErrDisagreement, err)
 	}
 	digest := sha256.New()
-	_, err = io.CopyN(digest, io.NewSectionReader(out, 0, extended.Size), q.Size)
+	_, err = io.Copy(digest, io.NewSectionReader(out, 0, extended.size))
 	if err != nil {
 		return nil, fmt.Errorf("read the result: %w", err)
 	}
-	if hex.EncodeToString(digest.Sum(nil)) != act.DocumentSHA256 {
-		return nil, fmt.Errorf("%w: while it was being extended", ErrChanged)
-	}
-	_, err = io.Copy(digest, io.NewSectionReader(out, q.Size, extended.Size-q.Size))
-	if err != nil {
-		return nil, fmt.Errorf("read the result: %w", err)
-	}
-	act.ResultSHA256, act.ResultSize = hex.EncodeToString(digest.Sum(nil)), extended.Size
+	act.ResultSHA256, act.ResultSize = hex.EncodeToString(digest.Sum(nil)), extended.size
 	return extended, s.release(ctx, act, out, path)
 }
 
 // allValid refuses a document one of whose signatures or time-stamps is not
 // passed, and one without signatures.
-func (s *Service) allValid(ctx context.Context, anchors *trust.Store, in io.ReaderAt, size int64, password string) error {
-	report, err := validate.Validate(ctx, in, size, validate.Options{Store: anchors, Collector: s.d.Collector, Clock: s.d.Clock, Password: password})
+func (s *Service) allValid(ctx context.Context, anchors *trust.Store, in io.ReaderAt, size int64, q ExtendRequest) error {
+	o := validate.Options{Store: anchors, Collector: s.d.Collector, Clock: s.d.Clock, Password: q.Password}
+	if q.Content != nil {
+		o.Content = io.NewSectionReader(q.Content, 0, q.ContentSize)
+	}
+	report, err := validate.File(ctx, in, size, o)
 	if err != nil {
 		return err
 	}

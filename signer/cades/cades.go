@@ -168,23 +168,7 @@ func (r *Result) addArchive(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	index, err := signed.HashIndex(o.Hash)
-	if err != nil {
-		return err
-	}
-	imprint, err := signed.ArchiveImprint(o.Hash, r.Digest, index)
-	if err != nil {
-		return err
-	}
-	token, err := o.Timestamp(ctx, o.Hash, imprint)
-	if err != nil {
-		return err
-	}
-	token, err = cms.AddHashIndex(token, index)
-	if err != nil {
-		return err
-	}
-	attribute, err := cms.ArchiveAttribute(token)
+	attribute, err := archiveAttribute(signed, o.Hash, r.Digest, func(imprint []byte) ([]byte, error) { return o.Timestamp(ctx, o.Hash, imprint) })
 	if err != nil {
 		return err
 	}

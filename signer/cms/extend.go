@@ -134,6 +134,12 @@ func ArchiveAttribute(token []byte) ([]byte, error) {
 	return encodeAttribute(oidArchiveTimeStampV3, func(b *cryptobyte.Builder) { b.AddBytes(token) })
 }
 
+// TimestampAttribute is the signature-time-stamp attribute around a token
+// (RFC 3161 appendix A).
+func TimestampAttribute(token []byte) ([]byte, error) {
+	return encodeAttribute(oidSignatureTimeStamp, func(b *cryptobyte.Builder) { b.AddBytes(token) })
+}
+
 // attributeValues gives the type and the values of one attribute, as encoded.
 func attributeValues(attribute []byte) (oid asn1.ObjectIdentifier, typ []byte, values [][]byte, err error) {
 	in := cryptobyte.String(attribute)
