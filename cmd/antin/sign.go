@@ -26,6 +26,8 @@ type signFlags struct {
 	page, certify                                                                  int
 	diameter                                                                       float64
 	seal                                                                           bool
+	result                                                                         string
+	workers                                                                        int
 }
 
 func (e *env) signCommand() *cobra.Command {
@@ -40,10 +42,11 @@ func (e *env) signCommand() *cobra.Command {
 			"  antin sign phu-luc.pdf -o phu-luc.signed.pdf --key demo-official --visible attachment --number 07/CT-UBND\n" +
 			"  antin sign du-lieu.csv -o du-lieu.csv.p7s --key demo-official --format cades\n" +
 			"  antin sign ho-so.xml -o ho-so.signed.xml --key demo-official --format xades\n" +
-			"  antin sign --batch incoming --key demo-official -o signed",
+			"  antin sign --batch incoming --key demo-official -o signed --result ket-qua.csv\n" +
+			"  antin sign --batch danh-sach.txt --key demo-official -o signed --format cades",
 		Args: func(_ *cobra.Command, args []string) error {
 			if (f.batch == "") != (len(args) == 1) {
-				return fmt.Errorf("%w: give one file, or a folder with --batch", errUse)
+				return fmt.Errorf("%w: give one file, or a folder or list with --batch", errUse)
 			}
 			return nil
 		},
@@ -70,7 +73,7 @@ func (e *env) signCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "the signed file, or the folder of --batch")
 	cmd.Flags().StringVar(&f.key, "key", "", "name of the key")
-	cmd.Flags().StringVar(&f.level, "level", "B-LT", "B-B, B-T, B-LT or B-LTA (not xades)")
+	cmd.Flags().StringVar(&f.level, "level", "B-LT", "B-B, B-T, B-LT or B-LTA")
 	cmd.Flags().StringVar(&f.format, "format", "pades", "pades; xades for XML; cades or asic for a file of any kind")
 	cmd.Flags().StringVar(&f.packaging, "packaging", "", "where the signature stands: detached or attached (cades); enveloped, enveloping or detached (xades)")
 	cmd.Flags().StringVar(&f.field, "field", "", "existing signature field, or the name of a new one")
@@ -85,7 +88,9 @@ func (e *env) signCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.scheme, "scheme", "", "rsa-pss (default of RSA keys) or rsa-pkcs1")
 	cmd.Flags().IntVar(&f.certify, "certify", 0, "certify with P = 1, 2 or 3")
 	cmd.Flags().BoolVar(&f.seal, "seal", false, "the agency's seal: refuse a document that no person has validly signed (always so for an agency's key)")
-	cmd.Flags().StringVar(&f.batch, "batch", "", "sign every PDF of this folder into the folder --out")
+	cmd.Flags().StringVar(&f.batch, "batch", "", "sign the files of this folder (PDF: *.pdf, enveloped XML: *.xml, else all), or those that this text file lists, into the folder --out")
+	cmd.Flags().StringVar(&f.result, "result", "", "batch: write what became of each file to this CSV file")
+	cmd.Flags().IntVar(&f.workers, "workers", 2, "batch: files signed at once")
 	cmd.Flags().StringVar(&f.password, "password-file", "", "file with the password that opens an encrypted document")
 	return cmd
 }
@@ -227,70 +232,6 @@ func parseBox(text string) (appearance.Box, error) {
 		}
 	}
 	return appearance.Box{X: v[0], Y: v[1], Width: v[2], Height: v[3]}, nil
-}
-
-// signBatch signs a folder. A file that fails does not stop the rest, and a
-// file whose result is there already is passed over, so that a batch that was
-// cut off goes on where it stopped.
-func (e *env) signBatch(ctx context.Context, s *app.System, f signFlags) error {
-	entries, err := os.ReadDir(f.batch)
-	if err != nil {
-		return fmt.Errorf("folder of --batch: %w", err)
-	}
-	var files []string
-	for _, e := range entries {
-		if !e.IsDir() && strings.EqualFold(filepath.Ext(e.Name()), ".pdf") {
-			files = append(files, filepath.Join(f.batch, e.Name()))
-		}
-	}
-	err = os.MkdirAll(f.out, 0o755)
-	if err != nil {
-		return err
-	}
-	type result struct {
-		File  string      `json:"file"`
-		Act   *signer.Act `json:"act,omitempty"`
-		Error string      `json:"error,omitempty"`
-	}
-	results := []result{}
-	failed := 0
-	bar := progress(int64(len(files)), "signing")
-	for _, in := range files {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		out := filepath.Join(f.out, filepath.Base(in))
-		_, err = os.Stat(out)
-		if err == nil {
-			_ = bar.Add(1)
-			continue
-		}
-		act, err := signFile(ctx, s, f, in, out)
-		r := result{File: in, Act: act}
-		if err != nil {
-			r.Error = err.Error()
-			failed++
-		}
-		results = append(results, r)
-		_ = bar.Add(1)
-	}
-	if e.json {
-		err = printJSON(results)
-		if err != nil {
-			return err
-		}
-	} else {
-		for _, r := range results {
-			if r.Error != "" {
-				fmt.Println(r.Error)
-			}
-		}
-		fmt.Printf("%d signed, %d failed, %d were there\n", len(results)-failed, failed, len(files)-len(results))
-	}
-	if failed > 0 {
-		return answer(exitNo)
-	}
-	return nil
 }
 
 func (e *env) verifyCommand() *cobra.Command {
