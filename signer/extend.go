@@ -16,6 +16,7 @@ import (
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/signer/pades"
+	"github.com/antin-gov/antin/signer/tsp"
 	"github.com/antin-gov/antin/signer/validate"
 )
 
@@ -62,6 +63,7 @@ type ExtendResult struct {
 func (s *Service) Extend(ctx context.Context, q ExtendRequest, path string) (*ExtendResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, signLimit)
 	defer cancel()
+	ctx, stamps := tsp.WithAnswers(ctx)
 	if q.Level == "" {
 		q.Level = string(pades.LevelLTA)
 	}
@@ -104,7 +106,7 @@ func (s *Service) Extend(ctx context.Context, q ExtendRequest, path string) (*Ex
 	if err != nil {
 		return nil, err
 	}
-	extended, err := s.extendTo(ctx, act, anchors, q, raise, path)
+	extended, err := s.extendTo(ctx, act, stamps, anchors, q, raise, path)
 	if err != nil {
 		return nil, s.failed(ctx, act, err)
 	}
@@ -114,7 +116,7 @@ func (s *Service) Extend(ctx context.Context, q ExtendRequest, path string) (*Ex
 	}, nil
 }
 
-func (s *Service) extendTo(ctx context.Context, act *Act, anchors *trust.Store, q ExtendRequest, raise extender, path string) (*raised, error) {
+func (s *Service) extendTo(ctx context.Context, act *Act, stamps *tsp.Answers, anchors *trust.Store, q ExtendRequest, raise extender, path string) (*raised, error) {
 	out, err := os.CreateTemp(filepath.Dir(path), ".extending-*"+filepath.Ext(path))
 	if err != nil {
 		return nil, fmt.Errorf("write beside %s: %w", path, err)
@@ -135,6 +137,7 @@ func (s *Service) extendTo(ctx context.Context, act *Act, anchors *trust.Store, 
 		return nil, fmt.Errorf("read the result: %w", err)
 	}
 	act.ResultSHA256, act.ResultSize = hex.EncodeToString(digest.Sum(nil)), extended.size
+	act.StampedBy = stamps.URLs()
 	return extended, s.release(ctx, act, out, path)
 }
 

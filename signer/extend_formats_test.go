@@ -59,6 +59,10 @@ func TestSignaturesOfEveryFormatAreExtendedRecordedAndReleased(t *testing.T) {
 			if err != nil || report.Verdict != validate.Passed || report.Signatures[0].Level != c.level {
 				t.Errorf("verification says %+v, %v", report, err)
 			}
+			release, err := w.ledger.Entry(t.Context(), uint64(result.Act.ReleaseIndex))
+			if err != nil || release.Detail["stamped_by"] != w.pki.TSAURL() {
+				t.Errorf("the ledger does not tell who stamped: %+v, %v", release, err)
+			}
 			kept, err := w.Act(t.Context(), result.Act.ID)
 			if err != nil || kept.State != StateReleased || kept.Level != c.recorded || result.Signatures != 1 || result.OCSPs == 0 {
 				t.Errorf("recorded %+v, %v", kept, err)

@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/antin-gov/antin/internal/auth"
@@ -31,6 +32,7 @@ import (
 	"github.com/antin-gov/antin/signer/appearance"
 	"github.com/antin-gov/antin/signer/nd30"
 	"github.com/antin-gov/antin/signer/pades"
+	"github.com/antin-gov/antin/signer/tsp"
 )
 
 // Errors that a caller can act on.
@@ -191,6 +193,7 @@ func (s *Service) Sign(ctx context.Context, q Request, path string) (*Act, error
 func (s *Service) SignAs(ctx context.Context, id string, q Request, path string) (*Act, error) {
 	ctx, cancel := context.WithTimeout(ctx, signLimit)
 	defer cancel()
+	ctx, stamps := tsp.WithAnswers(ctx)
 	q, err := q.checked()
 	if err != nil {
 		return nil, err
@@ -221,7 +224,7 @@ func (s *Service) SignAs(ctx context.Context, id string, q Request, path string)
 	if err != nil {
 		return nil, err
 	}
-	err = s.signTo(ctx, act, key, private, q, scheme, path)
+	err = s.signTo(ctx, act, stamps, key, private, q, scheme, path)
 	if err != nil {
 		return nil, s.failed(ctx, act, err)
 	}
@@ -269,14 +272,18 @@ func (s *Service) record(ctx context.Context, act *Act, grounds map[string]strin
 }
 
 func (s *Service) entry(act *Act, kind, digest string) ledger.Entry {
+	detail := map[string]string{"certificate": act.CertificateSerial, "factor": act.Factor, "level": act.Level, "scheme": act.Scheme}
+	if len(act.StampedBy) > 0 {
+		detail["stamped_by"] = strings.Join(act.StampedBy, " ")
+	}
 	return ledger.Entry{
 		Time: s.d.Clock.Now(), Kind: kind, Actor: act.AccountID, Agency: act.AgencyID, Object: act.ID, Digest: digest, ExerciseID: act.ExerciseID,
-		Detail: map[string]string{"certificate": act.CertificateSerial, "factor": act.Factor, "level": act.Level, "scheme": act.Scheme},
+		Detail: detail,
 	}
 }
 
 // signTo signs into a file beside path and renames it when everything holds.
-func (s *Service) signTo(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme, path string) error {
+func (s *Service) signTo(ctx context.Context, act *Act, stamps *tsp.Answers, key *Key, private crypto.Signer, q Request, scheme Scheme, path string) error {
 	out, err := os.CreateTemp(filepath.Dir(path), ".signing-*"+filepath.Ext(path))
 	if err != nil {
 		return fmt.Errorf("write beside %s: %w", path, err)
@@ -291,6 +298,7 @@ func (s *Service) signTo(ctx context.Context, act *Act, key *Key, private crypto
 	if err != nil {
 		return err
 	}
+	act.StampedBy = stamps.URLs()
 	return s.release(ctx, act, out, path)
 }
 

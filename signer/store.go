@@ -88,6 +88,9 @@ type Act struct {
 	ExerciseID   string     `bun:"exercise_id" json:"exercise_id,omitempty"`
 	BegunAt      time.Time  `bun:"begun_at" json:"begun_at"`
 	EndedAt      *time.Time `bun:"ended_at" json:"ended_at,omitempty"`
+	// StampedBy are the addresses of the authorities whose time-stamps the
+	// result holds; the ledger keeps them with the release.
+	StampedBy []string `bun:"-" json:"stamped_by,omitempty"`
 }
 
 // kind names a step of the act for the ledger. An extension uses no key of a

@@ -82,7 +82,10 @@ func newWorld(t testing.TB, db *store.DB, change ...func(*Deps)) *world {
 		}
 	})
 	w.weak = &weakLedger{Appender: w.ledger}
-	stamps := &tsp.Client{URL: w.pki.TSAURL()}
+	stamps, err := tsp.NewServers(w.pki.Clock, slog.New(slog.DiscardHandler), &tsp.Client{URL: w.pki.TSAURL()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	trusted := w.pki.Store(t)
 	d := Deps{
 		DB: db, Keys: keyring{&hsm.Register{DB: db, Keys: w.token.Client, Clock: w.pki.Clock}, w.token.Client}, Ledger: w.weak, Clock: w.pki.Clock,

@@ -158,6 +158,9 @@ type Signer struct {
 	// SecondOpinionMax is the size in bytes up to which a signed PDF is read by
 	// the independent verifier before it leaves.
 	SecondOpinionMax int64 `yaml:"second_opinion_max"`
+	// TSA are the addresses of time-stamping authorities in the order in which
+	// they are asked; "own" is our own, which alone is asked when it is empty.
+	TSA []string `yaml:"tsa"`
 	// MaxUpload is the largest document in bytes that the console takes.
 	MaxUpload int64 `yaml:"max_upload"`
 }
@@ -327,7 +330,25 @@ func (c *Config) check() error {
 	case c.Signer.MaxUpload <= 0 || c.Signer.SecondOpinionMax < 0:
 		return fmt.Errorf("%w: signer: sizes must be positive", ErrInvalid)
 	}
-	return errors.Join(c.ACME.check(), c.CSC.check())
+	return errors.Join(c.ACME.check(), c.CSC.check(), c.Signer.check())
+}
+
+// OwnTSA names our own time-stamping authority in signer.tsa.
+const OwnTSA = "own"
+
+const maxTSA = 8
+
+func (s Signer) check() error {
+	if len(s.TSA) > maxTSA {
+		return fmt.Errorf("%w: signer.tsa: more than %d authorities", ErrInvalid, maxTSA)
+	}
+	for _, address := range s.TSA {
+		u, err := url.Parse(address)
+		if address != OwnTSA && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+			return fmt.Errorf("%w: signer.tsa: %q is neither \"own\" nor an http or https URL", ErrInvalid, address)
+		}
+	}
+	return nil
 }
 
 // DefaultDataDir is $ANTIN_DATA_DIR or ~/.local/share/antin.

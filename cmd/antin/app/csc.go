@@ -8,7 +8,6 @@ import (
 
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/signer/csc"
-	"github.com/antin-gov/antin/signer/tsp"
 )
 
 // remoteSigning is the service of remote signing on the console's listener; nil
@@ -22,8 +21,7 @@ func (s *server) remoteSigning(passkeys *auth.Passkeys) (*csc.Server, error) {
 		DB: s.DB, Signer: s.Signer, Accounts: s.Accounts, Passkeys: passkeys, Tokens: s.Tokens(), Ledger: s.Ledger, Clock: s.Clock,
 		Authorizer: s.Policy, Logger: s.Logger,
 		Timestamp: func(ctx context.Context, h crypto.Hash, digest []byte, nonce *big.Int) ([]byte, error) {
-			stamps := &tsp.Client{URL: s.Config.PKI.URL + "/tsa", HTTP: s.http, Nonce: nonce}
-			return stamps.Timestamp(ctx, h, digest)
+			return s.stamps.TimestampFor(ctx, h, digest, nonce)
 		},
 		Config: csc.Config{
 			URL: s.ACMEURL(), MaxSignatures: int(c.MaxSignatures), MaxLive: int(c.MaxAuthorizations), Life: c.Life, Clients: c.Redirects(),

@@ -18,6 +18,7 @@ import (
 	"github.com/antin-gov/antin/ca/ra"
 	"github.com/antin-gov/antin/hsm/custody"
 	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/internal/config"
 	"github.com/antin-gov/antin/internal/directory"
 	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/internal/workdays"
@@ -179,7 +180,7 @@ func (s *System) openPKI() error {
 	}
 	s.http = &http.Client{Transport: transport, Timeout: pkiRequestTimeout}
 	s.onClose(func() error { transport.CloseIdleConnections(); return nil })
-	return nil
+	return s.openTSA()
 }
 
 func (s *System) servePKI() (string, error) {
@@ -211,9 +212,27 @@ func (s *System) Collector() *trust.Collector {
 	return &trust.Collector{HTTP: s.http, Clock: s.Clock}
 }
 
-// Timestamp asks the time-stamping authority for a token over a digest.
+// openTSA lists the time-stamping authorities that are asked.
+func (s *System) openTSA() error {
+	addresses := s.Config.Signer.TSA
+	if len(addresses) == 0 {
+		addresses = []string{config.OwnTSA}
+	}
+	var list []*tsp.Client
+	for _, address := range addresses {
+		if address == config.OwnTSA {
+			address = s.Config.PKI.URL + "/tsa"
+		}
+		list = append(list, &tsp.Client{URL: address, HTTP: s.http})
+	}
+	var err error
+	s.stamps, err = tsp.NewServers(s.Clock, s.Logger, list...)
+	return err
+}
+
+// Timestamp asks the time-stamping authorities for a token over a digest.
 func (s *System) Timestamp(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error) {
-	return (&tsp.Client{URL: s.Config.PKI.URL + "/tsa", HTTP: s.http}).Timestamp(ctx, h, digest)
+	return s.stamps.Timestamp(ctx, h, digest)
 }
 
 func (s *System) openSigner() error {

@@ -41,6 +41,7 @@ import (
 	"github.com/antin-gov/antin/signer"
 	"github.com/antin-gov/antin/signer/csc"
 	"github.com/antin-gov/antin/signer/office"
+	"github.com/antin-gov/antin/signer/tsp"
 )
 
 // LedgerDir is the ledger's folder in the data folder.
@@ -125,6 +126,7 @@ type System struct {
 	workerCommand, workerEnv []string
 
 	reader  []string
+	stamps  *tsp.Servers
 	http    *http.Client
 	sealed  *seal.Key
 	closers []func() error

@@ -62,12 +62,51 @@ for key in demo-official demo-official-rsa; do for packaging in enveloped envelo
   claim "   changed: xmlsec1 refuses it" exits 1 "${XML[@]}" changed.xml; claim "   changed: antin verify exits 1" exits 1 antin verify changed.xml
 done; done
 
+show "antin sign … --format xades --level B-LTA; antin extend signed.xml -o renewed.xml"
+for packaging in enveloped enveloping detached; do
+  in=ho-so.xml; [ $packaging = enveloped ] || in=bang.csv
+  beside=(); [ $packaging = detached ] && beside=(--content bang.csv)
+  rm -f signed.xml bare.xml renewed.xml
+  claim "XAdES $packaging: signed at B-LTA" antin sign $in -o signed.xml --key demo-official --format xades --packaging $packaging --level B-LTA
+  claim "   xmlsec1 --verify accepts it" "${XML[@]}" signed.xml
+  claim "   antin verify: TOTAL-PASSED, XAdES-B-LTA" same "$(verdict signed.xml "${beside[@]}")" "TOTAL-PASSED XAdES-B-LTA"
+  antin extend signed.xml -o renewed.xml "${beside[@]}" >/dev/null
+  claim "   renewed: xmlsec1 accepts it" "${XML[@]}" renewed.xml
+  claim "   renewed: antin verify: TOTAL-PASSED, XAdES-B-LTA, two archive time-stamps" same "$(verdict renewed.xml "${beside[@]}") $(grep -o '<xades141:ArchiveTimeStamp' renewed.xml | wc -l)" "TOTAL-PASSED XAdES-B-LTA 2"
+  antin sign $in -o bare.xml --key demo-official --format xades --packaging $packaging --level B-B >/dev/null; rm -f raised.xml
+  antin extend bare.xml -o raised.xml "${beside[@]}" >/dev/null
+  claim "   B-B raised to B-LTA: xmlsec1 accepts it" "${XML[@]}" raised.xml
+  claim "   B-B raised to B-LTA: antin verify: TOTAL-PASSED" same "$(verdict raised.xml "${beside[@]}")" "TOTAL-PASSED XAdES-B-LTA"
+done
+show "antin extend bang.csv.p7s -o raised.p7s --content bang.csv"
+for level in B-B B-LTA; do
+  rm -f bang.csv.p7s raised.p7s; antin sign bang.csv -o bang.csv.p7s --key demo-official --format cades --level $level >/dev/null
+  claim "CAdES-$level extended" antin extend bang.csv.p7s -o raised.p7s --content bang.csv
+  claim "   openssl cms -verify -cades accepts it" "${CMS[@]}" -in raised.p7s -content bang.csv
+  claim "   antin verify: TOTAL-PASSED, CAdES-B-LTA" same "$(verdict raised.p7s --content bang.csv)" "TOTAL-PASSED CAdES-B-LTA"
+done
+show "antin sign --batch list.txt -o batch --key demo-official --format cades --result result.csv"
+mkdir -p several batch; for n in 1 2 3 4 5 6; do cp bang.csv several/$n.csv; done; ls -d several/*.csv >list.txt; echo none.csv >>list.txt
+claim "a batch of six files and one that is absent: exit status 1" exits 1 antin sign --batch list.txt -o batch --key demo-official --format cades --level B-T --result result.csv
+claim "   six are signed, one failed, by the CSV" same "$(cut -d, -f3 result.csv | sort | uniq -c | tr -s ' \n' ' ')" " 1 failed 6 signed 1 state "
+rm batch/3.csv.p7s
+claim "   again: exit status 1" exits 1 antin sign --batch list.txt -o batch --key demo-official --format cades --level B-T --result result.csv
+claim "   it went on where one was missing" same "$(cut -d, -f3 result.csv | sort | uniq -c | tr -s ' \n' ' ')" " 1 failed 1 signed 1 state 5 there "
+claim "   each is accepted by openssl" sh -c "for n in 1 2 3 4 5 6; do ${CMS[*]} -in batch/\$n.csv.p7s -content several/\$n.csv || exit 1; done"
+rm -rf folder; mkdir -p folder xmlbatch; cp ho-so.xml folder/a.xml; cp ho-so.xml folder/b.xml; cp bang.csv folder/c.csv
+claim "a folder of XML: its two documents are signed" antin sign --batch folder -o xmlbatch --key demo-official --format xades --level B-T
+claim "   xmlsec1 accepts both" sh -c "for n in a b; do ${XML[*]} xmlbatch/\$n.xml || exit 1; done"
+
 show "antin sign bang.csv -o bang.asice --key demo-official --format asic"
 claim "ASiC-E: signed" antin sign bang.csv -o bang.asice --key demo-official --format asic
 mkdir -p unpacked; (cd unpacked && bsdtar -xf ../bang.asice 2>/dev/null || python3 -m zipfile -e ../bang.asice . 2>/dev/null || unzip -qo ../bang.asice)
 claim "   openssl cms accepts the signature over the manifest" "${CMS[@]}" -in unpacked/META-INF/signature001.p7s -content unpacked/META-INF/ASiCManifest001.xml
 claim "   the manifest holds the file's SHA-256" has "$(openssl dgst -sha256 -binary bang.csv | base64)" unpacked/META-INF/ASiCManifest001.xml
 claim "   antin verify exits 0" antin verify bang.asice
+claim "ASiC-E extended" antin extend bang.asice -o bang.lta.asice
+claim "   antin verify: TOTAL-PASSED, CAdES-B-LTA" same "$(verdict bang.lta.asice)" "TOTAL-PASSED CAdES-B-LTA"
+rm -rf unpacked; mkdir -p unpacked; (cd unpacked && bsdtar -xf ../bang.lta.asice 2>/dev/null || python3 -m zipfile -e ../bang.lta.asice . 2>/dev/null || unzip -qo ../bang.lta.asice)
+claim "   openssl cms accepts the extended signature over the manifest" "${CMS[@]}" -in unpacked/META-INF/signature001.p7s -content unpacked/META-INF/ASiCManifest001.xml
 
 show "antin sign IN.pdf -o our.pdf …; pdfsig our.pdf; mutool sign -v our.pdf"
 claim "PAdES-B-T: signed" antin sign "$IN" -o our.pdf --key demo-official --level B-T
