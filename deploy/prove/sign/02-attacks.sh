@@ -27,5 +27,5 @@ if [ -z "$DATA" ]; then echo "   real inputs absent: passed over"; else
   show "go test -run 'JudgedAsTheirMakersMeant|WhatForgersDo|WhatSigningDoes' ./signer/diff"
   (cd "$ROOT" && ANTIN_TESTDATA=$DATA go test -count=1 -v -run 'JudgedAsTheirMakersMeant|WhatForgersDo|WhatSigningDoes' ./signer/diff) >"$W/foreign.log" 2>&1; status=$?
   grep -o '[0-9]* files judged.*' "$W/foreign.log" | sed 's/^/   /'
-  claim "documents of the tests of DSS and pyHanko are judged as their makers meant; 23 forgeries of real documents are found" same "$status" 0
+  claim "documents of the tests of DSS and pyHanko are judged as their makers meant; each forgery of a real document is found" same "$status" 0
 fi
