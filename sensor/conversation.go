@@ -6,6 +6,7 @@ import (
 
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/flow"
+	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 	"github.com/antin-gov/antin/sensor/proto/tls"
@@ -29,12 +30,11 @@ const (
 	appDNS
 	appTLS
 	appHTTP
+	// appOther has a parser of its own: the conversation's other.
+	appOther
 	// The following are recognised and not parsed: flow records and rules
 	// for these protocols name them.
-	appSSH
 	appSMB
-	appSMTP
-	appFTP
 )
 
 // Names of the protocols, as EVE and the rules have them.
@@ -62,11 +62,10 @@ type conversation struct {
 	dead    bool
 	alerted bool
 
-	probe [2][]byte
-	// greeted is true when the server spoke first, as mail and file servers
-	// do.
-	greeted bool
-	failed  [2]bool
+	probe  [2][]byte
+	failed [2]bool
+	// first is how each direction began.
+	first [2][4]byte
 
 	http     *http1.Conn
 	tls      *tls.Conn
@@ -75,6 +74,12 @@ type conversation struct {
 	dnsIn    [2]dns.Stream
 	asked    []dnsAsked
 	tx       uint64
+
+	other     proto.Parser
+	otherName string
+	// candidate is the entry of protocols that other was made by.
+	candidate int
+	quiet     [2]bool
 
 	rules  rules.FlowState
 	size   [2]sequence
@@ -110,14 +115,10 @@ func (c *conversation) appName() string {
 		return nameTLS
 	case appHTTP:
 		return nameHTTP
-	case appSSH:
-		return "ssh"
+	case appOther:
+		return c.otherName
 	case appSMB:
 		return "smb"
-	case appSMTP:
-		return "smtp"
-	case appFTP:
-		return "ftp"
 	}
 	return ""
 }
@@ -181,6 +182,8 @@ func (c *conversation) Gap(raw int, n int) {
 	case appTLS:
 		c.tls.Gap(dir)
 		c.tlsQuiet[dir] = true
+	case appOther:
+		c.other.Gap(dir, n)
 	case appDNS:
 		// Where the next message starts cannot be known.
 		c.app = appFailed
@@ -196,6 +199,8 @@ func (c *conversation) feed(dir int, b []byte) {
 		c.parsed("http", c.http.Feed(dir, b))
 	case appTLS:
 		c.feedTLS(dir, b)
+	case appOther:
+		c.feedOther(dir, b)
 	case appDNS:
 		c.dnsIn[dir].Feed(b, func(msg []byte) { c.dnsMessage(dir, msg) })
 	}
@@ -222,6 +227,9 @@ func (c *conversation) end() {
 	c.inspectStream(1)
 	if c.http != nil {
 		c.http.Close()
+	}
+	if c.other != nil {
+		c.other.Close()
 	}
 	c.recordTLS()
 }

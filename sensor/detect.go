@@ -1,8 +1,6 @@
 package sensor
 
 import (
-	"strings"
-
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 	"github.com/antin-gov/antin/sensor/proto/tls"
@@ -12,6 +10,9 @@ import (
 func (c *conversation) detect(dir int, b []byte) {
 	if c.failed[dir] {
 		return
+	}
+	if len(c.probe[dir]) < len(c.first[dir]) {
+		copy(c.first[dir][len(c.probe[dir]):], b)
 	}
 	room := maxProbe - len(c.probe[dir])
 	c.probe[dir] = append(c.probe[dir], b[:min(room, len(b))]...)
@@ -55,50 +56,16 @@ func (c *conversation) guess(dir int, b []byte) (app, bool) {
 	if query {
 		return appDNS, false
 	}
-	plain, plainMore := c.recognise(dir, b)
-	if plain != appUnknown {
-		return plain, false
-	}
-	return appUnknown, httpMore || helloMore || queryMore || plainMore
-}
-
-// recognise tells the protocols that have no parser here.
-func (c *conversation) recognise(dir int, b []byte) (app, bool) {
-	ssh, sshMore := starts(b, "SSH-")
-	if ssh {
-		return appSSH, false
+	other, otherMore := c.guessOther(dir, b)
+	if other {
+		return appOther, false
 	}
 	// [MS-SMB2] §2.1: four bytes of NetBIOS session header, then the mark.
 	if len(b) >= 8 && b[0] == 0 && b[4] >= 0xfc && string(b[5:8]) == "SMB" {
 		return appSMB, false
 	}
-	more := sshMore || len(b) < 8 && b[0] == 0
-	if dir == 1 {
-		hello, helloMore := starts(b, "220")
-		c.greeted = c.greeted || hello
-		return appUnknown, more || helloMore
-	}
-	for _, word := range [...]string{"EHLO ", "HELO "} {
-		yes, wait := starts(b, word)
-		if yes {
-			return appSMTP, false
-		}
-		more = more || wait
-	}
-	user, userMore := starts(b, "USER ")
-	if user && c.greeted {
-		return appFTP, false
-	}
-	return appUnknown, more || userMore
-}
-
-// starts reports whether b begins with the word in either case, or may still.
-func starts(b []byte, word string) (yes, more bool) {
-	n := min(len(b), len(word))
-	if !strings.EqualFold(string(b[:n]), word[:n]) {
-		return false, false
-	}
-	return n == len(word), n < len(word)
+	smbMore := len(b) < 8 && b[0] == 0
+	return appUnknown, httpMore || helloMore || queryMore || smbMore || otherMore
 }
 
 // flip exchanges the flow's ends.
@@ -106,6 +73,7 @@ func (c *conversation) flip() {
 	c.f.Swap()
 	c.flipped = !c.flipped
 	c.probe[0], c.probe[1] = c.probe[1], c.probe[0]
+	c.first[0], c.first[1] = c.first[1], c.first[0]
 	c.failed[0], c.failed[1] = c.failed[1], c.failed[0]
 	c.window[0], c.window[1] = c.window[1], c.window[0]
 	c.size[0], c.size[1] = c.size[1], c.size[0]
@@ -121,6 +89,9 @@ func (c *conversation) begin(found app, dir int, rest []byte) {
 		c.http = http1.New(c)
 	case appTLS:
 		c.tls = &tls.Conn{}
+	case appOther:
+		c.other = protocols[c.candidate].open(c)
+		c.otherName = protocols[c.candidate].name
 	}
 	for side := range kept {
 		if len(kept[side]) > 0 {
@@ -139,7 +110,7 @@ func (c *conversation) datagram(dir int, b []byte) {
 	}
 	if c.app == appUnknown {
 		if !dns.Probe(b, c.f.Client.Port(), c.f.Server.Port()) {
-			c.app = appFailed
+			c.datagramOther(dir, b)
 			return
 		}
 		c.app = appDNS
@@ -148,6 +119,10 @@ func (c *conversation) datagram(dir int, b []byte) {
 			c.f.Swap()
 			dir = 1
 		}
+	}
+	if c.app == appOther {
+		c.feedOther(dir, b)
+		return
 	}
 	c.dnsMessage(dir, b)
 }

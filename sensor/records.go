@@ -1,6 +1,8 @@
 package sensor
 
 import (
+	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
@@ -95,6 +97,11 @@ func (c *conversation) End(tx *http1.Tx) {
 	h := c.header("http", flow.ToServer)
 	h.TxID, h.HasTx = tx.ID, true
 	c.w.emit(h.Type, c.w.eve.HTTP(&h, tx))
+}
+
+// File implements http1.Handler.
+func (c *conversation) File(tx *http1.Tx, dir int, f *files.File) {
+	c.recordFile(dir, tx.ID, f, eve.HTTPBody{Tx: tx})
 }
 
 // Tunnel implements http1.Handler: what follows CONNECT or an upgrade is a

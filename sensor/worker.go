@@ -10,6 +10,7 @@ import (
 	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/flow"
+	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/rules"
 	"github.com/antin-gov/antin/sensor/stream"
 )
@@ -37,6 +38,9 @@ type worker struct {
 	// hosts are those that rules have tagged.
 	hosts   map[netip.Addr]*tagged
 	buffers rules.Buffers
+
+	// expected are connections that others announced.
+	expected map[expected]*proto.Expectation
 
 	// cur is the packet in work, nil while a flow ends for another reason.
 	cur     *decode.Packet
@@ -127,6 +131,7 @@ func (w *worker) handle(p *decode.Packet) {
 	if !ok {
 		c = &conversation{w: w, f: f}
 		f.Ext = c
+		c.announced()
 	}
 	switch p.Proto {
 	case decode.ProtoTCP:

@@ -53,6 +53,47 @@ type config struct {
 		Address map[string]string `yaml:"address-groups"`
 		Port    map[string]string `yaml:"port-groups"`
 	} `yaml:"vars"`
+	Outputs []map[string]yaml.Node `yaml:"outputs"`
+}
+
+// eveLog is an EVE output of suricata.yaml.
+type eveLog struct {
+	Enabled string      `yaml:"enabled"`
+	Types   []yaml.Node `yaml:"types"`
+}
+
+// logged leaves out the records of the types that the folder's configuration
+// does not write.
+func (c *config) logged(records []map[string]any) []map[string]any {
+	types := map[string]bool{}
+	for _, out := range c.Outputs {
+		node, ok := out["eve-log"]
+		var log eveLog
+		if !ok || node.Decode(&log) != nil || log.Enabled == "no" || log.Enabled == "false" {
+			continue
+		}
+		for _, t := range log.Types {
+			types[typeName(&t)] = true
+		}
+	}
+	if len(types) == 0 {
+		return records
+	}
+	if types["files"] {
+		types["fileinfo"] = true
+	}
+	if types["ftp"] {
+		types["ftp_data"] = true
+	}
+	return slices.DeleteFunc(records, func(r map[string]any) bool { return !types[text(r["event_type"])] })
+}
+
+// typeName is a type that stands alone or with its options.
+func typeName(n *yaml.Node) string {
+	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
+		return n.Content[0].Value
+	}
+	return n.Value
 }
 
 // version is the Suricata whose records the sensor writes.

@@ -135,7 +135,7 @@ func (s *spec) records(ctx context.Context, dir string, load RuleLoader) ([]map[
 	if n := engine.Counters().ParserPanics; n > 0 {
 		return nil, nil, fmt.Errorf("%d parser panics contained", n)
 	}
-	return sink.records, refused, nil
+	return own.logged(sink.records), refused, nil
 }
 
 // inlineOptions ask for what only an inline sensor or a changed build does.

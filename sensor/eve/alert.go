@@ -2,6 +2,7 @@ package eve
 
 import (
 	"github.com/antin-gov/antin/sensor/capture"
+	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
@@ -27,6 +28,8 @@ type Alert struct {
 	DNS  *dns.Message
 	HTTP *http1.Tx
 	TLS  *tls.Conn
+	// More is the transaction of any other protocol.
+	More []encode.Body
 	// Payload and Packet are the evidence, left out when nil. Stream says
 	// that the payload is reassembled.
 	Payload, Packet []byte
@@ -41,29 +44,29 @@ const maxEvidence = 64 << 10
 // Alert writes an alert record.
 func (w *Writer) Alert(h *Header, a *Alert) []byte {
 	e := w.begin(h)
-	e.open("alert")
-	e.string("action", "allowed")
-	e.uint("gid", a.GID)
-	e.uint("signature_id", a.SID)
-	e.uint("rev", a.Rev)
-	e.string("signature", a.Signature)
-	e.string("category", a.Category)
-	e.int("severity", int64(a.Severity))
+	e.Open("alert")
+	e.String("action", "allowed")
+	e.Uint("gid", a.GID)
+	e.Uint("signature_id", a.SID)
+	e.Uint("rev", a.Rev)
+	e.String("signature", a.Signature)
+	e.String("category", a.Category)
+	e.Int("severity", int64(a.Severity))
 	if len(a.Metadata) > 0 {
-		e.open("metadata")
+		e.Open("metadata")
 		for _, m := range a.Metadata {
 			// The key comes from a rule file: it is written like any text.
-			e.key("")
-			e.b = appendText(e.b, m.Key)
-			e.b = append(e.b, ':', '[')
+			e.Key("")
+			e.B = encode.AppendText(e.B, m.Key)
+			e.B = append(e.B, ':', '[')
 			for _, v := range m.Values {
-				e.string("", v)
+				e.String("", v)
 			}
-			e.end()
+			e.End()
 		}
-		e.close()
+		e.Close()
 	}
-	e.close()
+	e.Close()
 	if a.DNS != nil {
 		e.dns(a.DNS, h.TxID)
 	}
@@ -73,23 +76,26 @@ func (w *Writer) Alert(h *Header, a *Alert) []byte {
 	if a.TLS != nil {
 		e.tls(a.TLS)
 	}
+	for _, b := range a.More {
+		b.Encode(&e.Encoder)
+	}
 	if a.Flow != nil {
-		e.string("direction", a.Direction.String())
+		e.String("direction", a.Direction.String())
 		e.flowPart(a.Flow)
 	}
 	if a.Payload != nil {
-		e.base64("payload", a.Payload[:min(len(a.Payload), maxEvidence)])
+		e.Base64("payload", a.Payload[:min(len(a.Payload), maxEvidence)])
 		if a.Stream {
-			e.uint("stream", 1)
+			e.Uint("stream", 1)
 		} else {
-			e.uint("stream", 0)
+			e.Uint("stream", 0)
 		}
 	}
 	if a.Packet != nil {
-		e.base64("packet", a.Packet[:min(len(a.Packet), maxEvidence)])
-		e.open("packet_info")
-		e.uint("linktype", uint64(a.Link))
-		e.close()
+		e.Base64("packet", a.Packet[:min(len(a.Packet), maxEvidence)])
+		e.Open("packet_info")
+		e.Uint("linktype", uint64(a.Link))
+		e.Close()
 	}
 	return w.finish()
 }
@@ -98,12 +104,12 @@ func (w *Writer) Alert(h *Header, a *Alert) []byte {
 // rules of its protocol.
 func (w *Writer) Anomaly(h *Header, kind, name, layer string) []byte {
 	e := w.begin(h)
-	e.open("anomaly")
-	e.string("type", kind)
-	e.string("event", name)
+	e.Open("anomaly")
+	e.String("type", kind)
+	e.String("event", name)
 	if layer != "" {
-		e.string("layer", layer)
+		e.String("layer", layer)
 	}
-	e.close()
+	e.Close()
 	return w.finish()
 }

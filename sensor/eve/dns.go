@@ -14,16 +14,16 @@ func (w *Writer) DNS(h *Header, m *dns.Message) []byte {
 }
 
 func (e *encoder) dns(m *dns.Message, tx uint64) {
-	e.open("dns")
-	e.uint("version", 3)
+	e.Open("dns")
+	e.Uint("version", 3)
 	if m.Response() {
-		e.string("type", "response")
+		e.String("type", "response")
 	} else {
-		e.string("type", "request")
+		e.String("type", "request")
 	}
-	e.uint("tx_id", tx)
-	e.uint("id", uint64(m.ID))
-	e.string("flags", strconv.FormatUint(uint64(m.Flags), 16))
+	e.Uint("tx_id", tx)
+	e.Uint("id", uint64(m.ID))
+	e.String("flags", strconv.FormatUint(uint64(m.Flags), 16))
 	flags := [...]struct {
 		name string
 		set  bool
@@ -33,64 +33,64 @@ func (e *encoder) dns(m *dns.Message, tx uint64) {
 	}
 	for _, f := range flags {
 		if f.set {
-			e.bool(f.name, true)
+			e.Bool(f.name, true)
 		}
 	}
-	e.uint("opcode", uint64(m.Opcode()))
-	e.string("rcode", dns.RcodeName(m.Rcode()))
+	e.Uint("opcode", uint64(m.Opcode()))
+	e.String("rcode", dns.RcodeName(m.Rcode()))
 	if len(m.Queries) > 0 {
-		e.array("queries")
+		e.Array("queries")
 		for _, q := range m.Queries {
-			e.open("")
-			e.bytes("rrname", q.Name)
-			e.string("rrtype", dns.TypeName(q.Type))
-			e.close()
+			e.Open("")
+			e.Bytes("rrname", q.Name)
+			e.String("rrtype", dns.TypeName(q.Type))
+			e.Close()
 		}
-		e.end()
+		e.End()
 	}
 	if m.Response() {
 		e.records("answers", m.Answers)
 		e.records("authorities", m.Authorities)
 	}
-	e.close()
+	e.Close()
 }
 
 func (e *encoder) records(name string, rs []dns.Record) {
 	if len(rs) == 0 {
 		return
 	}
-	e.array(name)
+	e.Array(name)
 	for i := range rs {
 		e.record(&rs[i])
 	}
-	e.end()
+	e.End()
 }
 
 func (e *encoder) record(r *dns.Record) {
-	e.open("")
-	e.bytes("rrname", r.Name)
-	e.string("rrtype", dns.TypeName(r.Type))
-	e.uint("ttl", uint64(r.TTL))
+	e.Open("")
+	e.Bytes("rrname", r.Name)
+	e.String("rrtype", dns.TypeName(r.Type))
+	e.Uint("ttl", uint64(r.TTL))
 	switch {
 	case r.Data != nil:
-		e.bytes("rdata", r.Data)
+		e.Bytes("rdata", r.Data)
 	case r.SOA != nil:
-		e.open("soa")
-		e.bytes("mname", r.SOA.MName)
-		e.bytes("rname", r.SOA.RName)
-		e.uint("serial", uint64(r.SOA.Serial))
-		e.uint("refresh", uint64(r.SOA.Refresh))
-		e.uint("retry", uint64(r.SOA.Retry))
-		e.uint("expire", uint64(r.SOA.Expire))
-		e.uint("minimum", uint64(r.SOA.Minimum))
-		e.close()
+		e.Open("soa")
+		e.Bytes("mname", r.SOA.MName)
+		e.Bytes("rname", r.SOA.RName)
+		e.Uint("serial", uint64(r.SOA.Serial))
+		e.Uint("refresh", uint64(r.SOA.Refresh))
+		e.Uint("retry", uint64(r.SOA.Retry))
+		e.Uint("expire", uint64(r.SOA.Expire))
+		e.Uint("minimum", uint64(r.SOA.Minimum))
+		e.Close()
 	case r.SRV != nil:
-		e.open("srv")
-		e.uint("priority", uint64(r.SRV.Priority))
-		e.uint("weight", uint64(r.SRV.Weight))
-		e.uint("port", uint64(r.SRV.Port))
-		e.bytes("name", r.SRV.Name)
-		e.close()
+		e.Open("srv")
+		e.Uint("priority", uint64(r.SRV.Priority))
+		e.Uint("weight", uint64(r.SRV.Weight))
+		e.Uint("port", uint64(r.SRV.Port))
+		e.Bytes("name", r.SRV.Name)
+		e.Close()
 	}
-	e.close()
+	e.Close()
 }

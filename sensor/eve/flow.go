@@ -4,21 +4,22 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/sensor/decode"
+	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/flow"
 )
 
 // Flow writes a flow record at the end of a flow.
 func (w *Writer) Flow(h *Header, f *flow.Flow, alerted bool) []byte {
 	e := w.begin(h)
-	e.open("flow")
+	e.Open("flow")
 	e.counts(f)
-	e.time("start", f.Start)
-	e.time("end", f.Last)
-	e.int("age", int64(f.Last.Sub(f.Start)/time.Second))
-	e.string("state", f.State.String())
-	e.string("reason", string(f.Reason))
-	e.bool("alerted", alerted)
-	e.close()
+	e.Time("start", f.Start)
+	e.Time("end", f.Last)
+	e.Int("age", int64(f.Last.Sub(f.Start)/time.Second))
+	e.String("state", f.State.String())
+	e.String("reason", string(f.Reason))
+	e.Bool("alerted", alerted)
+	e.Close()
 	if f.Proto == decode.ProtoTCP {
 		e.tcp(f)
 	}
@@ -26,28 +27,28 @@ func (w *Writer) Flow(h *Header, f *flow.Flow, alerted bool) []byte {
 }
 
 func (e *encoder) counts(f *flow.Flow) {
-	e.uint("pkts_toserver", f.Count[flow.ToServer].Packets)
-	e.uint("pkts_toclient", f.Count[flow.ToClient].Packets)
-	e.uint("bytes_toserver", f.Count[flow.ToServer].Bytes)
-	e.uint("bytes_toclient", f.Count[flow.ToClient].Bytes)
+	e.Uint("pkts_toserver", f.Count[flow.ToServer].Packets)
+	e.Uint("pkts_toclient", f.Count[flow.ToClient].Packets)
+	e.Uint("bytes_toserver", f.Count[flow.ToServer].Bytes)
+	e.Uint("bytes_toclient", f.Count[flow.ToClient].Bytes)
 }
 
 // flowPart is the flow object inside an alert.
 func (e *encoder) flowPart(f *flow.Flow) {
-	e.open("flow")
+	e.Open("flow")
 	e.counts(f)
-	e.time("start", f.Start)
-	e.addr("src_ip", f.Client.Addr())
-	e.addr("dest_ip", f.Server.Addr())
+	e.Time("start", f.Start)
+	e.Addr("src_ip", f.Client.Addr())
+	e.Addr("dest_ip", f.Server.Addr())
 	if f.Proto == decode.ProtoTCP || f.Proto == decode.ProtoUDP {
-		e.uint("src_port", uint64(f.Client.Port()))
-		e.uint("dest_port", uint64(f.Server.Port()))
+		e.Uint("src_port", uint64(f.Client.Port()))
+		e.Uint("dest_port", uint64(f.Server.Port()))
 	}
-	e.close()
+	e.Close()
 }
 
 func (e *encoder) tcp(f *flow.Flow) {
-	e.open("tcp")
+	e.Open("tcp")
 	both := f.TCPFlags[0] | f.TCPFlags[1]
 	e.flags("tcp_flags", both)
 	e.flags("tcp_flags_ts", f.TCPFlags[flow.ToServer])
@@ -55,16 +56,16 @@ func (e *encoder) tcp(f *flow.Flow) {
 	names := [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"}
 	for _, i := range [...]int{1, 0, 2, 3, 4, 5, 6, 7} {
 		if both&(1<<i) != 0 {
-			e.bool(names[i], true)
+			e.Bool(names[i], true)
 		}
 	}
-	e.string("state", tcpState(f))
-	e.close()
+	e.String("state", tcpState(f))
+	e.Close()
 }
 
 func (e *encoder) flags(name string, v uint8) {
-	e.key(name)
-	e.b = append(e.b, '"', hexDigits[v>>4], hexDigits[v&15], '"')
+	e.Key(name)
+	e.B = append(e.B, '"', encode.LowerDigits[v>>4], encode.LowerDigits[v&15], '"')
 }
 
 // tcpState names the state of the connection as far as flags tell.

@@ -1,3 +1,10 @@
+// Package eve writes records in Suricata's EVE JSON format
+// (docs.suricata.io, "EVE JSON Format", versions 7 and 8).
+//
+// What a protocol's record says is written by the protocol itself
+// (encode.Body); here is what records share, and alert, anomaly, dns
+// (version 3), http, tls, flow and stats. It decides nothing; what to record
+// is the caller's matter.
 package eve
 
 import (
@@ -6,6 +13,7 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/sensor/decode"
+	"github.com/antin-gov/antin/sensor/encode"
 )
 
 // Identity is what every record of a sensor carries.
@@ -55,80 +63,92 @@ type Writer struct {
 // NewWriter returns a writer.
 func NewWriter(id Identity) *Writer { return &Writer{id: id} }
 
+// encoder knows the objects that several records share.
+type encoder struct{ encode.Encoder }
+
+// Object writes a record whose objects come from a protocol.
+func (w *Writer) Object(h *Header, bodies ...encode.Body) []byte {
+	e := w.begin(h)
+	for _, b := range bodies {
+		b.Encode(&e.Encoder)
+	}
+	return w.finish()
+}
+
 func (w *Writer) begin(h *Header) *encoder {
 	e := &w.e
-	e.b = append(e.b[:0], '{')
-	e.time("timestamp", h.Time)
+	e.B = append(e.B[:0], '{')
+	e.Time("timestamp", h.Time)
 	if h.FlowID != 0 {
-		e.uint("flow_id", h.FlowID)
+		e.Uint("flow_id", h.FlowID)
 	}
 	if h.Interface != "" {
-		e.string("in_iface", h.Interface)
+		e.String("in_iface", h.Interface)
 	}
 	if h.PcapCount != 0 {
-		e.uint("pcap_cnt", h.PcapCount)
+		e.Uint("pcap_cnt", h.PcapCount)
 	}
-	e.string("event_type", h.Type)
+	e.String("event_type", h.Type)
 	if len(h.VLANs) > 0 {
-		e.array("vlan")
+		e.Array("vlan")
 		for _, v := range h.VLANs {
-			e.uint("", uint64(v))
+			e.Uint("", uint64(v))
 		}
-		e.end()
+		e.End()
 	}
 	if h.Src.Addr().IsValid() {
 		e.addressing(h)
 	}
 	if h.PcapFile != "" {
-		e.string("pcap_filename", h.PcapFile)
+		e.String("pcap_filename", h.PcapFile)
 	}
 	if h.HasTx {
-		e.uint("tx_id", h.TxID)
+		e.Uint("tx_id", h.TxID)
 	}
 	if h.AppProto != "" {
-		e.string("app_proto", h.AppProto)
+		e.String("app_proto", h.AppProto)
 	}
 	return e
 }
 
 func (e *encoder) addressing(h *Header) {
 	ports := h.Proto == decode.ProtoTCP || h.Proto == decode.ProtoUDP || h.Proto == 132
-	e.addr("src_ip", h.Src.Addr())
+	e.Addr("src_ip", h.Src.Addr())
 	if ports {
-		e.uint("src_port", uint64(h.Src.Port()))
+		e.Uint("src_port", uint64(h.Src.Port()))
 	}
-	e.addr("dest_ip", h.Dst.Addr())
+	e.Addr("dest_ip", h.Dst.Addr())
 	if ports {
-		e.uint("dest_port", uint64(h.Dst.Port()))
+		e.Uint("dest_port", uint64(h.Dst.Port()))
 	}
-	e.string("proto", ProtoName(h.Proto))
+	e.String("proto", ProtoName(h.Proto))
 	if h.Src.Addr().Is4() {
-		e.uint("ip_v", 4)
+		e.Uint("ip_v", 4)
 	} else {
-		e.uint("ip_v", 6)
+		e.Uint("ip_v", 6)
 	}
 	if h.Proto == decode.ProtoICMP || h.Proto == decode.ProtoICMPv6 {
-		e.uint("icmp_type", uint64(h.ICMPType))
-		e.uint("icmp_code", uint64(h.ICMPCode))
+		e.Uint("icmp_type", uint64(h.ICMPType))
+		e.Uint("icmp_code", uint64(h.ICMPCode))
 	}
 	if h.PacketSource != "" {
-		e.string("pkt_src", h.PacketSource)
+		e.String("pkt_src", h.PacketSource)
 	}
 	if h.CommunityID != "" {
-		e.string("community_id", h.CommunityID)
+		e.String("community_id", h.CommunityID)
 	}
 }
 
 func (w *Writer) finish() []byte {
 	e := &w.e
 	if w.id.Host != "" {
-		e.string("host", w.id.Host)
+		e.String("host", w.id.Host)
 	}
 	if w.id.ExerciseID != "" {
-		e.string("exercise_id", w.id.ExerciseID)
+		e.String("exercise_id", w.id.ExerciseID)
 	}
-	e.b = append(e.b, '}', '\n')
-	return e.b
+	e.B = append(e.B, '}', '\n')
+	return e.B
 }
 
 // ProtoName is the protocol as EVE names it.

@@ -3,6 +3,7 @@ package eve
 import (
 	"strconv"
 
+	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 )
 
@@ -13,33 +14,44 @@ func (w *Writer) HTTP(h *Header, tx *http1.Tx) []byte {
 	return w.finish()
 }
 
+// HTTPBody is the http object of a transaction, for records that carry it
+// beside their own.
+type HTTPBody struct{ Tx *http1.Tx }
+
+// Encode implements encode.Body.
+func (b HTTPBody) Encode(e *encode.Encoder) {
+	w := encoder{*e}
+	w.http(b.Tx)
+	*e = w.Encoder
+}
+
 func (e *encoder) http(tx *http1.Tx) {
-	e.open("http")
+	e.Open("http")
 	host, port := tx.Host()
-	e.text("hostname", host)
+	e.Text("hostname", host)
 	n, err := strconv.ParseUint(string(port), 10, 16)
 	if err == nil {
-		e.uint("http_port", n)
+		e.Uint("http_port", n)
 	}
-	e.text("url", tx.URI)
-	e.text("http_user_agent", tx.Request.Get("User-Agent"))
-	e.text("http_content_type", mediaType(tx.Response.Get("Content-Type")))
-	e.text("http_refer", tx.Request.Get("Referer"))
-	e.text("xff", tx.Request.Get("X-Forwarded-For"))
-	e.text("http_method", tx.Method)
+	e.Text("url", tx.URI)
+	e.Text("http_user_agent", tx.Request.Get("User-Agent"))
+	e.Text("http_content_type", mediaType(tx.Response.Get("Content-Type")))
+	e.Text("http_refer", tx.Request.Get("Referer"))
+	e.Text("xff", tx.Request.Get("X-Forwarded-For"))
+	e.Text("http_method", tx.Method)
 	if len(tx.Request.Protocol) > 0 {
-		e.bytes("protocol", tx.Request.Protocol)
+		e.Bytes("protocol", tx.Request.Protocol)
 	} else {
-		e.text("protocol", tx.Response.Protocol)
+		e.Text("protocol", tx.Response.Protocol)
 	}
 	if tx.Response.Seen {
-		e.uint("status", uint64(tx.Status))
+		e.Uint("status", uint64(tx.Status))
 		if tx.Status/100 == 3 {
-			e.text("redirect", tx.Response.Get("Location"))
+			e.Text("redirect", tx.Response.Get("Location"))
 		}
 	}
-	e.uint("length", tx.Response.Length)
-	e.close()
+	e.Uint("length", tx.Response.Length)
+	e.Close()
 }
 
 // mediaType is the content type without its parameters.

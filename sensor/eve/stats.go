@@ -11,26 +11,26 @@ type Counter struct {
 // same prefix are neighbours.
 func (w *Writer) Stats(h *Header, uptime int64, counters []Counter) []byte {
 	e := w.begin(h)
-	e.open("stats")
-	e.int("uptime", uptime)
+	e.Open("stats")
+	e.Int("uptime", uptime)
 	group := ""
 	for _, c := range counters {
 		prefix, name := cut(c.Name)
 		if prefix != group {
 			if group != "" {
-				e.close()
+				e.Close()
 			}
 			group = prefix
 			if group != "" {
-				e.open(group)
+				e.Open(group)
 			}
 		}
-		e.uint(name, c.Value)
+		e.Uint(name, c.Value)
 	}
 	if group != "" {
-		e.close()
+		e.Close()
 	}
-	e.close()
+	e.Close()
 	return w.finish()
 }
 

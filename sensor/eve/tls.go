@@ -3,11 +3,11 @@ package eve
 import (
 	"time"
 
+	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto/tls"
 )
 
 const (
-	upperDigits = "0123456789ABCDEF"
 	// certTime is the form of a certificate's times: no zone, it is UTC.
 	certTime = "2006-01-02T15:04:05"
 )
@@ -20,26 +20,26 @@ func (w *Writer) TLS(h *Header, c *tls.Conn) []byte {
 }
 
 func (e *encoder) tls(c *tls.Conn) {
-	e.open("tls")
+	e.Open("tls")
 	if len(c.Certificates) > 0 {
 		e.certificate(c.Certificates[0])
 	}
 	if c.Resumed {
-		e.bool("session_resumed", true)
+		e.Bool("session_resumed", true)
 	}
 	if c.Client != nil {
-		e.text("sni", c.Client.SNI)
+		e.Text("sni", c.Client.SNI)
 	}
 	switch {
 	case c.Server != nil:
-		e.string("version", tls.VersionName(c.Server.WireVersion()))
+		e.String("version", tls.VersionName(c.Server.WireVersion()))
 	default:
-		e.string("version", "UNDETERMINED")
+		e.String("version", "UNDETERMINED")
 	}
 	if c.Client != nil {
 		text, hash := c.Client.JA3()
 		e.fingerprint("ja3", text, hash)
-		e.string("ja4", c.Client.JA4())
+		e.String("ja4", c.Client.JA4())
 		e.protocols("client_alpns", c.Client.ALPN)
 	}
 	if c.Server != nil {
@@ -47,51 +47,51 @@ func (e *encoder) tls(c *tls.Conn) {
 		e.fingerprint("ja3s", text, hash)
 		e.protocols("server_alpns", c.Server.ALPN)
 	}
-	e.close()
+	e.Close()
 }
 
 func (e *encoder) certificate(c *tls.Certificate) {
 	if c.Subject != "" {
-		e.string("subject", c.Subject)
+		e.String("subject", c.Subject)
 	}
 	if c.Issuer != "" {
-		e.string("issuerdn", c.Issuer)
+		e.String("issuerdn", c.Issuer)
 	}
 	if len(c.Serial) > 0 {
-		e.colons("serial", c.Serial, upperDigits)
+		e.Colons("serial", c.Serial, encode.UpperDigits)
 	}
-	e.colons("fingerprint", c.Fingerprint[:], hexDigits)
+	e.Colons("fingerprint", c.Fingerprint[:], encode.LowerDigits)
 	e.certTime("notbefore", c.NotBefore)
 	e.certTime("notafter", c.NotAfter)
 	if len(c.Names) > 0 {
-		e.array("subjectaltname")
+		e.Array("subjectaltname")
 		for _, n := range c.Names {
-			e.string("", n)
+			e.String("", n)
 		}
-		e.end()
+		e.End()
 	}
 }
 
 func (e *encoder) certTime(name string, t time.Time) {
 	if !t.IsZero() {
-		e.string(name, t.Format(certTime))
+		e.String(name, t.Format(certTime))
 	}
 }
 
 func (e *encoder) fingerprint(name, text, hash string) {
-	e.open(name)
-	e.string("hash", hash)
-	e.string("string", text)
-	e.close()
+	e.Open(name)
+	e.String("hash", hash)
+	e.String("string", text)
+	e.Close()
 }
 
 func (e *encoder) protocols(name string, list [][]byte) {
 	if len(list) == 0 {
 		return
 	}
-	e.array(name)
+	e.Array(name)
 	for _, p := range list {
-		e.bytes("", p)
+		e.Bytes("", p)
 	}
-	e.end()
+	e.End()
 }

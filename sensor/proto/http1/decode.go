@@ -15,13 +15,16 @@ const maxDecoded = 5 * MaxBody
 // Decoded is the message's body without its content coding (RFC 9110 §8.4.1),
 // as far as it was kept and can be read. A coding not known here leaves the
 // body as it is.
-func (m *Message) Decoded() []byte {
+func (m *Message) Decoded() []byte { return m.decode(m.Body, maxDecoded) }
+
+// decode undoes the content coding of a body.
+func (m *Message) decode(body []byte, limit int64) []byte {
 	coding := bytes.TrimSpace(m.Get("Content-Encoding"))
 	var r io.Reader
 	var err error
-	src := bytes.NewReader(m.Body)
+	src := bytes.NewReader(body)
 	switch {
-	case len(m.Body) == 0:
+	case len(body) == 0:
 		return nil
 	case bytes.EqualFold(coding, []byte("gzip")), bytes.EqualFold(coding, []byte("x-gzip")):
 		r, err = gzip.NewReader(src)
@@ -29,19 +32,19 @@ func (m *Message) Decoded() []byte {
 		// Servers send both the zlib form of the standard and bare deflate.
 		r, err = zlib.NewReader(src)
 		if err != nil {
-			src.Reset(m.Body)
+			src.Reset(body)
 			r, err = flate.NewReader(src), nil
 		}
 	default:
-		return m.Body
+		return body
 	}
 	if err != nil {
-		return m.Body
+		return body
 	}
 	// A body that was cut ends in an error; what came before it counts.
-	out, _ := io.ReadAll(io.LimitReader(r, maxDecoded))
+	out, _ := io.ReadAll(io.LimitReader(r, limit))
 	if len(out) == 0 {
-		return m.Body
+		return body
 	}
 	return out
 }

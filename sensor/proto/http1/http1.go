@@ -10,6 +10,8 @@ package http1
 import (
 	"bytes"
 	"errors"
+
+	"github.com/antin-gov/antin/sensor/files"
 )
 
 // Limits of one message.
@@ -47,6 +49,11 @@ type Message struct {
 	Length uint64
 	// Seen and Done say whether the head and the whole message came.
 	Seen, Done bool
+
+	file *files.File
+	// encoded is a body whose coding is undone when it ends.
+	encoded []byte
+	coded   bool
 }
 
 // Get returns the first field of that name.
@@ -79,6 +86,8 @@ type Handler interface {
 	Request(*Tx)
 	Response(*Tx)
 	End(*Tx)
+	// File tells a file that ended, before the End of its transaction.
+	File(tx *Tx, dir int, f *files.File)
 	// Tunnel takes the bytes after CONNECT or an upgrade.
 	Tunnel(dir int, b []byte)
 }
@@ -120,6 +129,7 @@ func (c *Conn) Gap(dir int, n int) {
 		if uint64(n) <= p.left {
 			p.left -= uint64(n)
 			p.message.Length += uint64(n)
+			p.message.fileGap(n)
 			if p.left == 0 {
 				c.bodyPart(dir)
 			}
@@ -127,6 +137,7 @@ func (c *Conn) Gap(dir int, n int) {
 		}
 	case stateUntilClose:
 		p.message.Length += uint64(n)
+		p.message.fileGap(n)
 		return
 	case stateDead:
 		return
@@ -157,6 +168,8 @@ func (c *Conn) tell(tx *Tx) {
 		tx.responseTold = true
 		c.h.Response(tx)
 	}
+	c.fileEnd(0, tx, &tx.Request, tx.Request.Done)
+	c.fileEnd(1, tx, &tx.Response, tx.Response.Done)
 	if !tx.ended && (tx.Request.Seen || tx.Response.Seen) {
 		tx.ended = true
 		c.h.End(tx)
@@ -197,6 +210,7 @@ func (c *Conn) finished(dir int) {
 			tx.requestTold = true
 			c.h.Request(tx)
 		}
+		c.fileEnd(0, tx, &tx.Request, true)
 		return
 	}
 	if tx.Status/100 == 1 && tx.Status != 101 {

@@ -8,12 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 )
 
 // recorder writes what it is told, one line each.
 type recorder struct {
 	log    []string
+	files  []string
 	tunnel string
 	ended  map[uint64]int
 	length uint64
@@ -36,6 +38,10 @@ func (r *recorder) End(tx *http1.Tx) {
 	r.ended[tx.ID]++
 	r.length = tx.Response.Length
 }
+func (r *recorder) File(tx *http1.Tx, dir int, f *files.File) {
+	r.files = append(r.files, fmt.Sprintf("%d %d %s %d %s", tx.ID, dir, f.Name, f.Size, f.State))
+}
+
 func (r *recorder) Tunnel(dir int, b []byte) { r.tunnel += fmt.Sprintf("%d%s", dir, b) }
 
 func zipped(kind, text string) string {

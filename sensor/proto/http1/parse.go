@@ -28,6 +28,8 @@ type parser struct {
 	left    uint64
 	tx      *Tx
 	message *Message
+	// follows is true when bytes that start no message came with the head.
+	follows bool
 }
 
 // step reads from b and returns how much it took.
@@ -86,6 +88,7 @@ func starts(dir int, b []byte) bool {
 func (c *Conn) keep(dir int, b []byte) {
 	p := &c.side[dir]
 	p.message.Length += uint64(len(b))
+	p.message.fileData(b)
 	room := MaxBody - len(p.message.Body)
 	if room <= 0 {
 		return
@@ -134,10 +137,14 @@ func (c *Conn) head(dir int, b []byte) (int, error) {
 			p.buf = nil
 			return 0, ErrMalformed
 		}
-		p.scanned = max(len(p.buf)-3, 0)
+		p.scanned = bytes.LastIndexByte(p.buf, '\n')
+		if p.scanned < 0 {
+			p.scanned = len(p.buf)
+		}
 		return len(b), nil
 	}
 	head := bytes.Clone(p.buf[:end])
+	p.follows = end < len(p.buf) && !starts(dir, p.buf[end:])
 	p.buf, p.scanned = p.buf[:0], 0
 	err := c.open(dir, head)
 	if err != nil {
@@ -146,17 +153,19 @@ func (c *Conn) head(dir int, b []byte) (int, error) {
 	return end - had, nil
 }
 
-// headEnd is the offset after the blank line, or -1.
+// headEnd is the offset after the blank line, or -1. A line of carriage
+// returns alone is blank to common clients.
 func headEnd(b []byte, from int) int {
 	for i := from; i < len(b); i++ {
 		if b[i] != '\n' {
 			continue
 		}
-		if i+1 < len(b) && b[i+1] == '\n' {
-			return i + 2
+		j := i + 1
+		for j < len(b) && b[j] == '\r' {
+			j++
 		}
-		if i+2 < len(b) && b[i+1] == '\r' && b[i+2] == '\n' {
-			return i + 3
+		if j < len(b) && b[j] == '\n' {
+			return j + 1
 		}
 	}
 	return -1
@@ -164,6 +173,9 @@ func headEnd(b []byte, from int) int {
 
 // open reads a head and prepares for the body.
 func (c *Conn) open(dir int, head []byte) error {
+	if dir == 1 {
+		head = skipGarbage(head)
+	}
 	line, rest := cutLine(head)
 	m := Message{Line: line, Head: head, Seen: true}
 	m.Headers = fields(rest)
@@ -189,10 +201,42 @@ func (c *Conn) open(dir int, head []byte) error {
 	tx.Status, tx.StatusMessage, tx.Response = status, text, m
 	p.tx, p.message = tx, &tx.Response
 	method := string(tx.Method)
-	none := method == "HEAD" || status/100 == 1 || status == 204 || status == 304 ||
+	// Clients show what follows a 204 or 304 with a length, so it is read.
+	bare := (status == 204 || status == 304) && !p.follows
+	none := method == "HEAD" || status/100 == 1 || bare ||
 		method == "CONNECT" && status/100 == 2
 	c.body(dir, none, true)
 	return nil
+}
+
+// skipGarbage leaves out lines before the status line.
+func skipGarbage(head []byte) []byte {
+	for rest := head; len(rest) > 0; {
+		var line []byte
+		at := rest
+		line, rest = cutLine(rest)
+		if len(line) == 0 && len(at) != len(head) {
+			break
+		}
+		if http, _ := statusPrefix(bytes.TrimLeft(line, " \t")); http != nil {
+			return at
+		}
+	}
+	return head
+}
+
+// statusPrefix cuts "HTTP/1.1" in any case off a status line; the version may
+// be any word.
+func statusPrefix(line []byte) (protocol, rest []byte) {
+	const mark = "HTTP/"
+	if len(line) < len(mark) || !bytes.EqualFold(line[:len(mark)], []byte(mark)) {
+		return nil, nil
+	}
+	i := bytes.IndexAny(line, " \t\r\v\f")
+	if i < 0 {
+		return line, nil
+	}
+	return line[:i], line[i:]
 }
 
 // body decides how the body's end is found (RFC 9112 §6.3).
@@ -202,6 +246,7 @@ func (c *Conn) body(dir int, none, untilClose bool) {
 		c.finished(dir)
 		return
 	}
+	c.fileStart(dir)
 	coding := p.message.Get("Transfer-Encoding")
 	if len(coding) >= 7 && bytes.EqualFold(coding[len(coding)-7:], []byte("chunked")) {
 		p.state = stateChunkSize
@@ -223,12 +268,17 @@ func (c *Conn) line(dir int, b []byte) (int, error) {
 	p := &c.side[dir]
 	i := bytes.IndexByte(b, '\n')
 	if i < 0 {
+		if dir == 1 && p.state == stateChunkSize && len(p.buf) == 0 && plainBody(b) {
+			p.state = stateUntilClose
+			return 0, nil
+		}
 		p.buf = append(p.buf, b...)
 		if len(p.buf) > maxLine {
 			return 0, ErrMalformed
 		}
 		return len(b), nil
 	}
+	first := len(p.buf) == 0
 	p.buf = append(p.buf, b[:i]...)
 	line := bytes.TrimSpace(p.buf)
 	p.buf = p.buf[:0]
@@ -243,8 +293,15 @@ func (c *Conn) line(dir int, b []byte) (int, error) {
 			c.finished(dir)
 		}
 	case stateChunkSize:
-		size, _, _ := bytes.Cut(line, []byte{';'})
-		n, err := strconv.ParseUint(string(bytes.TrimSpace(size)), 16, 63)
+		if len(line) == 0 {
+			break
+		}
+		n, err := chunkSize(line)
+		if err != nil && dir == 1 && first {
+			// Clients take an answer that is not chunked after all as it is.
+			p.state = stateUntilClose
+			return 0, nil
+		}
 		if err != nil {
 			return 0, ErrMalformed
 		}
@@ -254,6 +311,22 @@ func (c *Conn) line(dir int, b []byte) (int, error) {
 		}
 	}
 	return i + 1, nil
+}
+
+// plainBody reports whether b cannot begin a chunk size.
+func plainBody(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\r")
+	return len(b) > 0 && unhex(b[0]) < 0
+}
+
+// chunkSize reads the leading hexadecimal digits; what follows them is an
+// extension or ignored.
+func chunkSize(line []byte) (uint64, error) {
+	i := 0
+	for i < len(line) && unhex(line[i]) >= 0 {
+		i++
+	}
+	return strconv.ParseUint(string(line[:i]), 16, 63)
 }
 
 func cutLine(b []byte) (line, rest []byte) {
@@ -277,7 +350,7 @@ func fields(b []byte) []Header {
 			continue
 		}
 		name, value, ok := bytes.Cut(line, []byte{':'})
-		if !ok {
+		if !ok || len(bytes.TrimSpace(name)) == 0 {
 			continue
 		}
 		out = append(out, Header{Name: bytes.TrimSpace(name), Value: bytes.TrimSpace(value)})
@@ -298,15 +371,17 @@ func requestLine(line []byte) (method, uri, protocol []byte, ok bool) {
 	return method, bytes.TrimSpace(rest[:i]), rest[i+1:], true
 }
 
+// statusLine reads a status line as leniently as browsers do: a status that
+// is no number is 0.
 func statusLine(line []byte) (protocol []byte, status int, text []byte, ok bool) {
-	protocol, rest, ok := bytes.Cut(line, []byte{' '})
-	if !ok || !bytes.HasPrefix(protocol, []byte("HTTP/1.")) {
+	protocol, rest := statusPrefix(bytes.TrimLeft(line, " \t"))
+	if protocol == nil {
 		return nil, 0, nil, false
 	}
-	code, text, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte{' '})
+	code, text, _ := bytes.Cut(bytes.Trim(rest, " \t\r\v\f"), []byte{' '})
 	status, err := strconv.Atoi(string(code))
 	if err != nil || status < 0 || status > 999 {
-		return nil, 0, nil, false
+		status = 0
 	}
 	return protocol, status, text, true
 }

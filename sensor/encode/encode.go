@@ -1,0 +1,187 @@
+// Package encode appends JSON: no reflection, no maps, no allocation for a
+// record once its buffer has grown. Its output is valid UTF-8 JSON for any
+// bytes. It decides nothing; keys must be plain ASCII.
+package encode
+
+import (
+	"encoding/base64"
+	"net/netip"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// TimeLayout is EVE's form of a time.
+const TimeLayout = "2006-01-02T15:04:05.000000-0700"
+
+// Body writes whole members of an object.
+type Body interface{ Encode(*Encoder) }
+
+// Encoder appends one JSON object to B.
+type Encoder struct {
+	B []byte
+}
+
+// Digits of hexadecimal numbers.
+const (
+	LowerDigits = "0123456789abcdef"
+	UpperDigits = "0123456789ABCDEF"
+)
+
+// Key starts a member; in an array the name is empty and left out.
+func (e *Encoder) Key(name string) {
+	if n := len(e.B); n > 0 && e.B[n-1] != '{' && e.B[n-1] != '[' {
+		e.B = append(e.B, ',')
+	}
+	if name == "" {
+		return
+	}
+	e.B = append(e.B, '"')
+	e.B = append(e.B, name...)
+	e.B = append(e.B, '"', ':')
+}
+
+func (e *Encoder) Open(name string)  { e.Key(name); e.B = append(e.B, '{') }
+func (e *Encoder) Close()            { e.B = append(e.B, '}') }
+func (e *Encoder) Array(name string) { e.Key(name); e.B = append(e.B, '[') }
+func (e *Encoder) End()              { e.B = append(e.B, ']') }
+
+func (e *Encoder) Uint(name string, v uint64) {
+	e.Key(name)
+	e.B = strconv.AppendUint(e.B, v, 10)
+}
+
+func (e *Encoder) Int(name string, v int64) {
+	e.Key(name)
+	e.B = strconv.AppendInt(e.B, v, 10)
+}
+
+func (e *Encoder) Bool(name string, v bool) {
+	e.Key(name)
+	e.B = strconv.AppendBool(e.B, v)
+}
+
+func (e *Encoder) Time(name string, t time.Time) {
+	e.Key(name)
+	e.B = append(e.B, '"')
+	e.B = t.UTC().AppendFormat(e.B, TimeLayout)
+	e.B = append(e.B, '"')
+}
+
+func (e *Encoder) Addr(name string, a netip.Addr) {
+	if !a.IsValid() {
+		return
+	}
+	e.Key(name)
+	e.B = append(e.B, '"')
+	e.B = a.WithZone("").AppendTo(e.B)
+	e.B = append(e.B, '"')
+}
+
+func (e *Encoder) Base64(name string, v []byte) {
+	e.Key(name)
+	e.B = append(e.B, '"')
+	e.B = base64.StdEncoding.AppendEncode(e.B, v)
+	e.B = append(e.B, '"')
+}
+
+func (e *Encoder) Bytes(name string, v []byte) {
+	e.Key(name)
+	e.B = AppendText(e.B, v)
+}
+
+func (e *Encoder) String(name, v string) {
+	e.Key(name)
+	e.B = AppendText(e.B, v)
+}
+
+// Text writes the member only when it has a value.
+func (e *Encoder) Text(name string, v []byte) {
+	if len(v) > 0 {
+		e.Bytes(name, v)
+	}
+}
+
+// AppendText appends a JSON string (RFC 8259 §7). A byte that is not part of
+// valid UTF-8 becomes the four characters \xNN, as Suricata writes it.
+func AppendText[T []byte | string](b []byte, v T) []byte {
+	b = append(b, '"')
+	from := 0
+	for i := 0; i < len(v); {
+		c := v[i]
+		if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' && c != 0x7f {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			r, size := decodeRune(v[i:])
+			if r != utf8.RuneError || size > 1 {
+				i += size
+				continue
+			}
+		}
+		b = append(b, v[from:i]...)
+		b = escape(b, c)
+		i++
+		from = i
+	}
+	b = append(b, v[from:]...)
+	return append(b, '"')
+}
+
+func decodeRune[T []byte | string](v T) (rune, int) {
+	var buf [utf8.UTFMax]byte
+	n := copy(buf[:], v)
+	return utf8.DecodeRune(buf[:n])
+}
+
+func escape(b []byte, c byte) []byte {
+	switch {
+	case c == '"' || c == '\\':
+		return append(b, '\\', c)
+	case c == '\n':
+		return append(b, '\\', 'n')
+	case c == '\r':
+		return append(b, '\\', 'r')
+	case c == '\t':
+		return append(b, '\\', 't')
+	case c < utf8.RuneSelf:
+		return append(b, '\\', 'u', '0', '0', LowerDigits[c>>4], LowerDigits[c&15])
+	}
+	return append(b, '\\', '\\', 'x', LowerDigits[c>>4], LowerDigits[c&15])
+}
+
+// Colons writes bytes as hexadecimal pairs joined by colons.
+func (e *Encoder) Colons(name string, v []byte, digits string) {
+	e.Key(name)
+	e.B = append(e.B, '"')
+	for i, c := range v {
+		if i > 0 {
+			e.B = append(e.B, ':')
+		}
+		e.B = append(e.B, digits[c>>4], digits[c&15])
+	}
+	e.B = append(e.B, '"')
+}
+
+// Hex writes bytes as lower-case hexadecimal digits.
+func (e *Encoder) Hex(name string, v []byte) {
+	e.Key(name)
+	e.B = append(e.B, '"')
+	for _, c := range v {
+		e.B = append(e.B, LowerDigits[c>>4], LowerDigits[c&15])
+	}
+	e.B = append(e.B, '"')
+}
+
+// Strings writes a list of texts, when there are any.
+func (e *Encoder) Strings(name string, list []string) {
+	if len(list) == 0 {
+		return
+	}
+	e.Array(name)
+	for _, s := range list {
+		e.String("", s)
+	}
+	e.End()
+}

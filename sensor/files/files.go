@@ -1,0 +1,123 @@
+// Package files follows files through the protocols that carry them: name,
+// size, digests and the beginning of the content.
+//
+// Not here: storing them.
+package files
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"hash"
+
+	"github.com/antin-gov/antin/sensor/encode"
+)
+
+// State is how a file ended.
+type State string
+
+// The states, as EVE names them.
+const (
+	Closed    State = "CLOSED"
+	Truncated State = "TRUNCATED"
+)
+
+// MaxName bounds a file's name.
+const MaxName = 4096
+
+// MaxData is how much of the beginning of the content is kept.
+const MaxData = 100 << 10
+
+// File is one file in transfer.
+type File struct {
+	Name []byte
+	// Size is how many bytes were seen; with Gaps some are missing in it.
+	Size  uint64
+	Gaps  bool
+	State State
+	// Data is the beginning of the content.
+	Data []byte
+	// Ranged is true when this is a part: bytes Start to End.
+	Ranged     bool
+	Start, End uint64
+
+	md5, sha1, sha256 hash.Hash
+}
+
+// New returns a file of that name. The name is copied.
+func New(name []byte) *File {
+	return &File{Name: append([]byte(nil), name[:min(len(name), MaxName)]...)}
+}
+
+// Write adds content. After a gap it is only counted.
+func (f *File) Write(b []byte) {
+	if f.State != "" {
+		return
+	}
+	f.Size += uint64(len(b))
+	if f.Gaps {
+		return
+	}
+	f.start()
+	room := MaxData - len(f.Data)
+	if room > 0 {
+		f.Data = append(f.Data, b[:min(room, len(b))]...)
+	}
+	f.md5.Write(b)
+	f.sha1.Write(b)
+	f.sha256.Write(b)
+}
+
+// start makes the digests when there is something to digest.
+func (f *File) start() {
+	if f.sha256 == nil {
+		f.md5, f.sha1, f.sha256 = md5.New(), sha1.New(), sha256.New()
+	}
+}
+
+// Gap counts n missing bytes.
+func (f *File) Gap(n int) {
+	f.Gaps = true
+	f.Size += uint64(n)
+}
+
+// Finish closes the file: complete, or cut.
+func (f *File) Finish(complete bool) {
+	if f.State != "" {
+		return
+	}
+	f.State = Truncated
+	if complete && !f.Gaps {
+		f.State = Closed
+	}
+}
+
+// Body is the fileinfo object of a file. It implements encode.Body.
+type Body struct {
+	File *File
+	Tx   uint64
+}
+
+// Encode implements encode.Body.
+func (b Body) Encode(e *encode.Encoder) {
+	f := b.File
+	f.start()
+	e.Open("fileinfo")
+	e.Bytes("filename", f.Name)
+	e.Bool("gaps", f.Gaps)
+	e.String("state", string(f.State))
+	var sum [sha256.Size]byte
+	if !f.Gaps {
+		e.Hex("md5", f.md5.Sum(sum[:0]))
+		e.Hex("sha1", f.sha1.Sum(sum[:0]))
+	}
+	e.Hex("sha256", f.sha256.Sum(sum[:0]))
+	e.Bool("stored", false)
+	e.Uint("size", f.Size)
+	if f.Ranged {
+		e.Uint("start", f.Start)
+		e.Uint("end", f.End)
+	}
+	e.Uint("tx_id", b.Tx)
+	e.Close()
+}

@@ -1,0 +1,39 @@
+package ftp
+
+import (
+	"testing"
+
+	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/proto/prototest"
+)
+
+func open(h proto.Host) proto.Parser { return New(h) }
+
+var turns = []prototest.Turn{
+	{Dir: 1, Data: "220-hello\r\n220 ready\r\n"}, {Dir: 0, Data: "USER u\r\n"}, {Dir: 1, Data: "331 password\r\n"},
+	{Dir: 0, Data: "PASV\r\n"}, {Dir: 1, Data: "227 Entering Passive Mode (192,0,2,1,4,1).\r\n"},
+	{Dir: 0, Data: "RETR a.bin\r\n"}, {Dir: 1, Data: "150 sending\r\n226 done\r\n"}, {Dir: 0, Data: "EPRT |1|192.0.2.9|5000|\r\nSTOR b\r\n"},
+}
+
+func TestCommandsTheirRepliesAndDataConnections(t *testing.T) {
+	r := prototest.Talk(t, open, turns...)
+	r.Want(t, `"command":"USER","command_data":"u","command_truncated":false,"completion_code":["331"],"reply":["password"]`,
+		`"dynamic_port":1025,"mode":"passive"`, `"completion_code":["150","226"],"reply":["sending","done"],"reply_received":"yes"`,
+		`"reply_received":"no","reply_truncated":false,"dynamic_port":5000,"mode":"active"`, `"command":"STOR"`)
+	if len(r.Expected) != 2 || !r.Expected[0].Server || string(r.Expected[0].Name) != "a.bin" || r.Expected[1].Port != 5000 || r.Expected[1].Command != "STOR" {
+		t.Errorf("expected %+v", r.Expected)
+	}
+}
+
+func TestADataConnectionIsAFile(t *testing.T) {
+	data := func(h proto.Host) proto.Parser {
+		return NewData(h, &proto.Expectation{Name: []byte("a.bin"), Command: "RETR"})
+	}
+	r := prototest.Talk(t, data, prototest.Turn{Dir: 1, Data: "content"})
+	r.Want(t, `{"ftp_data":{"filename":"a.bin","command":"RETR"}}`)
+	if len(r.Files) != 1 || r.Files[0] != "1 a.bin 7 CLOSED" {
+		t.Errorf("files %q", r.Files)
+	}
+}
+
+func FuzzFTP(f *testing.F) { prototest.Fuzz(f, open, turns...) }

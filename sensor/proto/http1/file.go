@@ -1,0 +1,171 @@
+package http1
+
+import (
+	"bytes"
+	"mime"
+	"strconv"
+	"strings"
+
+	"github.com/antin-gov/antin/sensor/files"
+)
+
+const (
+	// maxEncoded is how much of a body with a content coding is kept to be
+	// decoded as a file when it ends.
+	maxEncoded = 1 << 20
+	// maxParts bounds the files of one multipart form.
+	maxParts = 64
+)
+
+// fileStart opens the file that a body is, when its head is read: what a
+// server sends, and what a client uploads.
+func (c *Conn) fileStart(dir int) {
+	p := &c.side[dir]
+	tx, m := p.tx, p.message
+	if dir == 0 && (len(boundary(m)) > 0 || string(tx.Method) != "POST" && string(tx.Method) != "PUT") {
+		return
+	}
+	f := files.New(tx.fileName(m))
+	f.Start, f.End, f.Ranged = contentRange(m)
+	m.file = f
+	coding := bytes.TrimSpace(m.Get("Content-Encoding"))
+	m.coded = len(coding) > 0 && !bytes.EqualFold(coding, []byte("identity"))
+}
+
+// fileName is the name a server gives (RFC 6266), else the path of the
+// target.
+func (tx *Tx) fileName(m *Message) []byte {
+	name := dispositionName(m.Get("Content-Disposition"), "filename")
+	if len(name) > 0 {
+		return name
+	}
+	path, _, _ := bytes.Cut(tx.NormalURI(), []byte{'?'})
+	return path
+}
+
+// dispositionName finds a parameter of Content-Disposition, as leniently as
+// servers and browsers write it.
+func dispositionName(v []byte, key string) []byte {
+	lower := bytes.ToLower(v)
+	for at := 0; at < len(v); {
+		i := bytes.Index(lower[at:], []byte(key))
+		if i < 0 {
+			return nil
+		}
+		start := at + i
+		at = start + len(key)
+		if start > 0 && lower[start-1] != ' ' && lower[start-1] != ';' && lower[start-1] != '\t' {
+			continue
+		}
+		rest := bytes.TrimLeft(v[at:], " \t")
+		if len(rest) == 0 || rest[0] != '=' {
+			continue
+		}
+		rest = bytes.TrimLeft(rest[1:], " \t")
+		if len(rest) > 0 && rest[0] == '"' {
+			rest, _, _ = bytes.Cut(rest[1:], []byte{'"'})
+			return rest
+		}
+		rest, _, _ = bytes.Cut(rest, []byte{';'})
+		return bytes.TrimSpace(rest)
+	}
+	return nil
+}
+
+// contentRange reads "bytes 5-9/100" (RFC 9110 §14.4).
+func contentRange(m *Message) (start, end uint64, ok bool) {
+	unit, rest, found := strings.Cut(string(m.Get("Content-Range")), " ")
+	if !found || !strings.EqualFold(unit, "bytes") {
+		return 0, 0, false
+	}
+	span, _, _ := strings.Cut(strings.TrimSpace(rest), "/")
+	from, to, _ := strings.Cut(span, "-")
+	start, err := strconv.ParseUint(from, 10, 63)
+	if err != nil {
+		return 0, 0, false
+	}
+	end, err = strconv.ParseUint(to, 10, 63)
+	return start, end, err == nil && end >= start
+}
+
+// fileData gives the file its bytes as they come.
+func (m *Message) fileData(b []byte) {
+	if m.file == nil {
+		return
+	}
+	if !m.coded {
+		m.file.Write(b)
+		return
+	}
+	room := maxEncoded - len(m.encoded)
+	m.encoded = append(m.encoded, b[:min(max(room, 0), len(b))]...)
+}
+
+func (m *Message) fileGap(n int) {
+	if m.file != nil {
+		m.file.Gap(n)
+	}
+}
+
+// fileEnd closes the message's files and tells them.
+func (c *Conn) fileEnd(dir int, tx *Tx, m *Message, complete bool) {
+	if dir == 0 && m.file == nil && len(m.Body) > 0 {
+		c.formFiles(tx, m, complete)
+	}
+	f := m.file
+	m.file = nil
+	if f == nil {
+		return
+	}
+	if m.coded {
+		whole := len(m.encoded) < maxEncoded
+		f.Write(m.decode(m.encoded, maxDecoded))
+		complete = complete && whole
+		m.encoded = nil
+	}
+	if f.Size == 0 {
+		return
+	}
+	f.Finish(complete)
+	c.h.File(tx, dir, f)
+}
+
+func boundary(m *Message) string {
+	kind, params, err := mime.ParseMediaType(string(m.Get("Content-Type")))
+	if err != nil || !strings.HasPrefix(kind, "multipart/") {
+		return ""
+	}
+	return params["boundary"]
+}
+
+// formFiles tells the files of a form (RFC 7578) as far as it was kept.
+func (c *Conn) formFiles(tx *Tx, m *Message, complete bool) {
+	mark := boundary(m)
+	if mark == "" {
+		return
+	}
+	delimiter := []byte("--" + mark)
+	_, rest, ok := bytes.Cut(m.Body, delimiter)
+	for n := 0; ok && n < maxParts && !bytes.HasPrefix(rest, []byte("--")); n++ {
+		var part []byte
+		part, rest, ok = bytes.Cut(rest, delimiter)
+		c.formFile(tx, part, complete && ok)
+	}
+}
+
+func (c *Conn) formFile(tx *Tx, part []byte, complete bool) {
+	head, body, ok := bytes.Cut(part, []byte("\r\n\r\n"))
+	if !ok {
+		return
+	}
+	var h Message
+	h.Headers = fields(bytes.TrimLeft(head, "\r\n"))
+	name := dispositionName(h.Get("Content-Disposition"), "filename")
+	if len(name) == 0 {
+		return
+	}
+	f := files.New(name)
+	f.Write(bytes.TrimSuffix(body, []byte("\r\n")))
+	f.Finish(complete)
+	c.h.File(tx, 0, f)
+}

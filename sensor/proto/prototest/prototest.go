@@ -1,0 +1,116 @@
+// Package prototest drives protocol parsers in tests: a host that keeps what
+// it is told as EVE would show it, and one fuzz body for all.
+package prototest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/antin-gov/antin/sensor/encode"
+	"github.com/antin-gov/antin/sensor/files"
+	"github.com/antin-gov/antin/sensor/proto"
+)
+
+// Recorder keeps what a parser tells. It implements proto.Host.
+type Recorder struct {
+	// Records are the objects of the records, one JSON object each.
+	Records  []string
+	Files    []string
+	Upgrades int
+	Expected []*proto.Expectation
+}
+
+func render(bodies []encode.Body) string {
+	e := encode.Encoder{B: []byte{'{'}}
+	for _, b := range bodies {
+		b.Encode(&e)
+	}
+	return string(append(e.B, '}'))
+}
+
+// Record implements proto.Host.
+func (r *Recorder) Record(e proto.Event) { r.Records = append(r.Records, render(e.Bodies)) }
+
+// File implements proto.Host.
+func (r *Recorder) File(dir int, tx uint64, f *files.File, bodies ...encode.Body) {
+	render(append(bodies, files.Body{File: f, Tx: tx}))
+	r.Files = append(r.Files, fmt.Sprintf("%d %s %d %s", dir, f.Name, f.Size, f.State))
+}
+
+// Upgrade implements proto.Host.
+func (r *Recorder) Upgrade() { r.Upgrades++ }
+
+// Expect implements proto.Host.
+func (r *Recorder) Expect(e *proto.Expectation) { r.Expected = append(r.Expected, e) }
+
+// Turn is what one side says.
+type Turn struct {
+	Dir  int
+	Data string
+}
+
+// Talk feeds the turns whole and closes the conversation.
+func Talk(t *testing.T, open func(proto.Host) proto.Parser, turns ...Turn) *Recorder {
+	t.Helper()
+	r := &Recorder{}
+	p := open(r)
+	for _, turn := range turns {
+		err := p.Feed(turn.Dir, []byte(turn.Data))
+		if err != nil {
+			t.Fatalf("%q: %v", turn.Data, err)
+		}
+	}
+	p.Close()
+	return r
+}
+
+// Want checks that the records contain each text, in their order.
+func (r *Recorder) Want(t *testing.T, want ...string) {
+	t.Helper()
+	if len(r.Records) != len(want) {
+		t.Fatalf("%d records instead of %d:\n%s", len(r.Records), len(want), strings.Join(r.Records, "\n"))
+	}
+	for i, w := range want {
+		if !strings.Contains(r.Records[i], w) {
+			t.Errorf("record %d is %s, without %s", i, r.Records[i], w)
+		}
+	}
+}
+
+// Fuzz feeds hostile bytes in pieces and with gaps: nothing may panic, and
+// every record must be JSON. The first byte of a piece says whose it is and
+// how long.
+func Fuzz(f *testing.F, open func(proto.Host) proto.Parser, turns ...Turn) {
+	var seed []byte
+	for _, t := range turns {
+		for at := 0; at < len(t.Data); at += 60 {
+			part := t.Data[at:min(at+60, len(t.Data))]
+			seed = append(append(seed, byte(t.Dir)<<7|byte(len(part))), part...)
+		}
+	}
+	f.Add(seed)
+	f.Add(bytes.Repeat([]byte{0x7f, 0xff, 0}, 50))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := &Recorder{}
+		p := open(r)
+		failed := [2]bool{}
+		for len(b) > 0 {
+			dir, n := int(b[0]>>7), min(int(b[0]&0x3f), len(b)-1)
+			if b[0]&0x40 != 0 {
+				p.Gap(dir, n)
+			} else if !failed[dir] {
+				failed[dir] = p.Feed(dir, b[1:1+n]) != nil
+			}
+			b = b[1+n:]
+		}
+		p.Close()
+		for _, s := range r.Records {
+			if !json.Valid([]byte(s)) {
+				t.Fatalf("not JSON: %s", s)
+			}
+		}
+	})
+}

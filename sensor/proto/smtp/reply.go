@@ -1,0 +1,101 @@
+package smtp
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// server takes the replies.
+func (c *Conn) server(b []byte) error {
+	for len(b) > 0 && !c.upgraded {
+		line, rest, ok := c.line(1, b)
+		if !ok {
+			return c.tooLong(1)
+		}
+		b = rest
+		line = bytes.TrimRight(line, "\r\n")
+		// "250-text" goes on, "250 text" and "250" end (RFC 5321 §4.2.1).
+		if len(line) < 3 || len(line) > 3 && line[3] == '-' {
+			continue
+		}
+		code, err := strconv.Atoi(string(line[:3]))
+		if err != nil {
+			continue
+		}
+		err = c.reply(code)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reply settles the command that the code answers.
+func (c *Conn) reply(code int) error {
+	if code == 334 {
+		c.auth = true
+		return nil
+	}
+	c.auth = false
+	if len(c.queue) == 0 {
+		// The greeting.
+		return nil
+	}
+	cmd := c.queue[0]
+	c.queue = c.queue[1:]
+	good := code/100 == 2
+	switch cmd.name {
+	case "EHLO", "HELO":
+		if good {
+			c.restart(cmd.arg)
+		}
+	case "RSET":
+		if good {
+			c.restart(nil)
+		}
+	case "DATA":
+		return c.dataReply(code)
+	case "BDAT":
+		if c.chunkLast && len(c.queue) == 0 || !good {
+			c.chunkLast = false
+			c.tell()
+		}
+	case ".":
+		c.tell()
+	case "STARTTLS":
+		if good {
+			c.upgraded = true
+			c.mode = modeQuiet
+			c.tell()
+			c.host.Upgrade()
+		}
+	}
+	return nil
+}
+
+// restart ends an envelope that was begun and not finished (RFC 5321
+// §4.1.1.5).
+func (c *Conn) restart(helo []byte) {
+	if c.cur != nil && c.cur.begun && c.mode != modeHeld {
+		c.tell()
+	}
+	if helo != nil {
+		c.helo = helo
+		if c.cur != nil && !c.cur.begun {
+			c.cur.helo = helo
+		}
+	}
+}
+
+func (c *Conn) dataReply(code int) error {
+	if c.mode != modeHeld {
+		return nil
+	}
+	if code == 354 {
+		return c.begin(nil)
+	}
+	c.mode = modeCommand
+	held := c.held
+	c.held = nil
+	return c.client(held)
+}

@@ -1,0 +1,155 @@
+package sensor
+
+import (
+	"net/netip"
+
+	"github.com/antin-gov/antin/sensor/decode"
+	"github.com/antin-gov/antin/sensor/encode"
+	"github.com/antin-gov/antin/sensor/files"
+	"github.com/antin-gov/antin/sensor/flow"
+	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/proto/ftp"
+	"github.com/antin-gov/antin/sensor/proto/mqtt"
+	"github.com/antin-gov/antin/sensor/proto/smtp"
+	"github.com/antin-gov/antin/sensor/proto/ssh"
+)
+
+// protocol is how a protocol is found and read. The probes judge the first
+// bytes of a direction: yes, no, or more are needed.
+type protocol struct {
+	// name is the protocol as EVE and the rules have it.
+	name   string
+	stream func(dir int, b []byte, h proto.Hint) (yes, more bool)
+	packet func(dir int, b []byte, h proto.Hint) bool
+	open   func(*conversation) proto.Parser
+}
+
+// protocols are tried in their order: those with the surest mark first.
+var protocols = [...]protocol{
+	{name: "ssh", stream: ssh.Probe, open: func(c *conversation) proto.Parser { return ssh.New(host{c}) }},
+	{name: "ftp", stream: ftp.Probe, open: func(c *conversation) proto.Parser { return ftp.New(host{c}) }},
+	{name: "mqtt", stream: mqtt.Probe, open: func(c *conversation) proto.Parser { return mqtt.New(host{c}) }},
+	{name: "smtp", stream: smtp.Probe, open: func(c *conversation) proto.Parser { return smtp.New(host{c}) }},
+}
+
+func (c *conversation) hint(dir int) proto.Hint {
+	return proto.Hint{Ports: [2]uint16{c.f.Client.Port(), c.f.Server.Port()}, First: c.first[1-dir]}
+}
+
+// guessOther finds one of protocols by the first bytes of a stream.
+func (c *conversation) guessOther(dir int, b []byte) (found, more bool) {
+	h := c.hint(dir)
+	for i := range protocols {
+		if protocols[i].stream == nil {
+			continue
+		}
+		yes, wait := protocols[i].stream(dir, b, h)
+		if yes {
+			c.candidate = i
+			return true, false
+		}
+		more = more || wait
+	}
+	return false, more
+}
+
+// datagramOther finds one of protocols by a datagram and reads it.
+func (c *conversation) datagramOther(dir int, b []byte) {
+	h := c.hint(dir)
+	for i := range protocols {
+		p := &protocols[i]
+		if p.packet == nil || !p.packet(dir, b, h) {
+			continue
+		}
+		c.app, c.candidate, c.otherName = appOther, i, p.name
+		c.other = p.open(c)
+		c.feedOther(dir, b)
+		return
+	}
+	c.app = appFailed
+}
+
+// feedOther gives bytes to the parser unless it has refused that direction.
+func (c *conversation) feedOther(dir int, b []byte) {
+	if c.quiet[dir] {
+		return
+	}
+	err := c.other.Feed(dir, b)
+	if err != nil {
+		c.quiet[dir] = c.f.Proto == decode.ProtoTCP
+		c.parsed(c.otherName, err)
+	}
+}
+
+// recordFile writes the record of a file.
+func (c *conversation) recordFile(dir int, tx uint64, f *files.File, bodies ...encode.Body) {
+	h := c.header("fileinfo", flow.Direction(dir))
+	h.AppProto = c.appName()
+	c.w.emit(h.Type, c.w.eve.Object(&h, append(bodies, files.Body{File: f, Tx: tx})...))
+}
+
+// host is a conversation as its parser sees it. It implements proto.Host.
+type host struct{ c *conversation }
+
+// Record implements proto.Host.
+func (h host) Record(e proto.Event) {
+	c := h.c
+	head := c.header(e.Kind, flow.Direction(e.Dir))
+	head.TxID, head.HasTx = e.Tx, e.HasTx
+	c.w.emit(head.Type, c.w.eve.Object(&head, e.Bodies...))
+}
+
+// File implements proto.Host.
+func (h host) File(dir int, tx uint64, f *files.File, bodies ...encode.Body) {
+	h.c.recordFile(dir, tx, f, bodies...)
+}
+
+// Upgrade implements proto.Host.
+func (h host) Upgrade() {
+	c := h.c
+	c.app, c.failed = appUnknown, [2]bool{}
+}
+
+// Expect implements proto.Host.
+func (h host) Expect(e *proto.Expectation) {
+	f, w := h.c.f, h.c.w
+	to, from := f.Client.Addr(), f.Server.Addr()
+	if e.Server {
+		to, from = from, to
+	}
+	if len(w.expected) >= maxExpected {
+		// An announcement that nobody followed makes room.
+		for k := range w.expected {
+			delete(w.expected, k)
+			break
+		}
+	}
+	if w.expected == nil {
+		w.expected = make(map[expected]*proto.Expectation)
+	}
+	w.expected[expected{netip.AddrPortFrom(to, e.Port), from}] = e
+}
+
+// maxExpected bounds the connections that are waited for.
+const maxExpected = 4096
+
+// expected names a connection to come: where to, and who opens it.
+type expected struct {
+	to   netip.AddrPort
+	from netip.Addr
+}
+
+// announced starts the parser of a connection that another announced.
+func (c *conversation) announced() {
+	if len(c.w.expected) == 0 || c.f.Proto != decode.ProtoTCP {
+		return
+	}
+	key := expected{c.f.Server, c.f.Client.Addr()}
+	e := c.w.expected[key]
+	if e == nil {
+		return
+	}
+	delete(c.w.expected, key)
+	c.app, c.otherName = appOther, "ftp-data"
+	c.other = ftp.NewData(host{c}, e)
+}
