@@ -6,9 +6,9 @@ import "github.com/antin-gov/antin/sensor/capture"
 // its alert.
 func (w *Writer) Packet(h *Header, frame []byte, link capture.LinkType) []byte {
 	e := w.begin(h)
-	e.base64("packet", frame[:min(len(frame), maxEvidence)])
-	e.open("packet_info")
-	e.uint("linktype", uint64(link))
-	e.close()
+	e.Base64("packet", frame[:min(len(frame), maxEvidence)])
+	e.Open("packet_info")
+	e.Uint("linktype", uint64(link))
+	e.Close()
 	return w.finish()
 }

@@ -191,7 +191,12 @@ func (c *Conn) begin(rest []byte) error {
 
 // content takes a line of the message (RFC 5321 §4.5.2).
 func (c *Conn) content(line []byte) {
-	m := c.current().message
+	e := c.current()
+	if e.message == nil {
+		// The envelope was ended by a reply that came out of turn.
+		e.message = mail.New()
+	}
+	m := e.message
 	if string(bytes.TrimRight(line, "\r\n")) == "." {
 		c.mode = modeCommand
 		m.End()
@@ -326,8 +331,8 @@ func (e *envelope) Encode(w *encode.Encoder) {
 // the next line is waited for.
 func (c *Conn) Gap(dir int, n int) {
 	c.lines[dir] = nil
-	if dir == 0 && c.mode == modeData {
-		c.current().message.Gap(n)
+	if dir == 0 && c.mode == modeData && c.cur != nil && c.cur.message != nil {
+		c.cur.message.Gap(n)
 	}
 	if dir == 0 && c.mode == modeChunk {
 		c.chunk = max(0, c.chunk-n)
