@@ -257,7 +257,7 @@ func (e *env) verifyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.password, "password-file", "", "file with the password that opens encrypted documents")
 	cmd.Flags().StringVar(&f.algorithms, "algorithms", "", "YAML file that tells until when algorithms are accepted, instead of the built-in one")
 	cmd.Flags().StringVar(&f.content, "content", "", "the file that a detached signature is over")
-	cmd.Flags().StringVar(&f.report.format, "report", "", "write a report: etsi (TS 119 102-2, XML) or html")
+	cmd.Flags().StringVar(&f.report.format, "report", "", "write a report: etsi (TS 119 102-2, XML), html or pdf")
 	cmd.Flags().StringVarP(&f.report.out, "out", "o", "", "file of the report, or folder for those on several files")
 	return cmd
 }

@@ -37,7 +37,7 @@ func (w reportWish) check(files []string) error {
 }
 
 // write writes the report of one file: under the name asked for, or beside the
-// others in the folder as NAME.xml or NAME.html. at is the time of judgement.
+// others in the folder as NAME.xml, NAME.html or NAME.report.pdf. at is the time of judgement.
 func (w reportWish) write(r *validate.Report, at time.Time) error {
 	format, err := report.ParseFormat(w.format)
 	if err != nil {
@@ -60,10 +60,7 @@ func (w reportWish) write(r *validate.Report, at time.Time) error {
 	out := w.out
 	info, err := os.Stat(out)
 	if err == nil && info.IsDir() {
-		ending := ".xml"
-		if format == report.HTML {
-			ending = ".html"
-		}
+		ending := map[report.Format]string{report.ETSI: ".xml", report.HTML: ".html", report.PDF: ".report.pdf"}[format]
 		out = filepath.Join(out, filepath.Base(r.File)+ending)
 	}
 	return replaceFile(out, b.Bytes())

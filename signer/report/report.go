@@ -1,7 +1,7 @@
 // Package report writes what was found out about the signatures of a file in
 // the forms that others ask for: the validation report of ETSI TS 119 102-2 in
-// XML, for programs and archives, and a page of HTML in Vietnamese or English,
-// for people. It judges nothing: every word comes from validate.Report.
+// XML, for programs and archives, and a page of HTML or a PDF in Vietnamese or
+// English, for people. It judges nothing: every word comes from validate.Report.
 package report
 
 import (
@@ -24,15 +24,16 @@ type Format string
 const (
 	ETSI Format = "etsi" // XML, ETSI TS 119 102-2 v1.4.1
 	HTML Format = "html" // a page that stands alone
+	PDF  Format = "pdf"  // the same on sheets of A4
 )
 
 // ParseFormat reads the name of a form.
 func ParseFormat(name string) (Format, error) {
 	switch f := Format(name); f {
-	case ETSI, HTML:
+	case ETSI, HTML, PDF:
 		return f, nil
 	}
-	return "", fmt.Errorf("%w: %q is none of %s, %s", ErrFormat, name, ETSI, HTML)
+	return "", fmt.Errorf("%w: %q is none of %s, %s, %s", ErrFormat, name, ETSI, HTML, PDF)
 }
 
 // File is a judged file.
@@ -63,6 +64,8 @@ func Write(w io.Writer, f File, format Format) error {
 		return writeETSI(w, f)
 	case HTML:
 		return writeHTML(w, f)
+	case PDF:
+		return writePDF(w, f)
 	}
 	return fmt.Errorf("%w: %q", ErrFormat, format)
 }
