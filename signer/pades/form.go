@@ -1,7 +1,6 @@
 package pades
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -237,34 +236,6 @@ func (f *form) register(ref cos.Ref) error {
 	default:
 		d.root["AcroForm"] = d.update.Add(acro)
 		d.dirty = true
-	}
-	return nil
-}
-
-// seedValues refuses constraints that a PAdES signature made here cannot meet
-// (ISO 32000-2, table 237).
-func (f *form) seedValues(x field, hash string) error {
-	v := f.doc.view
-	sv := v.Dict(x.dict["SV"])
-	flags, _ := v.Int(sv["Ff"])
-	const subFilter, digest, others = 1 << 1, 1 << 6, 1<<3 | 1<<4 | 1<<5 | 1<<7 | 1<<8
-	if flags&subFilter != 0 {
-		ok := slices.ContainsFunc(v.Array(sv["SubFilter"]), func(o cos.Object) bool { return v.Name(o) == subFilterCAdES })
-		if !ok {
-			return refuse(CodeSeedValue, "the field demands another kind of signature")
-		}
-	}
-	if flags&digest != 0 {
-		ok := slices.ContainsFunc(v.Array(sv["DigestMethod"]), func(o cos.Object) bool {
-			s, _ := v.Bytes(o)
-			return strings.ReplaceAll(string(s), "-", "") == strings.ReplaceAll(hash, "-", "")
-		})
-		if !ok {
-			return refuse(CodeSeedValue, "the field demands another digest algorithm")
-		}
-	}
-	if flags&others != 0 {
-		return refuse(CodeSeedValue, fmt.Sprintf("the field demands more than can be given here (flags %d)", flags))
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (d *document) fillField(f *form, x field, o Options) error {
 	case !d.file.Permits(cos.PermitFill) && !d.file.Permits(cos.PermitAnnotate):
 		return refuse(cos.CodePermission, "the document's permissions forbid signing")
 	}
-	err := f.seedValues(x, o.Hash.String())
+	err := f.seedValues(x, o)
 	if err != nil {
 		return err
 	}
