@@ -23,7 +23,7 @@ func sheet(content, entries string) []byte {
 		"<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
 		"<< /Type /Page /Parent 2 0 R /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> " + entries + " >>",
 		"<< /Length " + itoa(len(content)) + " >>\nstream\n" + content + "\nendstream",
-		"<< /Type /Font /Subtype /Type1 /BaseFont /Times-Roman /FirstChar 32 /LastChar 126 /Widths [" + timesWidths + "] /Encoding << /Type /Encoding /BaseEncoding /WinAnsiEncoding /Differences [1 /uni1EAC /uni1ED0 /uni1EC6] >> >>",
+		"<< /Type /Font /Subtype /Type1 /BaseFont /Times-Roman /FirstChar 32 /LastChar 126 /Widths [" + timesWidths + "] /Encoding << /Type /Encoding /BaseEncoding /WinAnsiEncoding /Differences [1 /uni1EAC /uni1ED0 /uni1EC6 /abreve] >> >>",
 	}
 	var b bytes.Buffer
 	b.WriteString("%PDF-1.7\n")
