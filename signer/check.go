@@ -160,7 +160,24 @@ func (s *Service) checkCertificate(ctx context.Context, chain []*x509.Certificat
 // seals only what a competent person has signed (R20; NĐ 30/2020 art. 33).
 // The agencies' own seals are no persons.
 func (s *Service) checkSigned(ctx context.Context, q Request) error {
-	report, err := s.Verify(ctx, q.In, q.Size, q.Name)
+	files, exchanged, err := exchangedFiles(q)
+	if err != nil {
+		return err
+	}
+	if !exchanged {
+		return s.signedByPerson(ctx, q.In, q.Size, q.Name)
+	}
+	for _, f := range files {
+		err = s.signedByPerson(ctx, bytes.NewReader(f.Data), int64(len(f.Data)), f.Name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Service) signedByPerson(ctx context.Context, in io.ReaderAt, size int64, name string) error {
+	report, err := s.Verify(ctx, in, size, name)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsigned, err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/antin-gov/antin/signer/asic"
 	"github.com/antin-gov/antin/signer/cades"
 	"github.com/antin-gov/antin/signer/cms"
+	"github.com/antin-gov/antin/signer/edxml"
 	"github.com/antin-gov/antin/signer/pades"
 	"github.com/antin-gov/antin/signer/validate"
 	"github.com/antin-gov/antin/signer/xades"
@@ -224,7 +225,12 @@ func (s *Service) signXAdES(ctx context.Context, act *Act, key *Key, private cry
 	if err != nil {
 		return nil, fmt.Errorf("read document: %w", err)
 	}
+	into := ""
+	if edxml.Is(data) && q.Packaging == PackagingEnveloped {
+		into = edxml.SignatureParent
+	}
 	result, err := xades.Sign(ctx, data, xades.Options{
+		Into:   into,
 		Signer: private, Chain: key.Chain, Hash: crypto.SHA256, PSS: scheme == SchemePSS, Level: xades.Level(q.Level),
 		Packaging: xades.Packaging(q.Packaging), Name: q.Name, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
 	})

@@ -275,49 +275,11 @@ func (e *env) verify(ctx context.Context, files []string, f verifyFlags) error {
 	if f.content != "" && len(files) != 1 {
 		return fmt.Errorf("%w: --content goes with one signature", errUse)
 	}
-	options := validate.Options{Clock: clock.System{}}
-	if f.password != "" {
-		text, err := documentPassword(f.password)
-		if err != nil {
-			return err
-		}
-		options.Password = text
+	options, err := e.verifyOptions(ctx, f)
+	if err != nil {
+		return err
 	}
-	if f.algorithms != "" {
-		options.Algorithms, err = readAlgorithms(f.algorithms)
-		if err != nil {
-			return err
-		}
-	}
-	if f.at != "" {
-		moment, err := parseTime(f.at)
-		if err != nil {
-			return err
-		}
-		options.At = moment
-	}
-	if f.trust != "" {
-		anchors, err := trust.LoadDir(f.trust)
-		if err != nil {
-			return err
-		}
-		options.Store, options.Collector = anchors, &trust.Collector{}
-	} else {
-		s, err := e.open(ctx)
-		switch {
-		case errors.Is(err, app.ErrNotInitialised):
-			// Nobody is trusted: integrity, coverage and changes are told all the same.
-		case err != nil:
-			return err
-		default:
-			defer func() { _ = s.Close() }()
-			options.Store, err = s.Anchors(ctx)
-			if err != nil {
-				return err
-			}
-			options.Collector = s.Collector()
-		}
-	}
+	defer options.close()
 	judged := options.At
 	if judged.IsZero() {
 		judged = options.Clock.Now()
@@ -325,7 +287,7 @@ func (e *env) verify(ctx context.Context, files []string, f verifyFlags) error {
 	reports := []*validate.Report{}
 	status := exitDone
 	for _, name := range files {
-		report, err := verifyFile(ctx, name, f.content, options)
+		report, err := verifyFile(ctx, name, f.content, options.Options)
 		if errors.Is(err, validate.ErrUnreadable) || errors.Is(err, os.ErrNotExist) {
 			fmt.Fprintf(os.Stderr, "antin: %s: %v\n", name, err)
 			status = worse(status, exitCould)
@@ -359,6 +321,61 @@ func (e *env) verify(ctx context.Context, files []string, f verifyFlags) error {
 		return answer(status)
 	}
 	return nil
+}
+
+// verifyOptions say how signatures are judged; close ends what they use.
+type verifyOptions struct {
+	validate.Options
+	close func()
+}
+
+// verifyOptions reads the flags. Without a system nobody is trusted.
+func (e *env) verifyOptions(ctx context.Context, f verifyFlags) (verifyOptions, error) {
+	options := verifyOptions{Options: validate.Options{Clock: clock.System{}}, close: func() {}}
+	var err error
+	if f.password != "" {
+		text, err := documentPassword(f.password)
+		if err != nil {
+			return options, err
+		}
+		options.Password = text
+	}
+	if f.algorithms != "" {
+		options.Algorithms, err = readAlgorithms(f.algorithms)
+		if err != nil {
+			return options, err
+		}
+	}
+	if f.at != "" {
+		moment, err := parseTime(f.at)
+		if err != nil {
+			return options, err
+		}
+		options.At = moment
+	}
+	if f.trust != "" {
+		anchors, err := trust.LoadDir(f.trust)
+		if err != nil {
+			return options, err
+		}
+		options.Store, options.Collector = anchors, &trust.Collector{}
+	} else {
+		s, err := e.open(ctx)
+		switch {
+		case errors.Is(err, app.ErrNotInitialised):
+			// Nobody is trusted: integrity, coverage and changes are told all the same.
+		case err != nil:
+			return options, err
+		default:
+			options.close = func() { _ = s.Close() }
+			options.Store, err = s.Anchors(ctx)
+			if err != nil {
+				return options, errors.Join(err, s.Close())
+			}
+			options.Collector = s.Collector()
+		}
+	}
+	return options, nil
 }
 
 func verifyFile(ctx context.Context, name, content string, o validate.Options) (*validate.Report, error) {

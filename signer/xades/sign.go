@@ -53,6 +53,9 @@ type Options struct {
 	PSS       bool
 	Level     Level     // B-B when empty
 	Packaging Packaging // Enveloped when empty
+	// Into is the local name of the element at whose end an enveloped signature
+	// stands; empty for the root element. What is signed is the same.
+	Into string
 	// Name is the file that a detached signature names, MimeType what it is.
 	Name     string
 	MimeType string
@@ -377,7 +380,7 @@ func (b *builder) place(signature string) ([]byte, error) {
 	if b.o.Packaging != Enveloped {
 		return []byte(xml.Header + signature + "\n"), nil
 	}
-	start, end, err := rootEnd(b.content)
+	start, end, err := elementEnd(b.content, b.o.Into)
 	if err != nil {
 		return nil, err
 	}
@@ -399,20 +402,21 @@ func (b *builder) place(signature string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// rootEnd finds the tag that closes the root element.
-func rootEnd(data []byte) (start, end int64, err error) {
+// elementEnd finds the tag that closes the first element of a local name, or
+// with none the root element.
+func elementEnd(data []byte, name string) (start, end int64, err error) {
 	dec := xml.NewDecoder(bytes.NewReader(data))
 	depth := 0
 	for {
 		before := dec.InputOffset()
 		token, err := dec.RawToken()
 		if err == io.EOF {
-			return 0, 0, malformed("no end of the root element")
+			return 0, 0, malformed("no end of the element that the signature goes into")
 		}
 		if err != nil {
 			return 0, 0, fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
-		switch token.(type) {
+		switch t := token.(type) {
 		case xml.StartElement:
 			depth++
 			start = before
@@ -421,7 +425,7 @@ func rootEnd(data []byte) (start, end int64, err error) {
 			if dec.InputOffset() > before {
 				start = before
 			}
-			if depth == 0 {
+			if depth == 0 && name == "" || name != "" && t.Name.Local == name {
 				return start, dec.InputOffset(), nil
 			}
 		}
