@@ -54,6 +54,9 @@ type Collector struct {
 	Clock clock.Clock
 	// AllowSHA1 takes evidence signed with SHA-1, for old authorities.
 	AllowSHA1 bool
+	// Recent, when it is there, spares asking again about authorities within a
+	// minute.
+	Recent *Recent
 }
 
 // Collect returns what proves the state of every certificate of a chain (leaf
@@ -106,14 +109,14 @@ type collection struct {
 func (r *collection) complete(ctx context.Context, chain []*x509.Certificate) ([]*x509.Certificate, error) {
 	chain = append([]*x509.Certificate(nil), chain...)
 	for n := 0; n+1 < len(chain); n++ {
-		err := issued(chain[n], chain[n+1])
+		err := r.Recent.check(chain[n], chain[n+1])
 		if err != nil {
 			return nil, fmt.Errorf("certificate %s: chain out of order: %w", SerialText(chain[n]), err)
 		}
 	}
 	for {
 		last := chain[len(chain)-1]
-		if SelfIssued(last) {
+		if bytes.Equal(last.RawSubject, last.RawIssuer) && r.Recent.check(last, last) == nil {
 			return chain, nil
 		}
 		if len(chain) == maxChain {
@@ -178,6 +181,29 @@ func (r *collection) collect(ctx context.Context, cert, issuer *x509.Certificate
 	if len(cert.OCSPServer) == 0 && len(cert.CRLDistributionPoints) == 0 {
 		return fmt.Errorf("certificate %s: %w", SerialText(cert), ErrNoRevocation)
 	}
+	known, ok := r.Recent.state(cert, issuer, r.now())
+	if ok {
+		r.evidence.Add(known)
+		return nil
+	}
+	own := &collection{Collector: r.Collector, done: r.done}
+	if r.Recent != nil {
+		// What is remembered must be whole without the rest of this collection.
+		own.done = map[string]bool{string(cert.Raw): true}
+	}
+	err := own.ask(ctx, cert, issuer, depth)
+	r.evidence.Add(own.evidence)
+	if own.revoked != nil && r.revoked == nil {
+		r.revoked = own.revoked
+	}
+	if err == nil && own.revoked == nil {
+		r.Recent.keep(cert, issuer, own.evidence, r.now())
+	}
+	return err
+}
+
+// ask collects about one certificate from where it points to.
+func (r *collection) ask(ctx context.Context, cert, issuer *x509.Certificate, depth int) error {
 	// The CRL goes first: a responder without nocheck is judged by it.
 	crlErr := r.collectCRL(ctx, cert, issuer)
 	ocspErr := r.collectOCSP(ctx, cert, issuer, depth)

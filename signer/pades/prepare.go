@@ -132,9 +132,13 @@ func (d *document) reserve(ctx context.Context, in io.ReaderAt, size int64, copi
 	return p, nil
 }
 
+// copyBuffer is small enough that what was read is digested and written while
+// the processor's cache still holds it.
+const copyBuffer = 64 << 10
+
 // copyInput streams the input to the output and into the digest.
 func copyInput(ctx context.Context, out io.Writer, in io.ReaderAt, size int64, h io.Writer) error {
-	buf := make([]byte, 256<<10)
+	buf := make([]byte, copyBuffer)
 	for at := int64(0); at < size; {
 		err := ctx.Err()
 		if err != nil {

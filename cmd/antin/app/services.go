@@ -209,7 +209,7 @@ func (s *System) Anchors(context.Context) (*trust.Store, error) {
 
 // Collector fetches revocation data.
 func (s *System) Collector() *trust.Collector {
-	return &trust.Collector{HTTP: s.http, Clock: s.Clock}
+	return &trust.Collector{HTTP: s.http, Clock: s.Clock, Recent: &s.recent}
 }
 
 // openTSA lists the time-stamping authorities that are asked.

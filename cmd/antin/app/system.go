@@ -36,6 +36,7 @@ import (
 	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/internal/seal"
 	"github.com/antin-gov/antin/internal/store"
+	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/internal/workdays"
 	"github.com/antin-gov/antin/policy"
 	"github.com/antin-gov/antin/signer"
@@ -128,6 +129,7 @@ type System struct {
 	reader  []string
 	stamps  *tsp.Servers
 	http    *http.Client
+	recent  trust.Recent
 	sealed  *seal.Key
 	closers []func() error
 }
