@@ -65,6 +65,10 @@ type RateOptions struct {
 	// Also, when it is there, is called once in each round with the key behind
 	// the worker, so that what is built on the key meets the same load.
 	Also func(ctx context.Context, s crypto.Signer) error
+	// Apart gives the token a processor of its own, as a hardware token has it:
+	// the bare loop and the key worker run on the first one, the callers on the
+	// others. It needs two.
+	Apart bool
 }
 
 // CompareRates makes a throw-away key unless one is named, measures and
@@ -93,6 +97,13 @@ func CompareRates(ctx context.Context, c *Client, o RateOptions) (r Rates, err e
 		return Rates{}, err
 	}
 	defer func() { err = errors.Join(err, bare.child.stop()) }()
+	if o.Apart {
+		together, err := setApart(ctx, c, bare.child.cmd.Process.Pid)
+		if err != nil {
+			return Rates{}, err
+		}
+		defer func() { err = errors.Join(err, together()) }()
+	}
 	r = Rates{Algorithm: AlgorithmOf(s.Public()), Callers: o.Callers}
 	for range o.Rounds {
 		alone, err := bare.round()
@@ -168,9 +179,9 @@ func ownTime() time.Duration {
 // that Go runs on.
 const clockTick = 10 * time.Millisecond
 
-// processTime is the processor time of another process (proc_pid_stat(5),
+// ProcessTime is the processor time of a process (proc_pid_stat(5),
 // fields 14 and 15).
-func processTime(pid int) (time.Duration, error) {
+func ProcessTime(pid int) (time.Duration, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, fmt.Errorf("processor time of the key worker: %w", err)
@@ -200,7 +211,7 @@ func (r *Rates) round(ctx context.Context, c *Client, s crypto.Signer, o RateOpt
 	if err != nil {
 		return roundRate{}, err
 	}
-	worker, err := processTime(health.PID)
+	worker, err := ProcessTime(health.PID)
 	if err != nil {
 		return roundRate{}, err
 	}
@@ -231,7 +242,7 @@ func (r *Rates) round(ctx context.Context, c *Client, s crypto.Signer, o RateOpt
 	wg.Wait()
 	took := time.Since(began)
 	own = ownTime() - own
-	after, err := processTime(health.PID)
+	after, err := ProcessTime(health.PID)
 	if err != nil {
 		return roundRate{}, err
 	}

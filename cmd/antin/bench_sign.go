@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,10 +35,12 @@ func (e *env) benchSign() *cobra.Command {
 	var large int64
 	cmd := &cobra.Command{
 		Use: "sign", Short: "Documents a second against the token's own rate and against pdfsign; memory for large files", Args: cobra.NoArgs,
-		Long: "Measure in one run and in turns: the token's bare loop of C_Sign, the key alone behind the key worker, and PDF signatures\n" +
-			"with it: B-B on 1 MB, B-LT on 100 kB with this system's own time-stamps and revocation answers (it must be running); then\n" +
-			"digitorus/pdfsign with the same key on the same files, and the memory of both on 100 MB, and of ours on 1 GB, each in a\n" +
-			"process of its own. The engine is measured; records, ledger and second reader of `antin sign` are not in it.",
+		Long: "Make a demonstration system with a software token in a temporary folder and measure in one run and in turns: the token's bare\n" +
+			"loop of C_Sign, the key alone behind the key worker, and PDF signatures with it: B-B on 1 MB, B-LT on 100 kB with our own\n" +
+			"time-stamps (recorded and in the ledger) and revocation answers; with token and signing on all processors, and with the token\n" +
+			"on a processor of its own, as a hardware token has it. Then digitorus/pdfsign with the same key on the same files, and the\n" +
+			"memory of both on 100 MB, and of ours on 1 GB, each in a process of its own. The engine is measured; records, ledger and second\n" +
+			"reader of `antin sign` are not in it. BOUND is what the digest of the document leaves of the token's rate.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return e.benchOn(cmd.Context(), o, func(ctx context.Context, s bench.System) error {
 				var r signBench
@@ -78,15 +81,15 @@ func (e *env) benchSign() *cobra.Command {
 }
 
 func benchFlags(cmd *cobra.Command, o *bench.Options) {
-	cmd.Flags().StringSliceVar(&o.Keys, "key", []string{"demo-official", "demo-official-rsa"}, "keys of the register")
+	cmd.Flags().StringSliceVar(&o.Keys, "key", []string{"demo-official", "demo-official-rsa"}, "keys of the demonstration")
 	cmd.Flags().IntVar(&o.Callers, "workers", 8, "callers at the same time")
 	cmd.Flags().IntVar(&o.Rounds, "rounds", 5, "rounds of each")
 	cmd.Flags().DurationVar(&o.Time, "time", time.Second, "length of a round")
 }
 
-// benchOn opens the system for the measures, with a folder for their files that
-// is removed in the end.
-func (e *env) benchOn(ctx context.Context, o bench.Options, f func(ctx context.Context, s bench.System) error) error {
+// benchOn makes a system with a token of its own for the measures, in a folder
+// that is removed in the end.
+func (e *env) benchOn(ctx context.Context, o bench.Options, f func(ctx context.Context, s bench.System) error) (err error) {
 	if len(o.Keys) == 0 || o.Callers < 1 || o.Rounds < 1 || o.Time <= 0 {
 		return fmt.Errorf("%w: a key and numbers above zero are needed", errUse)
 	}
@@ -94,23 +97,26 @@ func (e *env) benchOn(ctx context.Context, o bench.Options, f func(ctx context.C
 	if err != nil {
 		return err
 	}
-	return e.with(ctx, func(ctx context.Context, s *app.System) error {
-		dir, err := os.MkdirTemp(s.Dir, "bench-*")
-		if err != nil {
-			return err
-		}
-		defer func() { _ = os.RemoveAll(dir) }()
-		return f(ctx, bench.System{
-			Rates: s.CompareRates, Signer: s.Keys.Signer, Spent: s.SignaturesMade, Timestamp: s.Timestamp, Collect: s.Collector().Collect, Anchors: s.Anchors,
-			Chain: func(ctx context.Context, label string) ([]*x509.Certificate, error) {
-				entry, err := s.Register.Get(ctx, label)
-				if err != nil {
-					return nil, err
-				}
-				return entry.Certificates()
-			},
-			Dir: dir, Child: []string{own, measureCommandName},
-		})
+	dir, err := os.MkdirTemp("", "antin-bench-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s, err := app.OpenThrowaway(ctx, app.Options{Dir: filepath.Join(dir, "data"), Logger: e.logger()}, func(string) {})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return f(ctx, bench.System{
+		Rates: s.CompareRates, Signer: s.Keys.Signer, Spent: s.SignaturesMade, Timestamp: s.Timestamp, Collect: s.Collector().Collect, Anchors: s.Anchors,
+		Chain: func(ctx context.Context, label string) ([]*x509.Certificate, error) {
+			entry, err := s.Register.Get(ctx, label)
+			if err != nil {
+				return nil, err
+			}
+			return entry.Certificates()
+		},
+		Dir: dir, Child: []string{own, measureCommandName},
 	})
 }
 
@@ -130,10 +136,14 @@ func (e *env) showSignBench(r signBench) error {
 	}
 	rows := [][]string{}
 	for _, s := range r.Rates {
-		rows = append(rows, []string{s.Algorithm, s.Level, bytesText(s.Document), perSecond(s.Bare), perSecond(s.Worker), perSecond(s.Documents), fmt.Sprintf("%.2f", s.Spent),
-			fmt.Sprintf("%.2f", s.OfToken), fmt.Sprintf("%.2f", s.OfWorker), perSecond(s.Digests), fmt.Sprintf("%.2f", s.Bound)})
+		processors := "shared"
+		if s.Apart {
+			processors = "apart"
+		}
+		rows = append(rows, []string{s.Algorithm, s.Level, bytesText(s.Document), processors, perSecond(s.Bare), perSecond(s.Worker), perSecond(s.Documents), fmt.Sprintf("%.2f", s.Spent),
+			fmt.Sprintf("%.2f", s.OfToken), fmt.Sprintf("%.2f", s.OfWorker), fmt.Sprintf("%.2f", s.OfCPU), perSecond(s.Digests), fmt.Sprintf("%.2f", s.Bound)})
 	}
-	err := table(os.Stdout, []string{"ALGORITHM", "LEVEL", "FILE", "TOKEN", "WORKER", "DOCUMENTS", "SIGNATURES EACH", "OF TOKEN", "OF WORKER", "DIGESTS", "BOUND"}, rows)
+	err := table(os.Stdout, []string{"ALGORITHM", "LEVEL", "FILE", "PROCESSORS", "TOKEN", "WORKER", "DOCUMENTS", "SIGNATURES EACH", "OF TOKEN", "OF WORKER", "OF CPU", "DIGESTS", "BOUND"}, rows)
 	if err != nil {
 		return err
 	}
@@ -179,7 +189,7 @@ func (e *env) benchVerify() *cobra.Command {
 	var signatures int
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Time to verify a document of many signatures; growth with size and revisions", Args: cobra.NoArgs,
-		Long: "Sign a document of 5 MB many times with the keys in turn (at B-LT, so the system must be running), then verify it from its\n" +
+		Long: "Sign a document of 5 MB many times with the keys in turn (at B-LT, in a system made for it), then verify it from its\n" +
 			"own evidence with the analysis of what each revision changed; and measure how signing and verifying grow with a file's\n" +
 			"size and with the number of revisions. --plot writes both curves as SVG.",
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -26,8 +26,9 @@ type System struct {
 	// Signer and Chain give a key and its certificates by its label.
 	Signer func(ctx context.Context, label string) (crypto.Signer, error)
 	Chain  func(ctx context.Context, label string) ([]*x509.Certificate, error)
-	// Spent counts the signatures that the tokens have made so far.
-	Spent func(ctx context.Context) (uint64, error)
+	// Spent counts the signatures that the token has made so far and names the
+	// process of the key worker.
+	Spent func(ctx context.Context) (signatures uint64, worker int, err error)
 	// Timestamp and Collect are those of signing.
 	Timestamp func(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error)
 	Collect   func(ctx context.Context, chain []*x509.Certificate) (trust.Evidence, error)

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -27,26 +28,40 @@ type SignRate struct {
 	hsm.Rates
 	Key   string `json:"key"`
 	Level string `json:"level"`
+	// Apart says that the token had a processor of its own, as a hardware token
+	// has it; otherwise token and signing shared all of them.
+	Apart bool `json:"apart"`
 	// Document is its size in bytes.
 	Document int64 `json:"document_bytes"`
-	// Documents is how many were signed a second.
+	// Documents is how many were signed a second, and CPU the processor time of
+	// one, in microseconds: this process, in which time-stamps and status are
+	// answered as well, and the key worker.
 	Documents float64 `json:"documents_per_second"`
+	CPU       float64 `json:"document_cpu_us"`
 	// Spent is how many signatures of the token each took: its own, and those
-	// of the time-stamping authority and of responders.
+	// of the time-stamping authority, of responders and of the ledger, which are P-256.
 	Spent float64 `json:"signatures_per_document"`
-	// OfToken and OfWorker are Documents times Spent against the token's bare
-	// loop and against the key alone behind the worker.
+	// OfToken and OfWorker are the share of the token's bare loop, and of keys
+	// alone behind the worker: each signature spent counts for the time that it
+	// takes there by itself, those of authorities at the rate of P-256. OfCPU is
+	// the same of processor time, which others on the machine do not blur.
 	OfToken  float64 `json:"of_token"`
 	OfWorker float64 `json:"of_worker"`
-	// Digests is how many documents of this size all processors digest a second
-	// when they do nothing else, and Bound the ratio to the token that could be
-	// reached if signing took nothing but the token's time and the digest.
+	OfCPU    float64 `json:"of_token_cpu"`
+	// Digests is how many documents of this size the processors of the signing
+	// program digest a second when they do nothing else, and Bound the ratio to
+	// the token that could be reached if signing took nothing but the token's
+	// time and the digest.
 	Digests float64 `json:"digests_per_second"`
 	Bound   float64 `json:"bound"`
 	made    int64
 }
 
-// Sign measures signing at a level on documents of a size with each key.
+// algorithmOfAuthorities is that of the keys that stamp and answer.
+const algorithmOfAuthorities = "EC-P256"
+
+// Sign measures signing at a level on documents of a size with each key, the
+// token sharing the processors and, where there are two, apart.
 func (s System) Sign(ctx context.Context, o Options, level pades.Level, size int64) ([]SignRate, error) {
 	var document bytes.Buffer
 	err := Document(&document, size)
@@ -54,26 +69,36 @@ func (s System) Sign(ctx context.Context, o Options, level pades.Level, size int
 		return nil, err
 	}
 	var all []SignRate
-	for _, key := range o.Keys {
-		r, err := s.rate(ctx, o, key, level, document.Bytes())
-		if err != nil {
-			return nil, fmt.Errorf("%s with %s: %w", level, key, err)
+	for _, apart := range []bool{false, true} {
+		if apart && runtime.NumCPU() < 2 {
+			continue
 		}
-		all = append(all, r)
+		others, err := s.Rates(ctx, hsm.RateOptions{Algorithm: algorithmOfAuthorities, Callers: o.Callers, Rounds: o.Rounds, Time: o.Time, Apart: apart})
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range o.Keys {
+			r, err := s.rate(ctx, o, key, level, document.Bytes(), apart)
+			if err != nil {
+				return nil, fmt.Errorf("%s with %s: %w", level, key, err)
+			}
+			r.conclude(others)
+			all = append(all, r)
+		}
 	}
 	return all, nil
 }
 
-func (s System) rate(ctx context.Context, o Options, key string, level pades.Level, document []byte) (SignRate, error) {
+func (s System) rate(ctx context.Context, o Options, key string, level pades.Level, document []byte, apart bool) (SignRate, error) {
 	chain, err := s.Chain(ctx, key)
 	if err != nil {
 		return SignRate{}, err
 	}
-	r := SignRate{Key: key, Level: string(level), Document: int64(len(document))}
-	var took time.Duration
+	r := SignRate{Key: key, Level: string(level), Document: int64(len(document)), Apart: apart}
+	var took, cpu time.Duration
 	var spent uint64
 	also := func(ctx context.Context, private crypto.Signer) error {
-		before, err := s.Spent(ctx)
+		before, err := s.usage(ctx)
 		if err != nil {
 			return err
 		}
@@ -83,23 +108,57 @@ func (s System) rate(ctx context.Context, o Options, key string, level pades.Lev
 			return err
 		}
 		took += time.Since(began)
-		after, err := s.Spent(ctx)
+		after, err := s.usage(ctx)
 		if err != nil {
 			return err
 		}
-		spent += after - before
+		spent += after.signatures - before.signatures
+		cpu += after.cpu - before.cpu
 		r.Digests += digests(document, o.Time/4) / float64(o.Rounds)
 		return intact(ctx, outputs)
 	}
-	r.Rates, err = s.Rates(ctx, hsm.RateOptions{Key: key, Callers: o.Callers, Rounds: o.Rounds, Time: o.Time, Also: also})
+	r.Rates, err = s.Rates(ctx, hsm.RateOptions{Key: key, Callers: o.Callers, Rounds: o.Rounds, Time: o.Time, Also: also, Apart: apart})
 	if err != nil {
 		return r, err
 	}
 	r.Documents = float64(r.made) / took.Seconds()
 	r.Spent = float64(spent) / float64(r.made)
-	r.OfToken, r.OfWorker = r.Documents*r.Spent/r.Bare, r.Documents*r.Spent/r.Worker
-	r.Bound = 1 / (1 + r.Bare/r.Spent/r.Digests)
+	r.CPU = float64(cpu.Microseconds()) / float64(r.made)
 	return r, nil
+}
+
+// conclude computes the ratios; others are the rates of the authorities' keys.
+func (r *SignRate) conclude(others hsm.Rates) {
+	more := max(r.Spent-1, 0)
+	token := 1/r.Bare + more/others.Bare
+	r.OfToken = r.Documents * token
+	r.OfWorker = r.Documents * (1/r.Worker + more/others.Worker)
+	r.OfCPU = (r.BareCPU + more*others.BareCPU) / r.CPU
+	digest := 1 / r.Digests
+	r.Bound = token / (token + digest)
+	if r.Apart {
+		r.Bound = min(1, token/digest)
+	}
+}
+
+// used is what has been spent so far.
+type used struct {
+	signatures uint64
+	cpu        time.Duration
+}
+
+// usage is that of this process and of the key worker.
+func (s System) usage(ctx context.Context) (used, error) {
+	signatures, worker, err := s.Spent(ctx)
+	if err != nil {
+		return used{}, err
+	}
+	own, err := hsm.ProcessTime(os.Getpid())
+	if err != nil {
+		return used{}, err
+	}
+	other, err := hsm.ProcessTime(worker)
+	return used{signatures, own + other}, err
 }
 
 // options are those of signing with a key; RSA keys sign with PSS, as they do

@@ -94,15 +94,8 @@ func (s *System) CompareRates(ctx context.Context, o hsm.RateOptions) (hsm.Rates
 }
 
 // SignaturesMade counts the signatures that the key worker's tokens have made
-// since it began.
-func (s *System) SignaturesMade(ctx context.Context) (uint64, error) {
-	infos, err := s.Keys.Tokens(ctx)
-	if err != nil {
-		return 0, err
-	}
-	var total uint64
-	for _, i := range infos {
-		total += i.Signatures
-	}
-	return total, nil
+// since it began, and names its process.
+func (s *System) SignaturesMade(ctx context.Context) (signatures uint64, worker int, err error) {
+	health, err := s.Keys.Health(ctx)
+	return health.Signatures, health.PID, err
 }
