@@ -280,7 +280,7 @@ func (e *env) showVerifyBench(r verifyBench) error {
 	if e.json {
 		return printJSON(r)
 	}
-	fmt.Printf("%d signatures in %s (%d revisions): verified in %.2f s, %d TOTAL-PASSED\n\n", r.Many.Signatures, bytesText(r.Many.Document), r.Many.Revisions, r.Many.Seconds, r.Many.Passed)
+	fmt.Printf("%d signatures in %s (%d revisions): verified in %.2f s (%.2f s of processor time), %d TOTAL-PASSED\n\n", r.Many.Signatures, bytesText(r.Many.Document), r.Many.Revisions, r.Many.Seconds, r.Many.CPU, r.Many.Passed)
 	rows := [][]string{}
 	for _, p := range r.Growth {
 		rows = append(rows, []string{bytesText(p.Document), fmt.Sprintf("%.2f ms", p.Sign*1000), fmt.Sprintf("%.2f ms", p.Verify*1000)})
