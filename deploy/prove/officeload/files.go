@@ -1,13 +1,8 @@
-// Command officegen makes the files of the proof of the office: the people of
-// five agencies of the reference province (people.csv), and their drafts in the
-// form of NĐ 30/2020 with room for number and date (AGENCY-NN.pdf), with an
-// attachment (phu-luc.pdf).
 package main
 
 import (
 	"bytes"
 	"encoding/csv"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,28 +11,18 @@ import (
 	"github.com/antin-gov/antin/internal/paper"
 )
 
-// office is an agency of the proof.
-type office struct{ id, name, symbol, head string }
+// bureau is an agency of the proof.
+type bureau struct{ id, name, symbol, head string }
 
-func offices() []office {
-	return []office{
+func offices() []bureau {
+	return []bureau{
 		{"snv", "Sở Nội vụ", "SNV", "Nguyễn Thành Nhân"}, {"stp", "Sở Tư pháp", "STP", "Trần Quốc Việt"}, {"stc", "Sở Tài chính", "STC", "Phạm Thu Hà"},
 		{"sct", "Sở Công Thương", "SCT", "Đỗ Minh Khôi"}, {"syt", "Sở Y tế", "SYT", "Bùi Thanh Vân"},
 	}
 }
 
-func main() {
-	each := flag.Int("each", 40, "drafts of each agency")
-	out := flag.String("out", ".", "folder")
-	flag.Parse()
-	err := run(*each, *out)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "officegen:", err)
-		os.Exit(3)
-	}
-}
-
-func run(each int, out string) error {
+// files writes the people and the drafts.
+func files(each int, out string) error {
 	people := [][]string{{"person", "name", "email", "phone", "agency", "title", "title_en", "valid_from"}}
 	for _, o := range offices() {
 		for _, p := range [][3]string{{"head", o.head, "Giám đốc"}, {"clerk", "Lê Thị Mai", "Văn thư"}, {"one", "Vũ Hải Nam", "Chuyên viên"}, {"two", "Ngô Lan Chi", "Chuyên viên"}} {
@@ -63,7 +48,7 @@ func run(each int, out string) error {
 	return draft(offices()[0], 0, filepath.Join(out, "phu-luc.pdf"))
 }
 
-func draft(o office, n int, path string) error {
+func draft(o bureau, n int, path string) error {
 	d := paper.Directive{
 		Parent: "Ủy ban nhân dân tỉnh", Agency: o.name, Symbol: "CT-" + o.symbol, Place: "Trung Tâm", Date: time.Now(), Undated: true,
 		Abstract: fmt.Sprintf("Về việc sử dụng chữ ký số, lần %d", n),
