@@ -35,6 +35,8 @@ func (e *Engine) Authorize(ctx context.Context, s auth.Subject, action string, r
 			member("agency", ast.StringTerm(r.AgencyID)),
 			member("created_by", ast.StringTerm(r.CreatedBy)),
 			member("assigned_to", ast.StringTerm(r.AssignedTo)),
+			member("assigned_person", ast.StringTerm(r.AssignedPerson)),
+			member("about_person", ast.StringTerm(r.AboutPerson)),
 		)),
 	)
 	value, err := e.evaluate(ctx, e.current.Load().authz, input)
