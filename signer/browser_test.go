@@ -1,10 +1,8 @@
 package signer
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,12 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
-
-	"github.com/antin-gov/antin/internal/testkit"
-	"github.com/antin-gov/antin/signer/validate"
 )
 
 // envShots names a folder into which the browser tests put pictures of the
@@ -54,9 +51,12 @@ type browser struct {
 	t   testing.TB
 	ctx context.Context
 	url string
+	// lang and width are what the page is looked at in.
+	lang  string
+	width int64
 }
 
-func newBrowser(t testing.TB, c *console) *browser {
+func newBrowser(t testing.TB, url string) *browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -72,22 +72,47 @@ func newBrowser(t testing.TB, c *console) *browser {
 	t.Cleanup(cancel)
 	ctx, end := chromedp.NewContext(alloc)
 	t.Cleanup(end)
-	b := &browser{t: t, ctx: ctx, url: c.url}
+	b := &browser{t: t, ctx: ctx, url: url, lang: "vi", width: 1280}
 	// The first run starts the browser; its context must outlive a step.
 	err = chromedp.Do(ctx)
 	if err != nil {
 		t.Fatalf("start the browser: %v", err)
 	}
 	err = chromedp.Listen(ctx, func(event any) {
-		fault, ok := event.(*runtime.EventExceptionThrown)
-		if ok {
+		switch fault := event.(type) {
+		case *runtime.EventExceptionThrown:
 			t.Errorf("script failed: %s %+v", fault.ExceptionDetails.Text, fault.ExceptionDetails.Exception)
+		case *log.EventEntryAdded:
+			// What was refused on purpose is told by its status as well.
+			if fault.Entry.Level == log.EntryLevelError && !strings.Contains(fault.Entry.Text, "422") {
+				t.Errorf("the browser's console: %s %s", fault.Entry.Text, fault.Entry.URL)
+			}
 		}
 	})
 	if err != nil {
 		t.Fatalf("listen to the page: %v", err)
 	}
+	_, err = chromedp.Call(ctx, log.Enable, cdp.Empty{})
+	if err != nil {
+		t.Fatalf("listen to the console: %v", err)
+	}
 	return b
+}
+
+// authenticator gives the browser one that always agrees.
+func (b *browser) authenticator() {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, webauthn.Enable, webauthn.EnableParams{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, err = chromedp.Call(b.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+	}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 func (b *browser) run(what string, actions ...action) {
@@ -150,166 +175,69 @@ func (b *browser) drag(x, y, dx, dy float64) {
 	b.run("drag", append(actions, chromedp.MouseEvent(chromedp.MouseReleased, x+dx, y+dy, chromedp.ButtonLeft))...)
 }
 
-// shots takes pictures of the present page when somebody asked for them.
-func (b *browser) shots(name string, settle ...action) {
+// shot looks at the present page and takes a picture of it when somebody asked
+// for one.
+func (b *browser) shot(name string, settle ...action) {
 	b.t.Helper()
+	b.run("settle", settle...)
+	b.basics(name)
 	dir := os.Getenv(envShots)
 	if dir == "" {
 		return
 	}
-	for _, width := range []int64{1280, 390} {
-		b.resize(width)
-		b.run("settle", append([]action{chromedp.Sleep(300 * time.Millisecond)}, settle...)...)
-		if see(b, "measure", chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`)) {
-			b.t.Errorf("%s is wider than a window of %d", name, width)
-		}
-		picture := see(b, "picture", chromedp.CaptureScreenshot())
-		err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d.png", name, width)), picture, 0o600)
-		if err != nil {
-			b.t.Fatal(err)
-		}
+	// A picture is taken of what stands still.
+	b.run("stand still", script(`new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))`))
+	picture := see(b, "picture", chromedp.CaptureScreenshot())
+	err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", name, b.lang, b.width)), picture, 0o600)
+	if err != nil {
+		b.t.Fatal(err)
 	}
-	b.resize(1280)
 }
 
-func (b *browser) resize(width int64) {
+// as gives the browser a language and a width, as another person's would have.
+func (b *browser) as(lang string, width int64) {
 	b.t.Helper()
+	b.lang, b.width = lang, width
 	b.run("resize", chromedp.EmulateViewport(width, 900))
-}
-
-func (b *browser) language(lang string) {
-	b.t.Helper()
+	b.open("/verify")
 	b.run("switch the language", script(fmt.Sprintf(`document.cookie = "antin-lang=%s; path=/; secure"`, lang)))
 }
 
-func TestInABrowserTheMarkIsDraggedTheDocumentSignedAndVerified(t *testing.T) {
-	w := newWorld(t, sqlite(t))
-	w.key(t, "binh", "EC-P256", "p-binh")
-	c := newConsole(t, w)
-	b := newBrowser(t, c)
-	pdf := testkit.Data(t, "pdf/real/chi-thi-libreoffice.pdf")
-	b.logIn(c, "binh.nv")
-	b.shots("list-empty-vi")
-	b.upload(pdf)
-	here := see(b, "where", chromedp.Evaluate[string](`location.pathname`))
-	b.shots("document-vi")
+// basics is what is wrong with the page for whoever reads it with other means
+// than eyes and a mouse, or on a phone (WCAG 2.2: 1.3.1, 1.4.3, 1.4.10, 2.4.3,
+// 3.1.1, 4.1.2).
+const basics = `(() => {
+	const wrong = [];
+	const seen = (e) => e.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && e.getBoundingClientRect().width > 1;
+	const say = (what, e) => wrong.push(what + ": " + e.outerHTML.slice(0, 120));
+	if (document.documentElement.scrollWidth > innerWidth) wrong.push("wider than the window: " + document.documentElement.scrollWidth);
+	if (!document.documentElement.lang) wrong.push("no language");
+	if (document.querySelectorAll("h1").length !== 1) wrong.push("headings of the first order: " + document.querySelectorAll("h1").length);
+	const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+	for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) wrong.push("id twice: " + id);
+	for (const e of document.querySelectorAll("[tabindex]")) if (e.tabIndex > 0) say("order of focus", e);
+	for (const e of document.querySelectorAll("input:not([type=hidden]), select, textarea")) if (seen(e) && !e.labels.length && !e.ariaLabel) say("no label", e);
+	for (const e of document.querySelectorAll("a[href], button, [role=img]")) if (seen(e) && !(e.textContent.trim() || e.ariaLabel)) say("no name", e);
+	for (const e of document.querySelectorAll("img:not([alt])")) say("no alternative text", e);
+	const colour = (text) => { const n = text.match(/[\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
+	const light = (c) => { const [r, g, b] = c.map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+	const ground = (e) => { for (; e; e = e.parentElement) { const c = colour(getComputedStyle(e).backgroundColor); if (c[3] === 1) return c; } return [255, 255, 255, 1]; };
+	const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	for (const done = new Set(); walk.nextNode();) {
+		const e = walk.currentNode.parentElement;
+		if (!walk.currentNode.data.trim() || done.has(e) || e.closest(".page, script, option, :disabled") || !seen(e)) continue;
+		done.add(e);
+		const style = getComputedStyle(e), size = parseFloat(style.fontSize);
+		const [a, b] = [light(colour(style.color).slice(0, 3)), light(ground(e).slice(0, 3))].sort((x, y) => y - x);
+		if ((a + .05) / (b + .05) < (size >= 24 || size >= 18.7 && style.fontWeight >= 700 ? 3 : 4.5)) say("contrast " + ((a + .05) / (b + .05)).toFixed(1), e);
+	}
+	return wrong;
+})()`
 
-	// The mark waits on the last page; typing another page moves it there.
-	if page := b.number("page"); page != 6 {
-		t.Errorf("the mark waits on page %v", page)
-	}
-	b.run("choose the page", chromedp.SetValue(css(`[name=page]`), "2"), script(`document.querySelector("[name=page]").dispatchEvent(new Event("input", {bubbles: true}))`),
-		chromedp.WaitReady(css(`.page[data-page="2"] .mark`)), script(`document.querySelector(".mark").scrollIntoView({block: "center", behavior: "instant"})`),
-		chromedp.WaitReady(css(`.page[data-page="2"][data-drawn]`)))
-	x, y := b.number("x"), b.number("y")
-	mark, page := b.box(".mark"), b.box(`.page[data-page="2"]`)
-	mm := 210 / page.Width
-	const dx, dy = -160, -90
-	b.drag(mark.X+mark.Width/2, mark.Y+mark.Height/2, dx, dy)
-	moved := b.box(".mark")
-	if math.Abs(moved.X-mark.X-dx) > 2 || math.Abs(moved.Y-mark.Y-dy) > 2 {
-		t.Errorf("the mark went from %+v to %+v", mark, moved)
-	}
-	if math.Abs(b.number("x")-(x+dx*mm)) > 0.5 || math.Abs(b.number("y")-(y+dy*mm)) > 0.5 || b.number("page") != 2 {
-		t.Errorf("the form says page %v, %v, %v mm; it was %v, %v", b.number("page"), b.number("x"), b.number("y"), x, y)
-	}
-	b.shots("document-dragged-vi", script(`document.querySelector(".mark").scrollIntoView({block: "center", behavior: "instant"})`))
-	wantX, wantY := b.number("x"), b.number("y")
-
-	b.run("sign", chromedp.SendKeys(css(`[name=code]`), c.code(t, "binh.nv")), chromedp.Click(css(`button.bind`)),
-		chromedp.WaitVisible(css(`[data-verdict="TOTAL-PASSED"]`)), chromedp.WaitReady(css(`.page[data-page="1"][data-drawn]`)))
-	b.shots("result-vi")
-	doc, err := w.Document(as(t, binh), strings.TrimPrefix(here, "/sign/"))
-	if err != nil || doc.ActID == "" {
-		t.Fatalf("document %+v, %v", doc, err)
-	}
-	signed := read(t, w.signed(doc.ID))
-	report, err := w.Verify(t.Context(), bytes.NewReader(signed), int64(len(signed)), "x")
-	if err != nil || report.Verdict != validate.Passed {
-		t.Fatalf("got %+v, %v", report, err)
-	}
-	rect := report.Signatures[0].Rect
-	if math.Abs(rect[0]*25.4/72-wantX) > 0.2 || math.Abs((841.9-rect[3])*25.4/72-wantY) > 0.4 || report.Signatures[0].Page != 1 {
-		t.Errorf("the mark stands on page index %d at %v; the form said %v, %v mm", report.Signatures[0].Page, rect, wantX, wantY)
-	}
-
-	b.open("/verify")
-	b.shots("verify-empty-vi")
-	choose := func(path, verdict string) {
-		b.run("choose the file", chromedp.SetUploadFiles(css(`[data-verify-form] input[type=file]`), []string{path}),
-			chromedp.WaitVisible(css(`#verify-result [data-verdict="`+verdict+`"]`)), chromedp.WaitReady(css(`#verify-pages .page[data-page="1"][data-drawn]`)))
-	}
-	choose(w.signed(doc.ID), "TOTAL-PASSED")
-	b.run("see the mark", chromedp.WaitReady(css(`.page[data-page="2"] .mark.ok`)),
-		script(`document.querySelector(".mark").scrollIntoView({block: "center", behavior: "instant"})`), chromedp.WaitReady(css(`.page[data-page="2"][data-drawn]`)))
-	mark, page = b.box(".mark.ok"), b.box(`.page[data-page="2"]`)
-	if math.Abs((mark.X-page.X)*mm-wantX) > 1.5 || math.Abs((mark.Y-page.Y)*mm-wantY) > 1.5 {
-		// The column of the page is as wide here as there only by chance.
-		at := 210 / page.Width
-		if math.Abs((mark.X-page.X)*at-wantX) > 1.5 || math.Abs((mark.Y-page.Y)*at-wantY) > 1.5 {
-			t.Errorf("the green mark stands at %v, %v mm; signed at %v, %v", (mark.X-page.X)*at, (mark.Y-page.Y)*at, wantX, wantY)
-		}
-	}
-	b.shots("verify-mark-vi", script(`document.querySelector(".mark").scrollIntoView({block: "center", behavior: "instant"})`))
-	b.shots("verify-vi", script(`scrollTo(0, 0)`))
-
-	tampered := filepath.Join(t.TempDir(), "da-sua.pdf")
-	err = os.WriteFile(tampered, spoilReasonless(signed), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	choose(tampered, "TOTAL-FAILED")
-	b.run("see the red mark", chromedp.WaitReady(css(`.page[data-page="2"] .mark.bad`)))
-	b.shots("verify-tampered-vi", script(`scrollTo(0, 0)`))
-
-	b.language("en")
-	b.open("/verify")
-	choose(w.signed(doc.ID), "TOTAL-PASSED")
-	b.shots("verify-en", script(`scrollTo(0, 0)`))
-	b.open("/sign")
-	b.shots("list-en")
-	b.upload(pdf)
-	b.shots("document-en")
-	b.open(here)
-	b.run("wait", chromedp.WaitReady(css(`.page[data-page="1"][data-drawn]`)))
-	b.shots("result-en")
-	b.language("vi")
-	b.open("/sign")
-	b.shots("list-vi")
-}
-
-// spoilReasonless changes one byte of the signature's dictionary that no page
-// shows: the signing time.
-func spoilReasonless(pdf []byte) []byte { return flip(pdf, []byte("/M (D:2"), 10) }
-
-func TestInABrowserAPasskeyIsRegisteredAndSigns(t *testing.T) {
-	w := newWorld(t, sqlite(t))
-	w.key(t, "binh", "EC-P256", "p-binh")
-	c := newConsole(t, w)
-	b := newBrowser(t, c)
-	b.logIn(c, "binh.nv")
-	_, err := chromedp.Call(b.ctx, webauthn.Enable, webauthn.EnableParams{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = chromedp.Call(b.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
-		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
-		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.open("/account")
-	code, err := c.accounts.DemoCode(t.Context(), "binh.nv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.run("register", chromedp.SendKeys(css(`input[name=code]`), code), chromedp.Click(css(`[data-passkey=register]`)), chromedp.WaitVisible(css(`.notice.ok`)))
-	b.open("/sign")
-	b.upload(testkit.Data(t, "pdf/real/chi-thi-libreoffice.pdf"))
-	b.run("sign with the passkey", chromedp.Click(css(`[data-passkey=assert]`)), chromedp.WaitVisible(css(`[data-verdict="TOTAL-PASSED"]`)))
-	acts := w.acts(t)
-	if len(acts) != 1 || acts[0].Factor != FactorPasskey || acts[0].State != StateReleased {
-		t.Errorf("acts %+v", acts)
+// basics looks at the present page.
+func (b *browser) basics(name string) {
+	b.t.Helper()
+	for _, wrong := range see(b, "look at the basics", chromedp.Evaluate[[]string](basics)) {
+		b.t.Errorf("%s in %s at %d pixels: %s", name, b.lang, b.width, wrong)
 	}
 }

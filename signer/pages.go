@@ -17,6 +17,7 @@ import (
 	"github.com/antin-gov/antin/internal/web"
 	"github.com/antin-gov/antin/signer/appearance"
 	"github.com/antin-gov/antin/signer/cos"
+	"github.com/antin-gov/antin/signer/pades"
 )
 
 //go:embed all:templates locales
@@ -57,6 +58,7 @@ func RegisterPages(site *web.Site, s *Service) error {
 	site.Handle("GET /sign/{id}", web.SignedIn, p.show)
 	site.Handle("POST /sign/{id}", web.SignedIn, p.sign)
 	site.Handle("POST /sign/{id}/passkey", web.SignedIn, p.passkey)
+	site.Handle("POST /sign/{id}/extend", web.SignedIn, p.extend)
 	site.Handle("GET /sign/{id}/file", web.SignedIn, p.file)
 	site.Handle("GET /verify", web.Public, p.verifyForm)
 	site.Handle("POST /verify", web.Public, p.admitted(p.verify))
@@ -136,6 +138,8 @@ type showView struct {
 	Box      appearance.Box
 	Page     int
 	Preset   string
+	Level    string
+	Extended *Act
 	Reason   string
 	Error    string
 	Report   *verdictView
@@ -197,6 +201,9 @@ func (p *pages) renderShow(w http.ResponseWriter, r *http.Request, doc *Document
 	var err error
 	if doc.ActID != "" {
 		view.Act, err = p.service.Act(r.Context(), doc.ActID)
+		if err == nil && doc.ExtendID != "" {
+			view.Extended, err = p.service.Act(r.Context(), doc.ExtendID)
+		}
 		if err == nil {
 			view.Report, err = p.report(r, doc)
 		}
@@ -258,7 +265,7 @@ func (p *pages) sign(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	subject := auth.SubjectFrom(r.Context())
-	view := showView{Key: r.FormValue("key"), Reason: r.FormValue("reason")}
+	view := showView{Key: r.FormValue("key"), Level: r.FormValue("level"), Reason: r.FormValue("reason")}
 	q, err := p.request(r, doc, &view)
 	if err != nil {
 		view.Error = signProblem(err)
@@ -308,6 +315,14 @@ func presetOf(seal bool) appearance.Preset {
 	return appearance.Person
 }
 
+// offeredLevels are the levels between which a person chooses, the usual one
+// first. Less than B-LT does not outlive the certificate and is left to the
+// command line.
+func offeredLevels() []string { return []string{string(pades.LevelLT), string(pades.LevelLTA)} }
+
+// Levels are the levels that the form offers.
+func (showView) Levels() []string { return offeredLevels() }
+
 // errPlace means that the place of the mark is not five usable numbers.
 var errPlace = fmt.Errorf("%w: place of the mark", ErrRequest)
 
@@ -321,6 +336,9 @@ func (p *pages) request(r *http.Request, doc *Document, view *showView) (Request
 	at := slices.IndexFunc(keys, func(k keyChoice) bool { return k.Name == view.Key })
 	if at < 0 {
 		return Request{}, fmt.Errorf("%w: not among the person's", ErrKey)
+	}
+	if view.Level != "" && !slices.Contains(offeredLevels(), view.Level) {
+		return Request{}, fmt.Errorf("%w: level %q", ErrRequest, view.Level)
 	}
 	var numbers [5]float64
 	for i, name := range []string{"page", "x", "y", "width", "height"} {
@@ -341,7 +359,7 @@ func (p *pages) request(r *http.Request, doc *Document, view *showView) (Request
 		name = web.VisitorFrom(r.Context()).Agency
 	}
 	return Request{
-		Key: view.Key, Reason: view.Reason, Seal: seal,
+		Key: view.Key, Level: view.Level, Reason: view.Reason, Seal: seal,
 		Visible: &appearance.Spec{Preset: presetOf(seal), Page: view.Page, Box: view.Box, Name: name},
 	}, nil
 }
@@ -370,6 +388,8 @@ func signProblem(err error) string {
 		return "sign.error.refused"
 	case errors.Is(err, errPlace), errors.Is(err, appearance.ErrOutside), errors.Is(err, appearance.ErrSpec):
 		return "sign.error.place"
+	case errors.Is(err, ErrRequest):
+		return "sign.error.level"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "sign.error.late"
 	}

@@ -49,7 +49,7 @@ CREATE INDEX document_account ON document (account_id, created_at);
 `}, {ID: "signer/0002", SQL: `
 ALTER TABLE document ADD COLUMN claim TEXT NOT NULL DEFAULT '';
 ALTER TABLE document ADD COLUMN claimed_at TIMESTAMPTZ;
-`}}
+`}, extendSchema()}
 
 // States of a signing act. An act that stays begun was cut off: nothing of it
 // left the signer.
@@ -114,7 +114,9 @@ type Document struct {
 	Size      int64  `bun:"size" json:"size"`
 	Pages     int64  `bun:"pages" json:"pages"`
 	// ActID is the act that signed the document; empty until it is signed.
-	ActID     string    `bun:"act_id" json:"act_id,omitempty"`
+	ActID string `bun:"act_id" json:"act_id,omitempty"`
+	// ExtendID is the act that extended the signed document last.
+	ExtendID  string    `bun:"extend_id" json:"extend_id,omitempty"`
 	CreatedAt time.Time `bun:"created_at" json:"created_at"`
 	// Claim is the act that is signing the document just now.
 	Claim     string     `bun:"claim" json:"-"`

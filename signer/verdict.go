@@ -22,8 +22,12 @@ type signatureView struct {
 	Time                         time.Time
 	Stamped                      bool
 	Reasons                      []string
-	Page                         int    // from 1; 0 when nothing is visible
-	Rect                         string // x1,y1,x2,y2 in the page's own coordinates
+	Page                         int // from 1; 0 when nothing is visible
+	// Revision is the one that was signed, counted from 1; Signed its size in
+	// bytes where more was added after it.
+	Revision int
+	Signed   int64
+	Rect     string // x1,y1,x2,y2 in the page's own coordinates
 }
 
 // tone is the colour of a verdict: green, red, or amber.
@@ -54,6 +58,10 @@ func viewOfSignature(s validate.Signature, lang string) signatureView {
 		Field: s.Field, Signer: s.Signer, Kind: string(s.Kind), Level: s.Level, Verdict: string(s.Verdict), Tone: tone(string(s.Verdict)),
 		Sub: string(s.SubIndication), Integrity: string(s.Integrity), Coverage: string(s.Coverage), Changes: string(s.Changes),
 		Reasons: reasons(s.Reasons, lang), Stamped: s.Stamped,
+	}
+	v.Revision = s.Revision
+	if s.Coverage == validate.CoversRevision {
+		v.Signed = s.ByteRange[2] + s.ByteRange[3]
 	}
 	switch {
 	case s.Stamped && s.BestTime != nil:

@@ -18,6 +18,7 @@ import (
 	"github.com/antin-gov/antin/policy"
 	"github.com/antin-gov/antin/signer"
 	"github.com/antin-gov/antin/signer/csc"
+	"github.com/antin-gov/antin/signer/office"
 )
 
 // startConsole puts the rooms' pages into one shell and serves them over TLS.
@@ -96,6 +97,7 @@ func (s *server) console(ctx context.Context, passkeys *auth.Passkeys, remote *c
 	}
 	for _, register := range []func() error{
 		func() error { return signer.RegisterPages(site, s.Signer) },
+		func() error { return office.RegisterPages(site, s.Office) },
 		func() error { return csc.RegisterPages(site, remote) },
 		func() error {
 			return incident.RegisterPages(site, s.Incidents, incident.PageDeps{Directory: s.Directory, Accounts: s.Accounts})

@@ -9,8 +9,8 @@ export interface Page { element: HTMLElement; widthPt: number; heightPt: number;
 // Past this many pages a browser's scroll height and this loop become slow; the place on a later page can still be typed.
 const maxPages = 2000;
 
-/** showPages fills `into` with the document's pages. Each says data-drawn when its canvas is complete. */
-export async function showPages(data: ArrayBuffer, into: HTMLElement): Promise<Page[]> {
+/** showPages fills `into` with the document's pages, `all` at once instead of when they come near. Each says data-drawn when its canvas is complete. */
+export async function showPages(data: ArrayBuffer, into: HTMLElement, all = false): Promise<Page[]> {
   const doc = await pdfjs.getDocument({ data, isEvalSupported: false, enableXfa: false }).promise;
   const pages: Page[] = [];
   const draw = async (proxy: pdfjs.PDFPageProxy, element: HTMLElement, widthPt: number) => {
@@ -21,6 +21,7 @@ export async function showPages(data: ArrayBuffer, into: HTMLElement): Promise<P
     element.prepend(canvas);
     await proxy.render({ canvasContext: canvas.getContext("2d")!, viewport, annotationMode: pdfjs.AnnotationMode.ENABLE }).promise;
     element.dataset.drawn = "";
+    element.dispatchEvent(new Event("drawn"));
   };
   const near = new IntersectionObserver((entries) => {
     for (const entry of entries) {
@@ -40,6 +41,10 @@ export async function showPages(data: ArrayBuffer, into: HTMLElement): Promise<P
     element.style.aspectRatio = `${viewport.width} / ${viewport.height}`;
     into.append(element);
     pages.push({ element, widthPt: viewport.width, heightPt: viewport.height, viewport });
+  }
+  if (all) {
+    for (const page of pages) await draw(await doc.getPage(Number(page.element.dataset.page)), page.element, page.widthPt);
+    return pages;
   }
   for (const page of pages) near.observe(page.element);
   return pages;

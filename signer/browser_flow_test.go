@@ -1,0 +1,235 @@
+package signer
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/antin-gov/antin/internal/testkit"
+	"github.com/antin-gov/antin/signer/cos"
+	"github.com/antin-gov/antin/signer/validate"
+)
+
+// official is a person in front of a browser who signs documents.
+type official struct {
+	*browser
+	c   *console
+	pdf string
+}
+
+// centre brings the mark to the middle of the window.
+func centre() action {
+	return script(`document.querySelector(".mark").scrollIntoView({block: "center", behavior: "instant"})`)
+}
+
+func top() action { return script(`scrollTo(0, 0)`) }
+
+// bring uploads the document and tells its address.
+func (o *official) bring() string {
+	o.t.Helper()
+	o.open("/sign")
+	o.shot("list")
+	o.upload(o.pdf)
+	o.shot("document", top())
+	return strings.TrimPrefix(see(o.browser, "where", chromedp.Evaluate[string](`location.pathname`)), "/sign/")
+}
+
+// place types another page and drags the mark there; it tells where the form
+// says it stands, in millimetres.
+func (o *official) place() (x, y float64) {
+	o.t.Helper()
+	o.run("choose the page", chromedp.SetValue(css(`[name=page]`), "2"), script(`document.querySelector("[name=page]").dispatchEvent(new Event("input", {bubbles: true}))`),
+		chromedp.WaitReady(css(`.page[data-page="2"] .mark`)), centre(), chromedp.WaitReady(css(`.page[data-page="2"][data-drawn]`)), centre())
+	x, y = o.number("x"), o.number("y")
+	mark, page := o.box(".mark"), o.box(`.page[data-page="2"]`)
+	mm := 210 / page.Width
+	dx, dy := -page.Width/5, -page.Width/10
+	o.drag(mark.X+mark.Width/2, mark.Y+mark.Height/2, dx, dy)
+	moved := o.box(".mark")
+	if math.Abs(moved.X-mark.X-dx) > 2 || math.Abs(moved.Y-mark.Y-dy) > 2 {
+		o.t.Errorf("the mark went from %+v to %+v", mark, moved)
+	}
+	if math.Abs(o.number("x")-(x+dx*mm)) > 1 || math.Abs(o.number("y")-(y+dy*mm)) > 1 || o.number("page") != 2 {
+		o.t.Errorf("the form says page %v, %v, %v mm; it was %v, %v", o.number("page"), o.number("x"), o.number("y"), x, y)
+	}
+	o.shot("placed", centre())
+	return o.number("x"), o.number("y")
+}
+
+// signed waits for the result and gives the file, whose mark must stand where
+// the form said.
+func (o *official) signed(id string, x, y float64) string {
+	o.t.Helper()
+	o.run("see the result", chromedp.WaitVisible(css(`[data-verdict="TOTAL-PASSED"]`)), chromedp.WaitReady(css(`.page[data-page="1"][data-drawn]`)))
+	o.shot("signed", top())
+	path := o.c.signed(id)
+	pdf := read(o.t, path)
+	report, err := o.c.Verify(o.t.Context(), bytes.NewReader(pdf), int64(len(pdf)), "x")
+	if err != nil || report.Verdict != validate.Passed {
+		o.t.Fatalf("got %+v, %v", report, err)
+	}
+	rect := report.Signatures[0].Rect
+	if math.Abs(rect[0]*25.4/72-x) > 0.2 || math.Abs((841.9-rect[3])*25.4/72-y) > 0.4 || report.Signatures[0].Page != 1 {
+		o.t.Errorf("the mark stands on page index %d at %v; the form said %v, %v mm", report.Signatures[0].Page, rect, x, y)
+	}
+	return path
+}
+
+// verify lets anyone check a file.
+func (o *official) verify(path, verdict string) {
+	o.t.Helper()
+	o.open("/verify") // so that no earlier verdict is taken for this one
+	o.run("choose the file", chromedp.SetUploadFiles(css(`[data-verify-form] input[type=file]`), []string{path}),
+		chromedp.WaitVisible(css(`#verify-result [data-verdict="`+verdict+`"]`)), chromedp.WaitReady(css(`#verify-pages .page[data-page="1"][data-drawn]`)))
+}
+
+// onPage waits for the mark of a tone on the second page and compares its place.
+func (o *official) onPage(tone string, x, y float64) {
+	o.t.Helper()
+	o.run("see the mark", chromedp.WaitReady(css(`.page[data-page="2"] .mark.`+tone)), centre(), chromedp.WaitReady(css(`.page[data-page="2"][data-drawn]`)))
+	mark, page := o.box(".mark."+tone), o.box(`.page[data-page="2"]`)
+	at := 210 / page.Width
+	if math.Abs((mark.X-page.X)*at-x) > 1.5 || math.Abs((mark.Y-page.Y)*at-y) > 1.5 {
+		o.t.Errorf("the mark stands at %v, %v mm; signed at %v, %v", (mark.X-page.X)*at, (mark.Y-page.Y)*at, x, y)
+	}
+}
+
+func TestInABrowserADocumentIsUploadedPlacedSignedAndVerifiedAndATamperedOneFails(t *testing.T) {
+	w := newWorld(t, sqlite(t))
+	w.key(t, "binh", "EC-P256", "p-binh")
+	c := newConsole(t, w)
+	b := newBrowser(t, c.url)
+	b.authenticator()
+	b.logIn(c, "binh.nv")
+	b.open("/account")
+	b.run("register a passkey", chromedp.SendKeys(css(`input[name=code]`), c.code(t, "binh.nv")), chromedp.Click(css(`[data-passkey=register]`)), chromedp.WaitVisible(css(`.notice.ok`)))
+	o := &official{browser: b, c: c, pdf: testkit.Data(t, "pdf/real/chi-thi-libreoffice.pdf")}
+	for _, lang := range []string{"vi", "en"} {
+		for _, width := range []int64{1280, 390} {
+			t.Run(fmt.Sprintf("%s at %d pixels", lang, width), func(t *testing.T) {
+				b.t = t
+				b.as(lang, width)
+				// A wrong code signs nothing and keeps what was placed.
+				id := o.bring()
+				x, y := o.place()
+				b.run("sign with a wrong code", chromedp.SendKeys(css(`[name=code]`), "000000"), chromedp.Click(css(`button.bind`)), chromedp.WaitVisible(css(`.notice.bad`)), chromedp.WaitReady(css(`[data-sign-form][data-ready]`)))
+				if b.number("x") != x || b.number("y") != y || b.number("page") != 2 {
+					t.Errorf("the place was lost: page %v, %v, %v", b.number("page"), b.number("x"), b.number("y"))
+				}
+				b.shot("wrong-code", top())
+				b.run("sign with a code", chromedp.SendKeys(css(`[name=code]`), c.code(t, "binh.nv")), chromedp.Click(css(`button.bind`)))
+				byCode := o.signed(id, x, y)
+				o.extend(t, id)
+
+				id = o.bring()
+				x, y = o.place()
+				b.run("sign with the passkey", chromedp.SetValue(css(`[name=level]`), "B-LTA"), chromedp.Click(css(`[data-passkey=assert]`)))
+				byPasskey := o.signed(id, x, y)
+				doc, err := w.Document(as(t, binh), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				act, err := w.Act(t.Context(), doc.ActID)
+				if err != nil || act.Factor != FactorPasskey || act.Level != "B-LTA" || act.State != StateReleased {
+					t.Errorf("act %+v, %v", act, err)
+				}
+				b.open("/verify")
+				b.shot("verify-empty")
+				o.verify(byCode, "TOTAL-PASSED")
+				o.verify(byPasskey, "TOTAL-PASSED")
+				o.onPage("ok", x, y)
+				b.shot("verify-mark", centre())
+				b.shot("verify", top())
+				o.tampered(t, byPasskey, x, y)
+			})
+		}
+	}
+	b.t = t
+}
+
+// extend raises what was signed, and reads in the record that it was.
+func (o *official) extend(t *testing.T, id string) {
+	t.Helper()
+	o.run("extend", chromedp.Click(css(`[data-extend] button`)), chromedp.WaitReady(css(`#signature-1`)), chromedp.WaitReady(css(`.page[data-page="1"][data-drawn]`)))
+	o.shot("extended", top())
+	doc, err := o.c.Document(as(t, binh), id)
+	if err != nil || doc.ExtendID == "" {
+		t.Fatalf("document %+v, %v", doc, err)
+	}
+	act, err := o.c.Act(t.Context(), doc.ExtendID)
+	if err != nil || act.State != StateReleased || !sameFile(o.c.signed(id), act.ResultSHA256) {
+		t.Errorf("act %+v, %v", act, err)
+	}
+}
+
+// tampered checks files that were changed after signing: a byte of what was
+// signed, and something laid over the page, which is shown beside what was
+// signed.
+func (o *official) tampered(t *testing.T, signed string, x, y float64) {
+	t.Helper()
+	pdf := read(t, signed)
+	write := func(name string, pdf []byte) string {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), name)
+		err := os.WriteFile(path, pdf, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	o.verify(write("da-sua.pdf", spoilReasonless(pdf)), "TOTAL-FAILED")
+	o.onPage("bad", x, y)
+	o.shot("tampered-mark", centre())
+	o.shot("tampered", top())
+
+	o.verify(write("da-che.pdf", overlaid(t, pdf)), "TOTAL-FAILED")
+	o.shot("overlaid", top())
+	o.run("compare", chromedp.Click(css(`[data-compare]`)), chromedp.WaitReady(css(`.compare[data-compared]`)), chromedp.WaitReady(css(`.compare .mark.added`)))
+	pages := see(o.browser, "which page differs", chromedp.Evaluate[string](`[...document.querySelectorAll(".compare .mark.added")].map((e) => e.parentElement.dataset.page).join()`))
+	if pages != "1" {
+		t.Errorf("the pages that differ are %q", pages)
+	}
+	o.shot("compared")
+}
+
+// spoilReasonless changes one byte of the signature's dictionary that no page
+// shows: the signing time.
+func spoilReasonless(pdf []byte) []byte { return flip(pdf, []byte("/M (D:2"), 10) }
+
+// overlaid lays a dark bar over the text of the first page in a later revision,
+// as forgers do who do not touch the signed bytes.
+func overlaid(t *testing.T, pdf []byte) []byte {
+	t.Helper()
+	f, err := cos.Open(bytes.NewReader(pdf), int64(len(pdf)), cos.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := f.NewUpdate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := u.View().Pages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := u.Get(pages[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := maps.Clone(page.(cos.Dict))
+	changed["Contents"] = cos.Array{changed["Contents"], u.Add(&cos.Stream{Dict: cos.Dict{}, Data: []byte("q 0.6 0.1 0.1 rg 180 500 220 60 re f Q")})}
+	u.Put(pages[0], changed)
+	out := bytes.NewBuffer(bytes.Clone(pdf))
+	_, err = u.Write(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
