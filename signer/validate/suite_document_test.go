@@ -51,12 +51,6 @@ type suiteDoc struct {
 	tags              struct{ root, document, paragraph, parents, next int }
 }
 
-func (d *suiteDoc) clone() *suiteDoc {
-	c := *d
-	c.pdf = d.pdf.clone()
-	return &c
-}
-
 // office writes the first revision. prepare may change the objects before.
 func office(withForm, streams bool, prepare func(d *suiteDoc, first map[int]string)) *suiteDoc {
 	d := &suiteDoc{pdf: blankPDF()}

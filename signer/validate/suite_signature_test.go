@@ -37,9 +37,9 @@ func (d *suiteDoc) swap(old, new string) {
 // newRange writes another byte range into the place of the old one.
 func (d *suiteDoc) newRange(format string, values ...any) {
 	_, text := d.byteRange()
-	place := text + strings.Repeat(" ", 12)
 	at := bytes.Index(d.data, []byte(text))
-	for place = text; d.data[at+len(place)] == ' '; {
+	place := text
+	for d.data[at+len(place)] == ' ' {
 		place += " "
 	}
 	d.swap(place, fmt.Sprintf("/ByteRange "+format, values...))
