@@ -17,7 +17,7 @@ func (e *env) signBatch(ctx context.Context, s *app.System, f signFlags) error {
 	endings, ending := batchNames(f)
 	files, err := batch.Files(f.batch, endings...)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUse, err)
+		return err
 	}
 	err = os.MkdirAll(f.out, 0o755)
 	if err != nil {

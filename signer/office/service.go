@@ -271,7 +271,7 @@ func (s *Service) List(ctx context.Context, f Filter) ([]Document, error) {
 		if subject.Has(auth.RoleClerk) {
 			clerk = []State{StateSigned, StateNumbered, StateSealed}
 		}
-		q = q.Where("(state = ? AND signer_id = ? AND signer_id <> '') OR (state = ? AND created_by = ?) OR (state IN ? AND signed_by <> ?)",
+		q = q.Where("(state = ? AND signer_id = ? AND signer_id <> '') OR (state = ? AND created_by = ?) OR (state IN (?) AND signed_by <> ?)",
 			StateDraft, subject.PersonID, StateReturned, subject.AccountID, bun.List(clerk), subject.AccountID).OrderExpr("moved_at, id")
 	} else {
 		q = q.OrderExpr("moved_at DESC, id")

@@ -174,16 +174,16 @@ func clearStale() {
 		return
 	}
 	for _, dir := range dirs {
-		text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
-		if err != nil {
-			info, err := os.Stat(dir)
-			// A young folder without the file is a server that is starting.
-			if err != nil || time.Since(info.ModTime()) < time.Minute {
-				continue
-			}
+		info, err := os.Stat(dir)
+		// A young folder may be of a server that is starting, which has written
+		// no number yet.
+		if err != nil || time.Since(info.ModTime()) < 5*time.Minute {
+			continue
 		}
+		text, _ := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid")) // absent when the server has ended
 		line, _, _ := strings.Cut(string(text), "\n")
-		pid, err := strconv.Atoi(line)
+		// initdb's own server writes its number with a minus sign.
+		pid, err := strconv.Atoi(strings.TrimPrefix(line, "-"))
 		if err == nil && syscall.Kill(pid, 0) == nil {
 			continue
 		}
