@@ -225,11 +225,11 @@ func TestAFileWithoutSignaturesHasAReportToo(t *testing.T) {
 }
 
 func TestUnknownFormIsRefused(t *testing.T) {
-	_, err := report.ParseFormat("pdf")
+	_, err := report.ParseFormat("docx")
 	if !errors.Is(err, report.ErrFormat) {
 		t.Errorf("got %v", err)
 	}
-	err = report.Write(io.Discard, report.File{Report: &validate.Report{}}, "pdf")
+	err = report.Write(io.Discard, report.File{Report: &validate.Report{}}, "docx")
 	if !errors.Is(err, report.ErrFormat) {
 		t.Errorf("got %v", err)
 	}
