@@ -4,18 +4,14 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"testing"
-	"time"
-
-	"github.com/digitorus/pdf"
-	"github.com/digitorus/pdfsign/sign"
 
 	"github.com/antin-gov/antin/internal/auth"
+	"github.com/antin-gov/antin/signer/bench"
 )
 
 // BenchmarkSign compares the service with pdfsign's own signer, over the same
@@ -59,7 +55,7 @@ func BenchmarkSign(b *testing.B) {
 	b.Run("pdfsign/no-record", func(b *testing.B) {
 		path := filepath.Join(b.TempDir(), "out.pdf")
 		for b.Loop() {
-			err := peerSign(document, private, leaf, [][]*x509.Certificate{{leaf, w.pki.Issuer, w.pki.Root}}, path)
+			err := peerSign(document, private, []*x509.Certificate{leaf, w.pki.Issuer, w.pki.Root}, path)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -68,27 +64,15 @@ func BenchmarkSign(b *testing.B) {
 	})
 }
 
-// peerSign signs with pdfsign, without time-stamp and revocation data, and
-// writes the result as durably as the service does.
-func peerSign(document []byte, key crypto.Signer, leaf *x509.Certificate, chains [][]*x509.Certificate, path string) error {
-	in := bytes.NewReader(document)
-	reader, err := pdf.NewReader(in, int64(len(document)))
-	if err != nil {
-		return err
-	}
+// peerSign signs with pdfsign and writes the result as durably as the service
+// does.
+func peerSign(document []byte, key crypto.Signer, chain []*x509.Certificate, path string) error {
 	out, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = out.Close() }()
-	data := sign.SignData{Signer: key, DigestAlgorithm: crypto.SHA256, Certificate: leaf, CertificateChains: chains}
-	data.Signature.CertType = sign.ApprovalSignature
-	data.Signature.Info = sign.SignDataSignatureInfo{Name: "Nguyen Van Binh", Date: time.Now()}
-	_, err = in.Seek(0, io.SeekStart)
-	if err != nil {
-		return err
-	}
-	err = sign.Sign(in, out, reader, int64(len(document)), data)
+	err = bench.SignPeer(bytes.NewReader(document), int64(len(document)), out, key, chain)
 	if err != nil {
 		return err
 	}

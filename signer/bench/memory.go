@@ -117,7 +117,7 @@ func Measure(ctx context.Context, args []string, w io.Writer) error {
 	case Ours:
 		_, err = pades.Sign(ctx, in, info.Size(), out, pades.Options{Signer: key, Chain: []*x509.Certificate{leaf}, Now: now})
 	case Peer:
-		err = signPeer(in, info.Size(), out, key, []*x509.Certificate{leaf})
+		err = SignPeer(in, info.Size(), out, key, []*x509.Certificate{leaf})
 	case Verify:
 		_, err = validate.Validate(ctx, in, info.Size(), validate.Options{})
 	default:

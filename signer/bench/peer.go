@@ -53,7 +53,7 @@ func (s System) BesidePeer(ctx context.Context, o Options, key string, size int6
 			return b, err
 		}
 		peers, err := s.each(o.Time, path, func(in *os.File, size int64, out *os.File) error {
-			return signPeer(in, size, out, private, chain)
+			return SignPeer(in, size, out, private, chain)
 		})
 		if err != nil {
 			return b, fmt.Errorf("pdfsign: %w", err)
@@ -109,8 +109,11 @@ func fromFile(path, to string, work func(in *os.File, size int64, out *os.File) 
 	return closed
 }
 
-// signPeer signs with digitorus/pdfsign, without time-stamp and revocation data.
-func signPeer(in *os.File, size int64, out io.Writer, key crypto.Signer, chain []*x509.Certificate) error {
+// SignPeer signs with digitorus/pdfsign, without time-stamp and revocation data.
+func SignPeer(in interface {
+	io.ReadSeeker
+	io.ReaderAt
+}, size int64, out io.Writer, key crypto.Signer, chain []*x509.Certificate) error {
 	reader, err := pdf.NewReader(in, size)
 	if err != nil {
 		return err

@@ -39,14 +39,13 @@ func (p *painter) glyphs(font cos.Dict) *glyphs {
 	}
 	g.first, _ = p.view.Int(font["FirstChar"])
 	widths := p.view.Array(font["Widths"])
-	for i, o := range widths[:min(len(widths), maxWidths)] {
+	for _, o := range widths[:min(len(widths), maxWidths)] {
 		value, err := p.view.Resolve(o)
 		w, ok := cos.Number(value)
 		if err != nil || !ok {
 			w = usualWidth
 		}
 		g.widths = append(g.widths, w)
-		_ = i
 	}
 	return g
 }

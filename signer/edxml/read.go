@@ -13,6 +13,7 @@ import (
 
 	"github.com/beevik/etree"
 
+	"github.com/antin-gov/antin/internal/workdays"
 	"github.com/antin-gov/antin/signer/xades"
 )
 
@@ -121,7 +122,7 @@ func day(s string) Date {
 
 func moment(s string) time.Time {
 	for _, form := range []string{timeForm, time.RFC3339, dayForm} {
-		t, err := time.ParseInLocation(form, s, vietnam())
+		t, err := time.ParseInLocation(form, s, workdays.Zone())
 		if err == nil {
 			return t
 		}

@@ -6,14 +6,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/beevik/etree"
+
+	"github.com/antin-gov/antin/internal/workdays"
 )
 
 // vietnam is the zone of times without one.
-func vietnam() *time.Location { return time.FixedZone("+07", 7*60*60) }
-
 const timeForm = "2006/01/02 15:04:05"
 
 // writer adds elements of the standard's namespace.
@@ -146,7 +145,7 @@ func (e *Envelope) trace(t writer) {
 	for _, station := range e.Traces {
 		in := t.in("TraceHeader")
 		in.text("OrganId", station.Organ)
-		in.text("Timestamp", station.Time.In(vietnam()).Format(timeForm))
+		in.text("Timestamp", station.Time.In(workdays.Zone()).Format(timeForm))
 	}
 	b := t.in("Bussiness")
 	b.some("DocumentId", e.About)
@@ -172,7 +171,7 @@ func (s *Status) Write() ([]byte, error) {
 	in.organ("From", s.From)
 	in.text("StatusCode", string(s.Code))
 	in.text("Description", s.Reason)
-	in.text("Timestamp", s.Time.In(vietnam()).Format(timeForm))
+	in.text("Timestamp", s.Time.In(workdays.Zone()).Format(timeForm))
 	in.staff(s.Staff)
 	return doc.WriteToBytes()
 }

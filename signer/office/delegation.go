@@ -15,6 +15,7 @@ import (
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/internal/store"
+	"github.com/antin-gov/antin/internal/workdays"
 )
 
 // Form is in what authority a person signs (NĐ 30/2020 Đ13).
@@ -67,7 +68,7 @@ type AuthorityError struct {
 // Error says what is missing in words.
 func (e *AuthorityError) Error() string {
 	who := fmt.Sprintf("%s may not sign %s %s for %s", e.PersonID, e.Form, e.Kind, e.AgencyID)
-	day := e.At.In(vietnam()).Format("2006-01-02")
+	day := e.At.In(workdays.Zone()).Format("2006-01-02")
 	switch e.Code {
 	case "kind":
 		return fmt.Sprintf("%s: delegation %s does not name %s; enter one that does", who, e.Entry, e.Kind)

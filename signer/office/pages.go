@@ -10,6 +10,7 @@ import (
 
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/web"
+	"github.com/antin-gov/antin/internal/workdays"
 	"github.com/antin-gov/antin/signer"
 	"github.com/antin-gov/antin/signer/appearance"
 	"github.com/antin-gov/antin/signer/nd30"
@@ -170,7 +171,7 @@ func (documentView) Holder(k signer.Key) string { return k.Chain[0].Subject.Comm
 
 // Until is the last day of a key's certificate.
 func (documentView) Until(k signer.Key) string {
-	return k.Chain[0].NotAfter.In(vietnam()).Format("02/01/2006")
+	return k.Chain[0].NotAfter.In(workdays.Zone()).Format("02/01/2006")
 }
 
 func (p *pages) document(w http.ResponseWriter, r *http.Request) (*Document, bool) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/antin-gov/antin/internal/workdays"
 	"github.com/antin-gov/antin/signer/appearance"
 	"github.com/antin-gov/antin/signer/nd30"
 )
@@ -101,7 +102,7 @@ func places(doc *nd30.Document, d Draft, kind Kind) (Places, error) {
 
 // words are what a blank is filled with.
 func (b Blank) words(doc *Document) string {
-	date := doc.Dated.In(vietnam())
+	date := doc.Dated.In(workdays.Zone())
 	month := fmt.Sprint(int(date.Month()))
 	if date.Month() <= time.February {
 		month = "0" + month

@@ -8,6 +8,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/antin-gov/antin/internal/store"
+	"github.com/antin-gov/antin/internal/workdays"
 )
 
 // SeriesSchema returns the tables of the series and of the numbers taken.
@@ -51,7 +52,7 @@ type Number struct {
 // writes beside it does. A document that has a number keeps it, so that an act
 // that was cut off can be begun again. The year is that of now in Vietnam.
 func Take(ctx context.Context, tx bun.Tx, documentID, agencyID string, kind Kind, now time.Time) (*Number, error) {
-	year := int64(now.In(time.FixedZone("+07", 7*3600)).Year())
+	year := int64(now.In(workdays.Zone()).Year())
 	// The row of the series is written first: it makes takers wait in turn.
 	n := &Number{DocumentID: documentID, AgencyID: agencyID, Year: year, Copies: kind.Copy, Kind: kind.Code, TakenAt: now}
 	_, err := tx.ExecContext(ctx, `INSERT INTO office_series (agency_id, year, copies, last) VALUES (?, ?, ?, 0)

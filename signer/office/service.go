@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/uptrace/bun"
@@ -66,8 +65,6 @@ const (
 	// maxAttachment follows the provinces' rule for attachments: 50 MB.
 	maxAttachment = 50 << 20
 )
-
-func vietnam() *time.Location { return time.FixedZone("+07", 7*3600) }
 
 // Signer is what the office needs of the signing service.
 type Signer interface {

@@ -3,7 +3,6 @@ package pades_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/internal/testkit"
+	"github.com/antin-gov/antin/signer/bench"
 	"github.com/antin-gov/antin/signer/pades"
 )
 
@@ -57,50 +57,21 @@ func BenchmarkSignOnePage(b *testing.B) {
 	}
 }
 
-// largeFile writes a PDF of pages with one incompressible stream each.
+// largeFile writes a large PDF.
 func largeFile(tb testing.TB, megabytes int) string {
 	tb.Helper()
 	out, err := os.CreateTemp(tb.TempDir(), "large-*.pdf")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer out.Close()
-	var at int64
-	var offsets []int64
-	emit := func(format string, args ...any) {
-		n, err := fmt.Fprintf(out, format, args...)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		at += int64(n)
+	err = bench.Document(out, int64(megabytes)<<20)
+	if err != nil {
+		tb.Fatal(err)
 	}
-	emit("%%PDF-1.7\n")
-	object := func(format string, args ...any) {
-		offsets = append(offsets, at)
-		emit("%d 0 obj\n", len(offsets))
-		emit(format, args...)
-		emit("\nendobj\n")
+	err = out.Close()
+	if err != nil {
+		tb.Fatal(err)
 	}
-	object("<</Type/Catalog/Pages 2 0 R>>")
-	kids := ""
-	for i := range megabytes {
-		kids += fmt.Sprintf("%d 0 R ", 3+2*i)
-	}
-	object("<</Type/Pages/Count %d/Kids[%s]>>", megabytes, kids)
-	block := make([]byte, 1<<20)
-	for i := range block {
-		block[i] = byte(i*i>>7) ^ byte(i)
-	}
-	for i := range megabytes {
-		object("<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents %d 0 R>>", 4+2*i)
-		object("<</Length %d>>stream\n%s\nendstream", len(block), block)
-	}
-	xref := at
-	emit("xref\n0 %d\n0000000000 65535 f \n", len(offsets)+1)
-	for _, o := range offsets {
-		emit("%010d 00000 n \n", o)
-	}
-	emit("trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", len(offsets)+1, xref)
 	return out.Name()
 }
 
