@@ -8,9 +8,13 @@ import (
 	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/proto/dhcp"
 	"github.com/antin-gov/antin/sensor/proto/ftp"
 	"github.com/antin-gov/antin/sensor/proto/mqtt"
+	"github.com/antin-gov/antin/sensor/proto/ntp"
+	"github.com/antin-gov/antin/sensor/proto/sip"
 	"github.com/antin-gov/antin/sensor/proto/smtp"
+	"github.com/antin-gov/antin/sensor/proto/snmp"
 	"github.com/antin-gov/antin/sensor/proto/ssh"
 )
 
@@ -30,6 +34,11 @@ var protocols = [...]protocol{
 	{name: "ftp", stream: ftp.Probe, open: func(c *conversation) proto.Parser { return ftp.New(host{c}) }},
 	{name: "mqtt", stream: mqtt.Probe, open: func(c *conversation) proto.Parser { return mqtt.New(host{c}) }},
 	{name: "smtp", stream: smtp.Probe, open: func(c *conversation) proto.Parser { return smtp.New(host{c}) }},
+	{name: "sip", stream: sip.Probe, open: func(c *conversation) proto.Parser { return sip.NewStream(host{c}) }},
+	{name: "sip", packet: sip.ProbePacket, open: func(c *conversation) proto.Parser { return sip.New(host{c}) }},
+	{name: "dhcp", packet: dhcp.Probe, open: func(c *conversation) proto.Parser { return dhcp.New(host{c}) }},
+	{name: "snmp", packet: snmp.Probe, open: func(c *conversation) proto.Parser { return snmp.New(host{c}) }},
+	{name: "ntp", packet: ntp.Probe, open: func(c *conversation) proto.Parser { return ntp.New(host{c}) }},
 }
 
 func (c *conversation) hint(dir int) proto.Hint {

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -58,6 +59,29 @@ func (c *checkSpec) kind() string {
 // inlineKeys are fields that only an inline sensor writes.
 var inlineKeys = []string{"verdict", "drop.", "flow.action", "flow.exception_policy", "alert.firewall"}
 
+// foreign are protocols that the sensor does not set out to speak.
+var foreign = []string{"template", "pgsql", "enip", "rfb", "bittorrent-dht", "nfs", "ike", "websocket", "doh2", "llmnr"}
+
+// option names what Suricata writes only when told to and the sensor does
+// not, and records of other versions than the sensor's.
+func option(key, want string) string {
+	switch {
+	case strings.HasPrefix(key, "ether."):
+		return "Ethernet addresses in records"
+	case strings.HasPrefix(key, "traffic."), strings.HasPrefix(key, "metadata."):
+		return "variables of rules in records"
+	case strings.HasPrefix(key, "frame."):
+		return "frames"
+	case key == "dns.type" && (want == "query" || want == "answer"), key == "dns.rrname", key == "dns.rrtype", key == "dns.version" && want != "3":
+		return "DNS records before version 3"
+	case key == "flow.state" && want == "bypassed":
+		return "bypass of flows"
+	case key == "app_proto" && slices.Contains(foreign, want):
+		return "protocol " + want
+	}
+	return ""
+}
+
 // missing names what a filter asks for and the sensor does not have.
 func (f *filterSpec) missing() string {
 	why := f.Requires.unmet()
@@ -73,6 +97,10 @@ func (f *filterSpec) missing() string {
 		return "records of type " + text(kind)
 	}
 	for key, want := range f.Match {
+		why = option(key, text(want))
+		if why != "" {
+			return why
+		}
 		for _, k := range inlineKeys {
 			if strings.HasPrefix(key, k) {
 				return "inline mode (" + strings.TrimSuffix(k, ".") + ")"

@@ -51,8 +51,41 @@ func (e *encoder) dns(m *dns.Message, tx uint64) {
 	if m.Response() {
 		e.records("answers", m.Answers)
 		e.records("authorities", m.Authorities)
+		e.grouped(m.Answers)
 	}
 	e.Close()
+}
+
+// groupedTypes are the kinds of answers that are listed together: A, NS,
+// CNAME, PTR, MX, TXT and AAAA.
+var groupedTypes = [...]uint16{1, 2, 5, 12, 15, 16, 28}
+
+// grouped lists the answers' data by kind, for those who only search.
+func (e *encoder) grouped(rs []dns.Record) {
+	opened := false
+	for _, kind := range groupedTypes {
+		listed := false
+		for i := range rs {
+			if rs[i].Type != kind || rs[i].Data == nil {
+				continue
+			}
+			if !opened {
+				opened = true
+				e.Open("grouped")
+			}
+			if !listed {
+				listed = true
+				e.Array(dns.TypeName(kind))
+			}
+			e.Bytes("", rs[i].Data)
+		}
+		if listed {
+			e.End()
+		}
+	}
+	if opened {
+		e.Close()
+	}
 }
 
 func (e *encoder) records(name string, rs []dns.Record) {
