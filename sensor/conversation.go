@@ -81,9 +81,14 @@ type conversation struct {
 	candidate int
 	quiet     [2]bool
 
-	rules  rules.FlowState
-	size   [2]sequence
-	tag    *tagged
+	rules rules.FlowState
+	size  [2]sequence
+	tag   *tagged
+	// watch and records look for events, when rules ask for them.
+	watch   *stream.Watch
+	records *[2]tlsRecords
+	// events numbers what was noticed outside transactions.
+	events uint64
 	window [2]window
 }
 

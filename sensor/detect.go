@@ -77,6 +77,7 @@ func (c *conversation) flip() {
 	c.failed[0], c.failed[1] = c.failed[1], c.failed[0]
 	c.window[0], c.window[1] = c.window[1], c.window[0]
 	c.size[0], c.size[1] = c.size[1], c.size[0]
+	c.watch = nil
 }
 
 // begin starts the parser with what was kept, the client's words first.

@@ -37,7 +37,7 @@ func (w *worker) inspectPacket(c *conversation, dir flow.Direction, p *decode.Pa
 		return
 	}
 	in := w.prepare(c, dir, rules.ViewPacket)
-	in.Payload, in.IP, in.Transport = p.Payload, p.IP, p.Transport
+	in.Payload, in.IP, in.Transport, in.Events = p.Payload, p.IP, p.Transport, w.noticed
 	for _, m := range w.rules.Inspect(w.rctx, in) {
 		w.alert(c, dir, m.Rule, evidence{payload: p.Payload})
 	}
@@ -57,6 +57,10 @@ func (c *conversation) inspectDNS(dir flow.Direction, m *dns.Message, tx uint64,
 	}
 	in := w.prepare(c, dir, rules.ViewTransaction)
 	in.Buffers, in.Payload, in.Unit = &w.buffers, raw, unit(tx, dir)
+	if w.wants.App {
+		w.scratch = dnsEvents(w.scratch[:0], m, dir)
+		in.Events = w.scratch
+	}
 	for _, r := range w.rules.Inspect(w.rctx, in) {
 		w.alert(c, dir, r.Rule, evidence{payload: raw, dns: m, tx: tx, hasTx: true})
 	}
@@ -97,6 +101,10 @@ func (c *conversation) inspectHTTP(dir flow.Direction, tx *http1.Tx) {
 	raw = append(append(raw, m.Head...), m.Body...)
 	in := w.prepare(c, dir, rules.ViewTransaction)
 	in.Buffers, in.Payload, in.Unit = b, raw, unit(tx.ID, dir)
+	if w.wants.App {
+		w.scratch = httpEvents(w.scratch[:0], tx, dir, c.f.Server.Port())
+		in.Events = w.scratch
+	}
 	for _, r := range w.rules.Inspect(w.rctx, in) {
 		w.alert(c, dir, r.Rule, evidence{payload: raw, http: tx, tx: tx.ID, hasTx: true})
 	}
@@ -124,6 +132,21 @@ func (w *worker) alert(c *conversation, dir flow.Direction, r *rules.Rule, ev ev
 	}
 	w.emit(h.Type, w.eve.Alert(&h, &a))
 	w.tag(c, dir, r.Tag)
+}
+
+// packetAlert records a match on a packet without a flow.
+func (w *worker) packetAlert(p *decode.Packet, r *rules.Rule) {
+	w.packets.alerts++
+	h := w.packetHeader(p)
+	h.Type = "alert"
+	a := eve.Alert{
+		GID: uint64(r.GID), SID: uint64(r.SID), Rev: uint64(r.Rev), Signature: r.Msg,
+		Category: r.Category, Severity: r.Priority, Metadata: grouped(r.Metadata),
+	}
+	if !w.e.cfg.NoEvidence {
+		a.Packet, a.Link = p.Frame, p.Link
+	}
+	w.emit(h.Type, w.eve.Alert(&h, &a))
 }
 
 // grouped collects the values of each metadata key, in the order in which the

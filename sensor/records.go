@@ -23,6 +23,7 @@ func (c *conversation) dnsMessage(dir int, b []byte) {
 	m, err := dns.Parse(b)
 	if err != nil {
 		c.parsed("dns", err)
+		c.appEvent(flow.Direction(dir), "dns.malformed_data")
 		return
 	}
 	tx := c.dnsTx(m)
@@ -57,6 +58,9 @@ func (c *conversation) dnsTx(m *dns.Message) uint64 {
 func (c *conversation) feedTLS(dir int, b []byte) {
 	if c.tlsQuiet[dir] {
 		return
+	}
+	if c.w.wants.App {
+		c.watchRecords(dir, b)
 	}
 	seen, err := c.tls.Feed(dir, b)
 	if err != nil {

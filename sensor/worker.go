@@ -35,6 +35,10 @@ type worker struct {
 	rules *rules.Engine
 	rctx  *rules.Context
 	input rules.Input
+	// noticed are the events of the packet in work, for the rules; wants is
+	// what they ask for.
+	noticed, scratch []string
+	wants            rules.EventWants
 	// hosts are those that rules have tagged.
 	hosts   map[netip.Addr]*tagged
 	buffers rules.Buffers
@@ -65,6 +69,7 @@ func newWorker(e *Engine, iface string) *worker {
 	w.table = flow.NewTable(e.cfg.FlowLimit, w.flowEnd)
 	if w.rules != nil {
 		w.rctx = w.rules.NewContext()
+		w.wants = w.rules.Wants()
 	}
 	return w
 }
@@ -75,6 +80,13 @@ func (w *worker) frame(f *capture.Frame) {
 	w.packets.bytes += uint64(len(f.Data))
 	p := &w.packet
 	outcome, reason := w.dec.Decode(f, p)
+	w.noticed = w.noticed[:0]
+	if w.wants.Decode || w.wants.Checksum {
+		w.noticeHeaders(p)
+		if outcome != decode.Decoded || p.BadChecksum {
+			w.inspectHeaders(p)
+		}
+	}
 	switch {
 	case outcome == decode.Invalid:
 		w.invalid(p, string(reason))
@@ -150,6 +162,9 @@ func (w *worker) handle(p *decode.Packet) {
 		c.guard(func() { c.datagram(int(dir), p.Payload) })
 	}
 	way := f.Direction(p.SrcAddrPort())
+	if w.wants.Stream && p.Proto == decode.ProtoTCP {
+		w.noticeStream(c, int(way), p)
+	}
 	w.inspectPacket(c, way, p)
 	if c.tag != nil || len(w.hosts) > 0 {
 		w.follow(c, way, p)

@@ -20,7 +20,15 @@ var errNoRules = errors.New("no such rule file")
 type ruleSet struct {
 	rules   []*rules.Rule
 	refused []rules.Refusal
+	files   []fileResult
 	classes map[string]rules.Classification
+}
+
+// fileResult is what became of one rule file.
+type fileResult struct {
+	File    string `json:"file"`
+	Loaded  int    `json:"loaded"`
+	Refused int    `json:"refused"`
 }
 
 // expand resolves globs; a name that matches nothing is an error.
@@ -51,6 +59,7 @@ func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet
 		f.Close()
 		set.rules = append(set.rules, rs...)
 		set.refused = append(set.refused, refused...)
+		set.files = append(set.files, fileResult{File: name, Loaded: len(rs), Refused: len(refused)})
 		dir := filepath.Dir(name)
 		if !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
@@ -96,6 +105,7 @@ type checkResult struct {
 	Loaded  int             `json:"loaded"`
 	Refused int             `json:"refused"`
 	Reasons []rules.Refusal `json:"reasons"`
+	Files   []fileResult    `json:"files"`
 }
 
 func rulesCommand() *cobra.Command {
@@ -138,7 +148,7 @@ func rulesCommand() *cobra.Command {
 
 func printCheck(w io.Writer, set *ruleSet, asJSON bool) error {
 	if asJSON {
-		result := checkResult{Loaded: len(set.rules), Refused: len(set.refused), Reasons: set.refused}
+		result := checkResult{Loaded: len(set.rules), Refused: len(set.refused), Reasons: set.refused, Files: set.files}
 		if result.Reasons == nil {
 			result.Reasons = []rules.Refusal{}
 		}
@@ -150,6 +160,14 @@ func printCheck(w io.Writer, set *ruleSet, asJSON bool) error {
 		_, err := fmt.Fprintf(w, "%s:%d: rule %d refused: %s\n", r.File, r.Line, r.SID, r.Reason)
 		if err != nil {
 			return err
+		}
+	}
+	if len(set.files) > 1 {
+		for _, f := range set.files {
+			_, err := fmt.Fprintf(w, "%s: %d loaded, %d refused\n", f.File, f.Loaded, f.Refused)
+			if err != nil {
+				return err
+			}
 		}
 	}
 	_, err := fmt.Fprintf(w, "%d rules loaded, %d refused\n", len(set.rules), len(set.refused))

@@ -127,6 +127,7 @@ func (d *Decoder) last() gopacket.LayerType {
 }
 
 func (d *Decoder) ipv4(data []byte, p *Packet, verify bool) (Outcome, Reason) {
+	p.Version, p.IP = 4, data
 	if len(data) < 1 || data[0]>>4 != 4 {
 		return Invalid, ReasonIPv4
 	}
@@ -134,7 +135,6 @@ func (d *Decoder) ipv4(data []byte, p *Packet, verify bool) (Outcome, Reason) {
 	if len(d.decoded) == 0 {
 		return Invalid, ReasonIPv4
 	}
-	p.Version, p.IP = 4, data
 	p.Src, p.Dst = addr(d.ip4.SrcIP), addr(d.ip4.DstIP)
 	p.Proto = uint8(d.ip4.Protocol)
 	p.Truncated = d.byIP4.Truncated

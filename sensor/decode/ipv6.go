@@ -20,6 +20,7 @@ const (
 const maxExtensions = 16
 
 func (d *Decoder) ipv6(data []byte, p *Packet, verify bool) (Outcome, Reason) {
+	p.Version, p.IP = 6, data
 	if len(data) < 1 || data[0]>>4 != 6 {
 		return Invalid, ReasonIPv6
 	}
@@ -27,7 +28,6 @@ func (d *Decoder) ipv6(data []byte, p *Packet, verify bool) (Outcome, Reason) {
 	if len(d.decoded) == 0 {
 		return Invalid, ReasonIPv6
 	}
-	p.Version, p.IP = 6, data
 	p.Src, p.Dst = addr(d.ip6.SrcIP), addr(d.ip6.DstIP)
 	p.Proto = uint8(d.ip6.NextHeader)
 	p.Truncated = d.byIP6.Truncated

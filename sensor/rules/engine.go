@@ -29,8 +29,11 @@ type Engine struct {
 	duplicates           int
 	thresholds           thresholds
 	xbits                xbits
-	suppressed           atomic.Uint64
-	exhausted            atomic.Uint64
+	// byEvent lists the rules that wait for an event.
+	byEvent    map[string][]int32
+	wants      EventWants
+	suppressed atomic.Uint64
+	exhausted  atomic.Uint64
 }
 
 // group is a prefilter with the rules that it cannot serve: those without a
@@ -75,6 +78,7 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 	e := &Engine{
 		thresholds: thresholds{states: map[thresholdKey]thresholdState{}},
 		xbits:      xbits{until: map[xbitKey]time.Time{}},
+		byEvent:    map[string][]int32{},
 	}
 	e.rules, e.duplicates = newestRevisions(rs)
 	for _, r := range e.rules {
@@ -207,12 +211,16 @@ func (e *Engine) buildGroups() {
 		for j := range r.lists {
 			r.lists[j].key = e.key(&r.lists[j], &builders)
 		}
+		if len(r.events) > 0 {
+			e.placeEvent(r, id)
+			continue
+		}
 		if r.flow.views&(1<<ViewTransaction) != 0 {
 			e.place(r, id, builders)
 			continue
 		}
 		if len(r.lists) == 0 {
-			r.ipOnly = r.proto.ip == ipAny && len(r.packet) == 0 && r.flow == (flowSpec{views: r.flow.views}) && !r.checksBits()
+			r.ipOnly = r.proto.ip == ipAny && r.proto.version == 0 && len(r.packet) == 0 && r.flow == (flowSpec{views: r.flow.views}) && !r.checksBits()
 			e.placeHeaderOnly(r, id, &srcSpans, &dstSpans)
 			continue
 		}

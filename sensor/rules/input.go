@@ -67,6 +67,11 @@ type Input struct {
 	// StreamSize is how far the sequence numbers of client and server have
 	// come from their first, SYN and FIN counted.
 	StreamSize [2]uint32
+	// Events are what was noticed with this unit, by full name.
+	Events []string
+	// EventsOnly shows the unit to the rules on its events alone: a packet that
+	// is too broken for the others.
+	EventsOnly bool
 	// AppFailed is true when the flow speaks no known protocol; AppProto is
 	// empty then, as it is as long as nothing is known.
 	AppFailed bool
@@ -85,6 +90,7 @@ type FlowState struct {
 	bits []uint64
 	// counters are flowint's.
 	counters []uint64
+	backoffs []backoff
 	seen     []seenKey
 	next     int
 	ipOnly   [2]bool

@@ -122,8 +122,12 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 	ctx.begin()
 	ctx.in = in
 	ctx.setSubjects(0, in.Payload, nil)
-	switch in.View {
-	case ViewPacket:
+	for _, name := range in.Events {
+		ctx.addRules(e.byEvent[name])
+	}
+	switch {
+	case in.EventsOnly:
+	case in.View == ViewPacket:
 		if in.Proto == ProtoTCP {
 			ctx.prefilter(&e.tcp, 0, in.Payload)
 		} else {
@@ -132,10 +136,10 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 		ctx.addRules(e.listedSrc.rules(in.Src.Addr()))
 		ctx.addRules(e.listedDst.rules(in.Dst.Addr()))
 		ctx.addRules(e.headerOnly)
-	case ViewStream:
+	case in.View == ViewStream:
 		ctx.subjects[0].base = int(min(in.StreamOffset, maxStreamOffset))
 		ctx.prefilter(&e.stream, 2, in.Payload)
-	case ViewTransaction:
+	case in.View == ViewTransaction:
 		e.prefilterKeys(ctx, in.Buffers)
 	}
 	if len(ctx.candidates) > 1 {
@@ -189,6 +193,9 @@ func (e *Engine) judge(ctx *Context, in *Input, r *Rule, id int32) bool {
 	if !e.headerHolds(ctx, in, r) || !r.flow.holds(in) {
 		return false
 	}
+	if len(r.events) > 0 && !r.eventsHold(in) {
+		return false
+	}
 	for i := range r.packet {
 		if !r.packet[i].holds(in) {
 			return false
@@ -237,13 +244,16 @@ func (e *Engine) headerHolds(ctx *Context, in *Input, r *Rule) bool {
 	if r.proto.ip&ipBit(in.Proto) == 0 || r.flow.views&(1<<in.View) == 0 {
 		return false
 	}
+	if r.proto.version != 0 && !r.proto.versionHolds(in) || r.proto.number != 0 && r.proto.number != in.Proto {
+		return false
+	}
 	if r.proto.app != "" && r.proto.app != in.AppProto {
 		return false
 	}
 	if r.ipOnly && in.Flow != nil && in.Flow.ipOnly[direction(in)] {
 		return false
 	}
-	if in.View == ViewTransaction && !r.onSide(in.ToServer) {
+	if in.View == ViewTransaction && len(r.lists) > 0 && !r.onSide(in.ToServer) {
 		return false
 	}
 	if e.sidesHold(ctx, r, in.Src, in.Dst, false) {

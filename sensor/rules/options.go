@@ -102,7 +102,7 @@ var (
 // keyword is its own.
 func (b *builder) apply(o option) error {
 	for _, group := range []func(option) (bool, error){
-		b.metaOption, b.contentOption, b.bufferOption, b.testOption, b.stateOption, b.headerOption,
+		b.metaOption, b.contentOption, b.bufferOption, b.testOption, b.stateOption, b.headerOption, b.eventOption,
 	} {
 		known, err := group(o)
 		if known {
@@ -233,6 +233,9 @@ func (b *builder) resolveViews() error {
 			c := it.content
 			anchored = anchored || c != nil && (c.depth >= 0 || c.offset > 0)
 		}
+	}
+	if r.appEvents() {
+		f.views |= 1 << ViewTransaction
 	}
 	if f.views != 0 {
 		if b.needPkt {

@@ -250,6 +250,9 @@ type protoSpec struct {
 	ip uint8
 	// app is the application protocol or empty.
 	app string
+	// number is the exact IP protocol where the bit is ipOther, version 4 or 6;
+	// 0 for any.
+	number, version uint8
 	// packetOnly and streamOnly come from tcp-pkt and tcp-stream.
 	packetOnly, streamOnly bool
 }
@@ -277,10 +280,23 @@ func ipBit(proto uint8) uint8 {
 	return ipOther
 }
 
+// versionHolds compares the IP version.
+func (p *protoSpec) versionHolds(in *Input) bool {
+	return in.Src.Addr().Unmap().Is4() == (p.version == 4)
+}
+
 func parseProto(s string) (protoSpec, error) {
 	switch strings.ToLower(s) {
-	case "ip":
+	case "ip", "pkthdr":
 		return protoSpec{ip: ipAny}, nil
+	case "ipv4", "ip4":
+		return protoSpec{ip: ipAny, version: 4}, nil
+	case "ipv6", "ip6":
+		return protoSpec{ip: ipAny, version: 6}, nil
+	case "sctp":
+		return protoSpec{ip: ipOther, number: 132}, nil
+	case "igmp":
+		return protoSpec{ip: ipOther, number: 2}, nil
 	case "tcp":
 		return protoSpec{ip: ipTCP}, nil
 	case "tcp-pkt":

@@ -46,6 +46,7 @@ type Rule struct {
 	packet   []packetTest
 	bits     []flowbitOp
 	xbits    []xbitOp
+	events   []string
 	ints     []flowintOp
 	bypass   bool
 	noAlert  bool

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,9 @@ const (
 	// thresholdFilter is detection_filter: silent up to count, then every
 	// match.
 	thresholdFilter
+	// thresholdBackoff alerts at the count-th match, then at multiplier times
+	// as many, and so on; it counts in the flow.
+	thresholdBackoff
 )
 
 type trackKind uint8
@@ -27,6 +31,7 @@ const (
 	trackDst
 	trackBoth
 	trackRule
+	trackFlow
 )
 
 type thresholdSpec struct {
@@ -34,6 +39,8 @@ type thresholdSpec struct {
 	track  trackKind
 	count  int
 	window time.Duration
+	// multiplier is backoff's.
+	multiplier int
 }
 
 // parseThreshold reads "type limit, track by_src, count 1, seconds 60".
@@ -50,6 +57,7 @@ func parseThreshold(value string, withType bool) (*thresholdSpec, error) {
 		case key == "type" && withType:
 			t.kind = map[string]thresholdKind{
 				"limit": thresholdLimit, "threshold": thresholdEvery, "both": thresholdBoth,
+				"backoff": thresholdBackoff,
 			}[arg]
 			if t.kind == 0 {
 				err = fmt.Errorf("unknown type %q", clip(arg))
@@ -57,12 +65,15 @@ func parseThreshold(value string, withType bool) (*thresholdSpec, error) {
 		case key == "track":
 			t.track = map[string]trackKind{
 				"by_src": trackSrc, "by_dst": trackDst, "by_both": trackBoth, "by_rule": trackRule,
+				"by_flow": trackFlow,
 			}[arg]
 			if t.track == 0 {
 				err = fmt.Errorf("unknown track %q", clip(arg))
 			}
 		case key == "count":
 			t.count, err = parseInt(arg, 1, maxOffset)
+		case key == "multiplier":
+			t.multiplier, err = parseInt(arg, 2, maxOffset)
 		case key == "seconds":
 			var n int
 			n, err = parseInt(arg, 1, 365*24*3600)
@@ -74,10 +85,39 @@ func parseThreshold(value string, withType bool) (*thresholdSpec, error) {
 			return nil, err
 		}
 	}
+	if t.kind == thresholdBackoff || t.track == trackFlow {
+		if t.kind != thresholdBackoff || t.track != trackFlow || t.count == 0 || t.multiplier == 0 || t.window != 0 {
+			return nil, errors.New("backoff needs track by_flow, count and multiplier")
+		}
+		return t, nil
+	}
 	if t.kind == 0 || t.track == 0 || t.count == 0 || t.window == 0 {
 		return nil, errors.New("needs type, track, count and seconds")
 	}
 	return t, nil
+}
+
+// backoff is what a flow remembers of one rule with that kind of threshold.
+type backoff struct {
+	rule  int32
+	count uint64
+	next  uint64
+}
+
+// backs counts a match in the flow and reports whether it may alert.
+func (f *FlowState) backs(rule int32, spec *thresholdSpec) bool {
+	i := slices.IndexFunc(f.backoffs, func(b backoff) bool { return b.rule == rule })
+	if i < 0 {
+		i = len(f.backoffs)
+		f.backoffs = append(f.backoffs, backoff{rule: rule, next: uint64(spec.count)})
+	}
+	b := &f.backoffs[i]
+	b.count++
+	if b.count != b.next {
+		return false
+	}
+	b.next *= uint64(spec.multiplier)
+	return true
 }
 
 // maxThresholds bounds the counters of all rules together: about 8 MB. When
@@ -106,6 +146,9 @@ type thresholds struct {
 
 // pass counts a match and reports whether it may alert.
 func (t *thresholds) pass(rule int32, spec *thresholdSpec, in *Input) bool {
+	if spec.kind == thresholdBackoff {
+		return in.Flow == nil || in.Flow.backs(rule, spec)
+	}
 	key := thresholdKey{rule: rule, filter: spec.kind == thresholdFilter}
 	if spec.track == trackSrc || spec.track == trackBoth {
 		key.src = in.Src.Addr()
