@@ -20,6 +20,10 @@ import (
 // workerEnv makes the test binary a key worker.
 const workerEnv = "ANTIN_HSMTEST_WORKER"
 
+// quickExit lets a worker that was built with the race detector end at once; it
+// would sleep a second, in every test with a token.
+const quickExit = "GORACE=atexit_sleep_ms=0"
+
 // Main is TestMain: it runs the tests, or the key worker when the binary was
 // started as one.
 func Main(m *testing.M) {
@@ -113,7 +117,7 @@ func Options(t testing.TB, cfg hsm.WorkerConfig) hsm.Options {
 		t.Fatalf("path of the test binary: %v", err)
 	}
 	return hsm.Options{
-		Command: []string{self}, Env: []string{workerEnv + "=1"}, Config: cfg,
+		Command: []string{self}, Env: []string{workerEnv + "=1", quickExit}, Config: cfg,
 		Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 }
