@@ -45,6 +45,9 @@ const (
 	PackagingDetached Packaging = "detached"
 	// PackagingAttached holds the content in the signature (CAdES).
 	PackagingAttached Packaging = "attached"
+	// PackagingParallel stands beside the signatures of a CMS file with its
+	// content attached (CAdES).
+	PackagingParallel Packaging = "parallel"
 	// PackagingEnveloped is inside the XML document (XAdES), PackagingEnveloping
 	// around a file of any kind.
 	PackagingEnveloped  Packaging = "enveloped"
@@ -67,7 +70,7 @@ func kindOf(f Format) (kind, error) {
 	case FormatCAdES:
 		return kind{
 			prefix: "CAdES-", levels: []string{string(cades.LevelB), string(cades.LevelT), string(cades.LevelLT), string(cades.LevelLTA)},
-			packagings: []Packaging{PackagingDetached, PackagingAttached},
+			packagings: []Packaging{PackagingDetached, PackagingAttached, PackagingParallel},
 		}, nil
 	case FormatASiC:
 		return kind{
@@ -98,7 +101,8 @@ func (q Request) checkedFormat() (Request, error) {
 	if !slices.Contains(k.packagings, q.Packaging) {
 		return q, fmt.Errorf("%w: packaging %q", ErrRequest, string(q.Packaging))
 	}
-	if q.Format != FormatPAdES && (q.Visible != nil || q.Certify != 0 || q.Field != "" || q.Reason != "" || q.Password != "") {
+	inPDF := q.Visible != nil || q.Certify != 0 || q.Field != "" || q.Reason != "" || q.Location != "" || q.SignerName != "" || q.Password != ""
+	if q.Format != FormatPAdES && inPDF {
 		return q, fmt.Errorf("%w: marks, fields, reasons, certification and passwords belong to PDF signatures", ErrRequest)
 	}
 	return q, nil
@@ -171,12 +175,12 @@ func (s *Service) signObject(ctx context.Context, act *Act, key *Key, private cr
 }
 
 func (s *Service) signCAdES(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme, content io.Reader) (*madeObject, error) {
-	result, err := cades.Sign(ctx, content, s.cadesOptions(act, key, private, q, scheme))
-	if errors.Is(err, cades.ErrOptions) {
-		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	if q.Packaging == PackagingParallel {
+		return s.signParallel(ctx, act, key, private, q, scheme, content)
 	}
+	result, err := cades.Sign(ctx, content, s.cadesOptions(act, key, private, q, scheme))
 	if err != nil {
-		return nil, err
+		return nil, refusedOptions(err, cades.ErrOptions, cms.ErrRefused)
 	}
 	made := &madeObject{data: result.CMS, opinion: OpinionTooLarge}
 	if q.Size > s.d.SecondOpinionMax {
@@ -186,9 +190,31 @@ func (s *Service) signCAdES(ctx context.Context, act *Act, key *Key, private cry
 	return made, err
 }
 
+// signParallel adds a signature to those of a CMS file, whose content the
+// independent reader is asked about.
+func (s *Service) signParallel(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme, container io.Reader) (*madeObject, error) {
+	if q.Size > cms.MaxAttached {
+		return nil, fmt.Errorf("%w: signatures of over %d MiB get none beside them", ErrRequest, cms.MaxAttached>>20)
+	}
+	data, err := io.ReadAll(container)
+	if err != nil {
+		return nil, fmt.Errorf("read document: %w", err)
+	}
+	result, err := cades.SignParallel(ctx, data, s.cadesOptions(act, key, private, q, scheme))
+	if err != nil {
+		return nil, refusedOptions(err, cades.ErrOptions)
+	}
+	signed, err := cms.ParseAll(result.CMS)
+	if err != nil {
+		return nil, err
+	}
+	opinion, err := containerOpinion(result.Core, bytes.NewReader(signed[0].Content), scheme)
+	return &madeObject{data: result.CMS, opinion: opinion}, err
+}
+
 func (s *Service) cadesOptions(act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme) cades.Options {
 	return cades.Options{
-		Signer: private, Chain: key.Chain, Hash: crypto.SHA256, PSS: scheme == SchemePSS, Level: cades.Level(q.Level),
+		Signer: private, Chain: key.Chain, Hash: q.Hash, PSS: scheme == SchemePSS, Level: cades.Level(q.Level),
 		Attached: q.Packaging == PackagingAttached, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
 	}
 }
@@ -225,22 +251,22 @@ func (s *Service) signXAdES(ctx context.Context, act *Act, key *Key, private cry
 	if err != nil {
 		return nil, fmt.Errorf("read document: %w", err)
 	}
-	into := ""
+	options := s.xadesOptions(act, key, private, q, scheme)
 	if edxml.Is(data) && q.Packaging == PackagingEnveloped {
-		into = edxml.SignatureParent
+		options.Into = edxml.SignatureParent
 	}
-	result, err := xades.Sign(ctx, data, xades.Options{
-		Into:   into,
-		Signer: private, Chain: key.Chain, Hash: crypto.SHA256, PSS: scheme == SchemePSS, Level: xades.Level(q.Level),
-		Packaging: xades.Packaging(q.Packaging), Name: q.Name, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
-	})
-	if errors.Is(err, xades.ErrOptions) {
-		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
-	}
+	result, err := xades.Sign(ctx, data, options)
 	if err != nil {
-		return nil, err
+		return nil, refusedOptions(err, xades.ErrOptions, xades.ErrMalformed, xades.ErrLimit)
 	}
 	return &madeObject{data: result.XML, opinion: OpinionAlone}, nil
+}
+
+func (s *Service) xadesOptions(act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme) xades.Options {
+	return xades.Options{
+		Signer: private, Chain: key.Chain, Hash: q.Hash, PSS: scheme == SchemePSS, Level: xades.Level(q.Level),
+		Packaging: xades.Packaging(q.Packaging), Name: q.Name, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
+	}
 }
 
 // containerOpinion asks smallstep/pkcs7, which shares no code with ours, about

@@ -163,22 +163,7 @@ func verifies(public crypto.PublicKey, scheme Scheme, h crypto.Hash, digest, sig
 
 // releaseHashes records the results, after which they may leave.
 func (s *Service) releaseHashes(ctx context.Context, acts []*Act, signatures [][]byte) error {
-	return each(ctx, len(acts), func(ctx context.Context, i int) error {
-		sum := sha256.Sum256(signatures[i])
-		act := acts[i]
-		act.ResultSHA256, act.ResultSize = hex.EncodeToString(sum[:]), int64(len(signatures[i]))
-		receipt, err := s.d.Ledger.Append(ctx, s.entry(act, "sign.release", act.ResultSHA256))
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrRecord, err)
-		}
-		now := s.d.Clock.Now()
-		act.ReleaseIndex, act.State, act.EndedAt = int64(receipt.Index), StateReleased, &now
-		_, err = s.d.DB.NewUpdate().Model(act).WherePK().Exec(ctx)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrRecord, err)
-		}
-		return nil
-	})
+	return each(ctx, len(acts), func(ctx context.Context, i int) error { return s.releaseHash(ctx, acts[i], signatures[i]) })
 }
 
 func (s *Service) failedHashes(ctx context.Context, acts []*Act, why error) error {

@@ -30,6 +30,7 @@ import (
 	"github.com/antin-gov/antin/internal/store"
 	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/signer/appearance"
+	"github.com/antin-gov/antin/signer/material"
 	"github.com/antin-gov/antin/signer/nd30"
 	"github.com/antin-gov/antin/signer/pades"
 	"github.com/antin-gov/antin/signer/tsp"
@@ -138,6 +139,7 @@ func New(d Deps) (*Service, error) {
 			return nil, fmt.Errorf("folder of documents: %w", err)
 		}
 	}
+	d.Timestamp = stamping(d.Timestamp)
 	return &Service{d: d}, nil
 }
 
@@ -154,14 +156,19 @@ type Request struct {
 	Key string
 	// Scheme is empty for the key's default.
 	Scheme Scheme
+	// Hash is the digest algorithm of the signature; 0 means SHA-256.
+	Hash crypto.Hash
 	// Format is empty for a signature in a PDF, Packaging for the format's own.
 	Format    Format
 	Packaging Packaging
 	// Level is "B-B", "B-T", "B-LT" or "B-LTA"; empty means B-LT.
-	Level   string
-	Field   string
-	Reason  string
-	Certify int
+	Level  string
+	Field  string
+	Reason string
+	// Location and SignerName are claimed in a PDF signature beside the reason
+	// (ISO 32000-2 table 255).
+	Location, SignerName string
+	Certify              int
 	// Visible is what is shown; with no box it stands where the document's form
 	// has its place (NĐ 30/2020, Appendix I).
 	Visible *appearance.Spec
@@ -179,6 +186,8 @@ type Request struct {
 	Authorization string
 	ExerciseID    string
 	Password      string
+	// Evidence asks for Act.Evidence, whatever the level.
+	Evidence bool
 }
 
 // Sign signs the document as the context's subject and writes the result to
@@ -194,6 +203,7 @@ func (s *Service) SignAs(ctx context.Context, id string, q Request, path string)
 	ctx, cancel := context.WithTimeout(ctx, signLimit)
 	defer cancel()
 	ctx, stamps := tsp.WithAnswers(ctx)
+	ctx, tokens := withTokens(ctx)
 	q, err := q.checked()
 	if err != nil {
 		return nil, err
@@ -224,7 +234,7 @@ func (s *Service) SignAs(ctx context.Context, id string, q Request, path string)
 	if err != nil {
 		return nil, err
 	}
-	err = s.signTo(ctx, act, stamps, key, private, q, scheme, path)
+	err = s.signTo(ctx, act, stamps, tokens, key, private, q, scheme, path)
 	if err != nil {
 		return nil, s.failed(ctx, act, err)
 	}
@@ -283,7 +293,7 @@ func (s *Service) entry(act *Act, kind, digest string) ledger.Entry {
 }
 
 // signTo signs into a file beside path and renames it when everything holds.
-func (s *Service) signTo(ctx context.Context, act *Act, stamps *tsp.Answers, key *Key, private crypto.Signer, q Request, scheme Scheme, path string) error {
+func (s *Service) signTo(ctx context.Context, act *Act, stamps *tsp.Answers, tokens *tokens, key *Key, private crypto.Signer, q Request, scheme Scheme, path string) error {
 	out, err := os.CreateTemp(filepath.Dir(path), ".signing-*"+filepath.Ext(path))
 	if err != nil {
 		return fmt.Errorf("write beside %s: %w", path, err)
@@ -297,6 +307,12 @@ func (s *Service) signTo(ctx context.Context, act *Act, stamps *tsp.Answers, key
 	err = produce(ctx, act, key, private, q, scheme, out)
 	if err != nil {
 		return err
+	}
+	if q.Evidence {
+		act.Evidence, err = material.Gather(ctx, s.d.Collector.Collect, key.Chain, tokens.list()...)
+		if err != nil {
+			return fmt.Errorf("validation data: %w", err)
+		}
 	}
 	act.StampedBy = stamps.URLs()
 	return s.release(ctx, act, out, path)
@@ -337,8 +353,8 @@ func (s *Service) producePDF(ctx context.Context, act *Act, key *Key, private cr
 		before, _ = s.reader()(ctx, q.In, q.Size)
 	}
 	options := pades.Options{
-		Signer: private, Chain: key.Chain, Hash: crypto.SHA256, PSS: scheme == SchemePSS, Level: pades.Level(act.Level), Field: q.Field,
-		Reason: q.Reason, Certify: q.Certify, Visible: q.Visible, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
+		Signer: private, Chain: key.Chain, Hash: q.Hash, PSS: scheme == SchemePSS, Level: pades.Level(act.Level), Field: q.Field,
+		Reason: q.Reason, Location: q.Location, Name: q.SignerName, Certify: q.Certify, Visible: q.Visible, Timestamp: s.d.Timestamp, Collect: s.d.Collector.Collect, Now: act.BegunAt,
 		Password: q.Password,
 	}
 	signed, err := pades.Sign(ctx, q.In, q.Size, out, options)

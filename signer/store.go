@@ -6,6 +6,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/antin-gov/antin/internal/store"
+	"github.com/antin-gov/antin/internal/trust"
 )
 
 // Schema is the signer's part of the database.
@@ -91,6 +92,9 @@ type Act struct {
 	// StampedBy are the addresses of the authorities whose time-stamps the
 	// result holds; the ledger keeps them with the release.
 	StampedBy []string `bun:"-" json:"stamped_by,omitempty"`
+	// Evidence is the validation data of signer, time-stamps and responders, for
+	// a request that asked for it.
+	Evidence trust.Evidence `bun:"-" json:"-"`
 }
 
 // kind names a step of the act for the ledger. An extension uses no key of a

@@ -102,9 +102,7 @@ func Sign(ctx context.Context, content io.Reader, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	params := cms.Params{
-		Signer: o.Signer, Chain: o.Chain, Hash: o.Hash, PSS: o.PSS, SigningTime: o.Now, Attached: o.Attached, Timestamp: o.Timestamp,
-	}
+	params := o.params()
 	digest := o.Hash.New()
 	if o.Attached {
 		params.Content, err = io.ReadAll(io.LimitReader(content, cms.MaxAttached+1))
@@ -117,7 +115,32 @@ func Sign(ctx context.Context, content io.Reader, o Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cades: read content: %w", err)
 	}
-	r := &Result{Digest: digest.Sum(nil)}
+	return o.seal(ctx, digest.Sum(nil), params)
+}
+
+// SignDigest makes a detached signature over a content of which only the
+// digest, by Options.Hash, is at hand.
+func SignDigest(ctx context.Context, digest []byte, o Options) (*Result, error) {
+	o, err := o.checked()
+	if err != nil {
+		return nil, err
+	}
+	if o.Attached {
+		return nil, fmt.Errorf("%w: a digest has no content to attach", ErrOptions)
+	}
+	return o.seal(ctx, digest, o.params())
+}
+
+func (o Options) params() cms.Params {
+	return cms.Params{
+		Signer: o.Signer, Chain: o.Chain, Hash: o.Hash, PSS: o.PSS, SigningTime: o.Now, Attached: o.Attached, Timestamp: o.Timestamp,
+	}
+}
+
+// seal makes the container over a digest and raises it to the level.
+func (o Options) seal(ctx context.Context, digest []byte, params cms.Params) (*Result, error) {
+	r := &Result{Digest: digest}
+	var err error
 	r.CMS, err = cms.Sign(ctx, r.Digest, params)
 	if err != nil {
 		return nil, fmt.Errorf("cades: %w", err)

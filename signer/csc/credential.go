@@ -55,9 +55,9 @@ func (s *Server) infoV2(_ context.Context, _ caller, p params) (int, any, error)
 	for _, a := range signatureOIDs() {
 		algorithms = append(algorithms, a.oid)
 	}
-	v["asynchronousOperationMode"], v["validationInfo"] = false, false
+	v["asynchronousOperationMode"], v["validationInfo"] = false, true
 	v["signAlgorithms"] = map[string]any{"algos": algorithms}
-	v["signature_formats"] = map[string]any{"formats": []string{"P"}, "envelope_properties": [][]string{{"Certification", "Revision"}}}
+	v["signature_formats"] = formatsTold()
 	v["conformance_levels"] = conformanceLevels()
 	return ok(v, nil)
 }

@@ -83,7 +83,8 @@ type Signer interface {
 	OwnKeys(ctx context.Context) ([]signer.Key, error)
 	CheckKey(ctx context.Context, k signer.Key) error
 	SignHashes(ctx context.Context, q signer.HashRequest) ([][]byte, error)
-	SignBytes(ctx context.Context, pdf []byte, q signer.Request) ([]byte, *signer.Act, error)
+	SignBytes(ctx context.Context, document []byte, q signer.Request) ([]byte, *signer.Act, error)
+	SignDigest(ctx context.Context, q signer.DigestRequest) ([]byte, *signer.Act, error)
 	Withdraw(ctx context.Context, act *signer.Act, why error) error
 }
 

@@ -2,34 +2,22 @@ package csc
 
 import (
 	"context"
-	"crypto"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"strings"
-	"unicode/utf8"
 
+	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/signer"
 )
 
-// certification is the kind that signDoc makes by default: further signatures
-// and forms stay allowed (ISO 32000-2 §12.8.2.2, P = 2).
-const certification = 2
-
-// conformanceLevels are those that signDoc makes.
-func conformanceLevels() []string { return []string{"AdES-B-B", "AdES-B-T", "AdES-B-LT", "AdES-B-LTA"} }
-
-// paper is one document of a request.
-type paper struct {
-	pdf     []byte
-	request signer.Request
-}
-
-// signDoc signs PDF documents, all or none, through the signer's own way of a
-// document: judged, recorded, signed, read by an independent reader, recorded,
-// released. The digest that the SAD is bound to is the document's SHA-256.
+// signDoc signs documents, or digests of documents, all or none, through the
+// signer's own way: judged, recorded, signed, read again, recorded, released.
+// The SAD is bound to the digests by the hash algorithm of each signature.
 func (s *Server) signDoc(ctx context.Context, c caller, p params) (int, any, error) {
 	k, g, err := s.authorized(ctx, c, p)
+	if err != nil {
+		return 0, nil, err
+	}
+	_, err = p.choice("operationMode", "S")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -37,10 +25,9 @@ func (s *Server) signDoc(ctx context.Context, c caller, p params) (int, any, err
 	if err != nil {
 		return 0, nil, err
 	}
-	digests := make([][]byte, 0, len(papers))
+	var digests [][]byte
 	for i := range papers {
-		sum := sha256.Sum256(papers[i].pdf)
-		digests = append(digests, sum[:])
+		digests = append(digests, papers[i].digest)
 		papers[i].request.Key, papers[i].request.Factor, papers[i].request.Authorization = k.Name, g.Factor, g.ID
 	}
 	err = s.use(ctx, g, digests)
@@ -51,143 +38,79 @@ func (s *Server) signDoc(ctx context.Context, c caller, p params) (int, any, err
 	if err != nil {
 		return 0, nil, err
 	}
-	signed, err := s.signPapers(ctx, papers)
-	if err != nil {
-		return 0, nil, err
-	}
-	return ok(map[string]any{"DocumentWithSignature": signed}, nil)
+	return ok(s.signPapers(ctx, papers))
 }
 
 // signPapers signs one after the other. When one fails, those before it do not
-// leave, and their records say so.
-func (s *Server) signPapers(ctx context.Context, papers []paper) ([]string, error) {
+// leave, and their records say so. What is in one file with its document and
+// what stands beside it are told apart (v2 §11.10).
+func (s *Server) signPapers(ctx context.Context, papers []paper) (map[string]any, error) {
 	var acts []*signer.Act
-	var signed []string
+	answer := map[string]any{}
+	var within, beside []string
+	var evidence trust.Evidence
 	for _, d := range papers {
-		pdf, act, err := s.d.Signer.SignBytes(ctx, d.pdf, d.request)
+		signed, act, err := s.signPaper(ctx, d)
 		if err != nil {
-			for _, a := range acts {
-				failed := s.d.Signer.Withdraw(ctx, a, err)
-				if errors.Is(failed, signer.ErrRecord) {
-					err = failed
-				}
-			}
-			return nil, err
+			return nil, s.withdraw(ctx, acts, err)
 		}
-		acts, signed = append(acts, act), append(signed, base64.StdEncoding.EncodeToString(pdf))
+		acts = append(acts, act)
+		evidence.Add(act.Evidence)
+		text := base64.StdEncoding.EncodeToString(signed)
+		if d.detached {
+			beside = append(beside, text)
+		} else {
+			within = append(within, text)
+		}
 	}
-	return signed, nil
+	if within != nil {
+		answer["DocumentWithSignature"] = within
+	}
+	if beside != nil {
+		answer["SignatureObject"] = beside
+	}
+	if papers[0].request.Evidence {
+		answer["validationInfo"] = validationInfo(evidence)
+	}
+	return answer, nil
 }
 
-func (s *Server) readPapers(p params, k signer.Key) ([]paper, error) {
-	_, err := p.choice("operationMode", "S")
-	if err != nil {
-		return nil, err
+func (s *Server) signPaper(ctx context.Context, d paper) ([]byte, *signer.Act, error) {
+	q := d.request
+	if d.document != nil {
+		return s.d.Signer.SignBytes(ctx, d.document, q)
 	}
-	info, err := p.flag("returnValidationInfo")
-	if err != nil || info { // info says that it is not given; at B-LT it stands in the document
-		return nil, badParameter("returnValidationInfo")
-	}
-	if p.has("documentDigests") {
-		if p.has("documents") {
-			return nil, invalid("Both documentDigests and documents parameters passed")
-		}
-		return nil, invalid("Invalid object parameter documentDigests")
-	}
-	list, err := p.objects("documents", s.d.Config.MaxSignatures)
-	if err != nil {
-		return nil, err
-	}
-	if len(list) == 0 {
-		return nil, invalid("Empty documentDigests and documents objects")
-	}
-	papers := make([]paper, 0, len(list))
-	for _, d := range list {
-		one, err := readPaper(d, k)
-		if err != nil {
-			return nil, err
-		}
-		papers = append(papers, one)
-	}
-	return papers, nil
+	return s.d.Signer.SignDigest(ctx, signer.DigestRequest{
+		Key: q.Key, Scheme: q.Scheme, Format: q.Format, Level: q.Level, Hash: q.Hash, Digest: d.digest, Evidence: q.Evidence,
+		Factor: q.Factor, Authorization: q.Authorization,
+	})
 }
 
-func readPaper(d params, k signer.Key) (paper, error) {
-	var out paper
-	format, err := d.text("signature_format", true)
-	if err != nil {
-		return out, err
-	}
-	if format != "P" {
-		return out, badParameter("signature_format")
-	}
-	scheme, h, err := d.algorithm("hashAlgorithmOID", k.Chain[0].PublicKey)
-	if err != nil {
-		return out, err
-	}
-	if h != crypto.SHA256 { // documents are signed with SHA-256 alone
-		return out, badParameter("signAlgo")
-	}
-	envelope, err := d.choice("signed_envelope_property", "Certification", "Revision")
-	if err != nil {
-		return out, err
-	}
-	level, err := d.text("conformance_level", false)
-	if err != nil {
-		return out, err
-	}
-	out.request = signer.Request{Scheme: scheme, Level: "B-B"}
-	if envelope == "Certification" {
-		out.request.Certify = certification
-	}
-	if level != "" {
-		out.request.Level = ""
-		for _, known := range conformanceLevels() {
-			if strings.EqualFold(known, level) { // the standard's own examples have both "AdES" and "Ades"
-				out.request.Level = strings.TrimPrefix(known, "AdES-")
-			}
-		}
-		if out.request.Level == "" {
-			return out, badParameter("conformance_level")
+// withdraw takes back what was made before one failed.
+func (s *Server) withdraw(ctx context.Context, acts []*signer.Act, why error) error {
+	for _, a := range acts {
+		failed := s.d.Signer.Withdraw(ctx, a, why)
+		if errors.Is(failed, signer.ErrRecord) {
+			why = failed
 		}
 	}
-	out.request.Reason, err = readReason(d)
-	if err != nil {
-		return out, err
-	}
-	text, err := d.text("document", true)
-	if err != nil {
-		return out, err
-	}
-	out.pdf, err = decodeBase64(text)
-	if err != nil || len(out.pdf) == 0 {
-		return out, invalid("Invalid Base64 documents string parameter")
-	}
-	return out, nil
+	return why
 }
 
-// readReason reads signed_props, of which the reason (EN 319 142-1 §5.3) is
-// the one that is taken; others are refused by name.
-func readReason(d params) (string, error) {
-	list, err := d.objects("signed_props", 20)
-	if err != nil {
-		return "", err
+// validationInfo is what proves the certificates of signers, time-stamps and
+// responders (v2 §11.10).
+func validationInfo(e trust.Evidence) map[string]any {
+	certificates := make([][]byte, 0, len(e.Certificates))
+	for _, c := range e.Certificates {
+		certificates = append(certificates, c.Raw)
 	}
-	reason := ""
-	for _, a := range list {
-		name, err := a.text("attribute_name", true)
-		if err != nil {
-			return "", err
-		}
-		value, err := a.text("attribute_value", true)
-		if err != nil {
-			return "", err
-		}
-		b, err := decodeBase64(value)
-		if name != "Reason" || err != nil || !utf8.Valid(b) {
-			return "", invalid("Invalid parameter signed_props")
-		}
-		reason = string(b)
+	return map[string]any{"ocsp": base64List(e.OCSPs), "crl": base64List(e.CRLs), "certificates": base64List(certificates)}
+}
+
+func base64List(list [][]byte) []string {
+	out := make([]string, 0, len(list))
+	for _, b := range list {
+		out = append(out, base64.StdEncoding.EncodeToString(b))
 	}
-	return reason, nil
+	return out
 }

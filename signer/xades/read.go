@@ -2,7 +2,9 @@ package xades
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 
@@ -372,6 +374,26 @@ func (s *Signature) Verify(cert *x509.Certificate) error {
 		return err
 	}
 	return verifyValue(cert, s.Algorithm, h.Sum(nil), s.Value)
+}
+
+// VerifyDigest is Verify of a detached signature over one file of which only
+// the digest is at hand. Error besides those of Verify: cms.ErrDigest.
+func (s *Signature) VerifyDigest(cert *x509.Certificate, h crypto.Hash, digest []byte) error {
+	found := false
+	for n := range s.References {
+		r := &s.References[n]
+		if !errors.Is(r.Err, ErrContent) {
+			continue
+		}
+		if r.Hash != h || !bytes.Equal(r.Digest, digest) {
+			return cms.ErrDigest
+		}
+		r.Err, r.Whole, found = nil, true, true
+	}
+	if !found {
+		return cms.ErrDigest
+	}
+	return s.Verify(cert)
 }
 
 // Covers tells whether the signature is over everything in the file. It speaks

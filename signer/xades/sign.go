@@ -133,7 +133,35 @@ func Sign(ctx context.Context, content []byte, o Options) (*Result, error) {
 		return nil, fmt.Errorf("%w: file of %d bytes, at most %d", ErrLimit, len(content), most)
 	}
 	b := &builder{o: o, algorithm: algorithm, content: content, id: "sig-" + strings.ToLower(rand.Text())}
-	err = b.references()
+	r, err := b.make(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r, selfCheck(r.XML, content, o)
+}
+
+// SignDigest makes a detached signature over a file of which only the digest,
+// by Options.Hash, is at hand. An archive time-stamp is over the file itself
+// (EN 319 132-1 §5.5.2), so B-LTA cannot be made of a digest.
+func SignDigest(ctx context.Context, digest []byte, o Options) (*Result, error) {
+	o, algorithm, err := o.checked()
+	if err != nil {
+		return nil, err
+	}
+	if o.Packaging != Detached || o.Level == LevelLTA || len(digest) != o.Hash.Size() {
+		return nil, fmt.Errorf("%w: a digest of %d bytes is not signed %s at %s", ErrOptions, len(digest), o.Packaging, o.Level)
+	}
+	b := &builder{o: o, algorithm: algorithm, digest: digest, id: "sig-" + strings.ToLower(rand.Text())}
+	r, err := b.make(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r, selfCheckDigest(r.XML, digest, o)
+}
+
+// make builds the signature up to its level.
+func (b *builder) make(ctx context.Context) (*Result, error) {
+	err := b.references()
 	if err != nil {
 		return nil, err
 	}
@@ -142,20 +170,20 @@ func Sign(ctx context.Context, content []byte, o Options) (*Result, error) {
 		return nil, fmt.Errorf("xades: %w", err)
 	}
 	r := &Result{}
-	if o.Level != LevelB {
+	if b.o.Level != LevelB {
 		err = b.addUnsigned(ctx, r)
 		if err != nil {
 			return nil, fmt.Errorf("xades: %w", err)
 		}
 	}
 	r.XML, err = b.place(b.element())
-	if err == nil && o.Level == LevelLTA {
+	if err == nil && b.o.Level == LevelLTA {
 		err = b.archive(ctx, r)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return r, selfCheck(r.XML, content, o)
+	return r, nil
 }
 
 // selfCheck reads the result as a stranger would.
@@ -177,6 +205,26 @@ func selfCheck(data, content []byte, o Options) error {
 	return fmt.Errorf("signature made does not verify: %w", cms.ErrSignature)
 }
 
+// selfCheckDigest reads the result as a stranger would who has the digest of
+// the file.
+func selfCheckDigest(data, digest []byte, o Options) error {
+	d, err := Parse(data)
+	if err != nil {
+		return err
+	}
+	all, err := d.Signatures(nil, false)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		cert, err := s.SignerCertificate()
+		if err == nil && cert.Equal(o.Chain[0]) && s.VerifyDigest(cert, o.Hash, digest) == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("signature made does not verify: %w", cms.ErrSignature)
+}
+
 // builder holds the parts of a signature as text. All text is in exclusive
 // canonical form where it stands, so that what is digested here is what a
 // reader will canonicalise.
@@ -184,6 +232,7 @@ type builder struct {
 	o          Options
 	algorithm  cms.Algorithm
 	content    []byte
+	digest     []byte // of a content that is not at hand
 	id         string
 	reference  string // of the content
 	properties string // SignedProperties
@@ -242,7 +291,11 @@ func (b *builder) references() error {
 	case Enveloping:
 		b.reference = `<ds:Reference` + id + ` URI="#` + b.id + `-object">` + transform(base64T) + b.digestOf(b.hash(string(b.content))) + `</ds:Reference>`
 	default:
-		b.reference = `<ds:Reference` + id + ` URI="` + quoted(url.PathEscape(b.o.Name)) + `">` + b.digestOf(b.hash(string(b.content))) + `</ds:Reference>`
+		sum := b64(b.digest)
+		if b.digest == nil {
+			sum = b.hash(string(b.content))
+		}
+		b.reference = `<ds:Reference` + id + ` URI="` + quoted(url.PathEscape(b.o.Name)) + `">` + b.digestOf(sum) + `</ds:Reference>`
 	}
 	return nil
 }

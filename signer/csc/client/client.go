@@ -174,13 +174,26 @@ func (c *Client) Authorize(ctx context.Context, credential, code string, digests
 	if c.v1() {
 		in["OTP"] = code
 	} else {
-		in["hashAlgorithmOID"], in["authData"] = oidSHA256, []map[string]string{{"id": "OTP", "value": code}}
+		in["hashAlgorithmOID"], in["authData"] = sumOID(digests), []map[string]string{{"id": "OTP", "value": code}}
 	}
 	var out struct {
 		SAD string `json:"SAD"`
 	}
 	_, err := c.Call(ctx, "credentials/authorize", in, &out)
 	return out.SAD, err
+}
+
+// sumOID names the hash algorithm by the length of what it made.
+func sumOID(digests [][]byte) string {
+	if len(digests) > 0 {
+		switch len(digests[0]) {
+		case crypto.SHA384.Size():
+			return oidSHA384
+		case crypto.SHA512.Size():
+			return oidSHA512
+		}
+	}
+	return oidSHA256
 }
 
 // SignHash has SHA-256 digests signed.
