@@ -3,43 +3,90 @@ package http1
 import (
 	"bytes"
 	"compress/flate"
-	"compress/gzip"
 	"compress/zlib"
 	"io"
+
+	"github.com/andybalholm/brotli"
 )
 
-// maxDecoded bounds a body after decompression, against bombs: five times
-// MaxBody, the usual ratio of text.
-const maxDecoded = 5 * MaxBody
+const (
+	// maxDecoded bounds a body after decompression, against bombs: five times
+	// MaxBody, the usual ratio of text.
+	maxDecoded = 5 * MaxBody
+	// maxCodings bounds the codings that lie over one another.
+	maxCodings = 4
+)
 
-// Decoded is the message's body without its content coding (RFC 9110 §8.4.1),
-// as far as it was kept and can be read. A coding not known here leaves the
-// body as it is.
+// coding is a content coding that is read here.
+type coding uint8
+
+const (
+	codingGzip coding = 1 + iota
+	codingDeflate
+	codingBrotli
+)
+
+// Decoded is the message's body without its content codings (RFC 9110
+// §8.4.1), as far as it was kept and can be read. A coding not known here
+// leaves the body as it is.
 func (m *Message) Decoded() []byte { return m.decode(m.Body, maxDecoded) }
 
-// decode undoes the content coding of a body.
-func (m *Message) decode(body []byte, limit int64) []byte {
-	coding := bytes.TrimSpace(m.Get("Content-Encoding"))
-	var r io.Reader
-	var err error
-	src := bytes.NewReader(body)
-	switch {
-	case len(body) == 0:
-		return nil
-	case bytes.EqualFold(coding, []byte("gzip")), bytes.EqualFold(coding, []byte("x-gzip")):
-		r, err = gzip.NewReader(src)
-	case bytes.EqualFold(coding, []byte("deflate")):
-		// Servers send both the zlib form of the standard and bare deflate.
-		r, err = zlib.NewReader(src)
-		if err != nil {
-			src.Reset(body)
-			r, err = flate.NewReader(src), nil
+// codings are the codings in the order in which they were applied, read as
+// leniently as browsers do: a word that is not known counts for nothing.
+func (m *Message) codings() []coding {
+	var out []coding
+	for word := range bytes.FieldsFuncSeq(m.All("Content-Encoding"), notWord) {
+		word = bytes.TrimPrefix(bytes.ToLower(word), []byte("x-"))
+		switch string(word) {
+		case "gzip":
+			out = append(out, codingGzip)
+		case "deflate":
+			out = append(out, codingDeflate)
+		case "br":
+			out = append(out, codingBrotli)
 		}
-	default:
-		return body
+		if len(out) == maxCodings {
+			break
+		}
 	}
-	if err != nil {
-		return body
+	return out
+}
+
+func notWord(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
+}
+
+// decode undoes the content codings of a body, the last one first.
+func (m *Message) decode(body []byte, limit int64) []byte {
+	if len(body) == 0 {
+		return nil
+	}
+	list := m.codings()
+	for i := len(list) - 1; i >= 0; i-- {
+		body = undo(list[i], body, limit)
+	}
+	return body
+}
+
+// undo takes one coding off, or returns the body when it does not have it.
+func undo(c coding, body []byte, limit int64) []byte {
+	var r io.Reader
+	switch c {
+	case codingGzip:
+		content := gzipContent(body)
+		if content == nil {
+			return body
+		}
+		r = flate.NewReader(bytes.NewReader(content))
+	case codingDeflate:
+		// Servers send both the zlib form of the standard and bare deflate.
+		z, err := zlib.NewReader(bytes.NewReader(body))
+		r = z
+		if err != nil {
+			r = flate.NewReader(bytes.NewReader(body))
+		}
+	case codingBrotli:
+		r = brotli.NewReader(bytes.NewReader(body))
 	}
 	// A body that was cut ends in an error; what came before it counts.
 	out, _ := io.ReadAll(io.LimitReader(r, limit))
@@ -47,4 +94,35 @@ func (m *Message) decode(body []byte, limit int64) []byte {
 		return body
 	}
 	return out
+}
+
+// gzipContent is what follows the head of a gzip member (RFC 1952 §2.3), nil
+// when there is none. Its checksum is not looked at, as clients do not either.
+func gzipContent(b []byte) []byte {
+	const (
+		headCRC = 1 << 1
+		extra   = 1 << 2
+		name    = 1 << 3
+		comment = 1 << 4
+	)
+	if len(b) < 10 || b[0] != 0x1f || b[1] != 0x8b || b[2] != 8 {
+		return nil
+	}
+	flags, rest := b[3], b[10:]
+	if flags&extra != 0 {
+		if len(rest) < 2 {
+			return nil
+		}
+		n := 2 + int(rest[0]) + int(rest[1])<<8
+		rest = rest[min(n, len(rest)):]
+	}
+	for _, text := range [...]byte{name, comment} {
+		if flags&text != 0 {
+			_, rest, _ = bytes.Cut(rest, []byte{0})
+		}
+	}
+	if flags&headCRC != 0 {
+		rest = rest[min(2, len(rest)):]
+	}
+	return rest
 }

@@ -28,8 +28,7 @@ func (c *Conn) fileStart(dir int) {
 	f := files.New(tx.fileName(m))
 	f.Start, f.End, f.Ranged = contentRange(m)
 	m.file = f
-	coding := bytes.TrimSpace(m.Get("Content-Encoding"))
-	m.coded = len(coding) > 0 && !bytes.EqualFold(coding, []byte("identity"))
+	m.coded = len(m.codings()) > 0
 }
 
 // fileName is the name a server gives (RFC 6266), else the path of the
@@ -159,7 +158,7 @@ func (c *Conn) formFile(tx *Tx, part []byte, complete bool) {
 		return
 	}
 	var h Message
-	h.Headers = fields(bytes.TrimLeft(head, "\r\n"))
+	h.Headers = fields(bytes.TrimLeft(head, "\r\n"), false)
 	name := dispositionName(h.Get("Content-Disposition"), "filename")
 	if len(name) == 0 {
 		return

@@ -66,6 +66,31 @@ func (m *Message) Get(name string) []byte {
 	return nil
 }
 
+// All returns the values of all fields of that name, joined by commas (RFC 9110
+// §5.3), for what decides how the message is read: bytes of zero, which some
+// clients pass over, are left out of names and values.
+func (m *Message) All(name string) []byte {
+	var out []byte
+	for i := range m.Headers {
+		h := &m.Headers[i]
+		if !bytes.EqualFold(bytes.TrimSpace(withoutZeros(h.Name)), []byte(name)) {
+			continue
+		}
+		if len(out) > 0 {
+			out = append(out, ',', ' ')
+		}
+		out = append(out, withoutZeros(h.Value)...)
+	}
+	return out
+}
+
+func withoutZeros(b []byte) []byte {
+	if bytes.IndexByte(b, 0) < 0 {
+		return b
+	}
+	return bytes.ReplaceAll(b, []byte{0}, nil)
+}
+
 // Tx is a request and its response.
 type Tx struct {
 	// ID numbers the transactions of a connection from 0.

@@ -176,9 +176,13 @@ func (c *Conn) open(dir int, head []byte) error {
 	if dir == 1 {
 		head = skipGarbage(head)
 	}
-	line, rest := cutLine(head)
+	cut := cutLine
+	if dir == 1 {
+		cut = cutLoose
+	}
+	line, rest := cut(head)
 	m := Message{Line: line, Head: head, Seen: true}
-	m.Headers = fields(rest)
+	m.Headers = fields(rest, dir == 1)
 	p := &c.side[dir]
 	if dir == 0 {
 		method, uri, protocol, ok := requestLine(line)
@@ -214,7 +218,7 @@ func skipGarbage(head []byte) []byte {
 	for rest := head; len(rest) > 0; {
 		var line []byte
 		at := rest
-		line, rest = cutLine(rest)
+		line, rest = cutLoose(rest)
 		if len(line) == 0 && len(at) != len(head) {
 			break
 		}
@@ -247,8 +251,8 @@ func (c *Conn) body(dir int, none, untilClose bool) {
 		return
 	}
 	c.fileStart(dir)
-	coding := p.message.Get("Transfer-Encoding")
-	if len(coding) >= 7 && bytes.EqualFold(coding[len(coding)-7:], []byte("chunked")) {
+	// Clients take the word wherever it stands.
+	if bytes.Contains(bytes.ToLower(p.message.All("Transfer-Encoding")), []byte("chunked")) {
 		p.state = stateChunkSize
 		return
 	}
@@ -334,28 +338,61 @@ func cutLine(b []byte) (line, rest []byte) {
 	return bytes.TrimSuffix(line, []byte{'\r'}), rest
 }
 
+// cutLoose cuts a line that may also end in a carriage return alone, as
+// clients read an answer.
+func cutLoose(b []byte) (line, rest []byte) {
+	i := bytes.IndexAny(b, "\r\n")
+	if i < 0 {
+		return b, nil
+	}
+	line, rest = b[:i], b[i:]
+	for len(rest) > 0 && rest[0] == '\r' {
+		rest = rest[1:]
+	}
+	if len(rest) > 0 && rest[0] == '\n' {
+		rest = rest[1:]
+	}
+	return line, rest
+}
+
 // fields reads the headers; a folded line (RFC 9112 §5.2) joins the one
-// before.
-func fields(b []byte) []Header {
+// before. In an answer (loose) a folded line with a colon is a field of its
+// own, when the line before has one as well.
+func fields(b []byte, loose bool) []Header {
+	cut := cutLine
+	if loose {
+		cut = cutLoose
+	}
 	var out []Header
+	var logical []byte
 	for len(b) > 0 && len(out) < maxHeaders {
 		var line []byte
-		line, b = cutLine(b)
+		line, b = cut(b)
 		if len(line) == 0 {
-			break
-		}
-		if (line[0] == ' ' || line[0] == '\t') && len(out) > 0 {
-			last := &out[len(out)-1]
-			last.Value = append(append(bytes.Clone(last.Value), ' '), bytes.TrimSpace(line)...)
 			continue
 		}
-		name, value, ok := bytes.Cut(line, []byte{':'})
-		if !ok || len(bytes.TrimSpace(name)) == 0 {
+		folded := logical != nil && (line[0] == ' ' || line[0] == '\t' || line[0] == 0)
+		if folded && loose && bytes.IndexByte(line, ':') >= 0 && bytes.IndexByte(logical, ':') >= 0 {
+			folded = false
+		}
+		if folded {
+			logical = append(append(bytes.Clone(bytes.TrimRight(logical, " \t")), ' '), bytes.TrimSpace(line)...)
 			continue
 		}
-		out = append(out, Header{Name: bytes.TrimSpace(name), Value: bytes.TrimSpace(value)})
+		out = addField(out, logical)
+		logical = line
 	}
-	return out
+	return addField(out, logical)
+}
+
+// addField splits a line into name and value; what has no name is no field.
+func addField(out []Header, line []byte) []Header {
+	name, value, ok := bytes.Cut(line, []byte{':'})
+	name = bytes.TrimSpace(name)
+	if !ok || len(name) == 0 {
+		return out
+	}
+	return append(out, Header{Name: name, Value: bytes.TrimSpace(value)})
 }
 
 func requestLine(line []byte) (method, uri, protocol []byte, ok bool) {
