@@ -74,7 +74,7 @@ func (s *Service) AddDocument(ctx context.Context, name string, content io.Reade
 		return nil, fmt.Errorf("%w: %w", ErrNotPDF, err)
 	}
 	// A state secret is not even kept here (R21).
-	_, err = readForm(Request{In: f, Size: size})
+	_, err = s.readForm(ctx, Request{In: f, Size: size})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package signer
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,10 +13,10 @@ import (
 )
 
 // readForm reads the document as NĐ 30/2020/NĐ-CP has it: it refuses what is
-// marked as a state secret, and gives a mark that was asked for without a place
+// marked as a state secret, see CheckSecret, and gives a mark that was asked for without a place
 // the one that the form has for it. What is no PDF, or none that can be read,
 // passes: who signs it says what is wrong.
-func readForm(q Request) (*appearance.Spec, error) {
+func (s *Service) readForm(ctx context.Context, q Request) (*appearance.Spec, error) {
 	if !isPDF(q.In) {
 		return q.Visible, nil
 	}
@@ -26,7 +27,7 @@ func readForm(q Request) (*appearance.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = d.Secret()
+	err = s.CheckSecret(ctx, d)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/antin-gov/antin/internal/web"
 	"github.com/antin-gov/antin/signer/appearance"
 	"github.com/antin-gov/antin/signer/cos"
+	"github.com/antin-gov/antin/signer/nd30"
 	"github.com/antin-gov/antin/signer/pades"
 )
 
@@ -123,7 +124,7 @@ func uploadProblem(err error) string {
 	case errors.Is(err, ErrNotPDF):
 		return "sign.error.pdf"
 	case errors.Is(err, ErrSecret):
-		return "sign.error.secret"
+		return secretProblem(err)
 	case errors.Is(err, http.ErrMissingFile), errors.Is(err, http.ErrNotMultipart), errors.Is(err, multipart.ErrMessageTooLarge):
 		return "sign.error.missing"
 	}
@@ -364,6 +365,15 @@ func (p *pages) request(r *http.Request, doc *Document, view *showView) (Request
 	}, nil
 }
 
+// secretProblem tells a mark of secrecy from what may be a list of levels.
+func secretProblem(err error) string {
+	var mark *nd30.SecretError
+	if errors.As(err, &mark) && mark.List {
+		return "sign.error.levels"
+	}
+	return "sign.error.secret"
+}
+
 // signProblem is the locale key of why a document was not signed, or "".
 func signProblem(err error) string {
 	var refused *cos.RefusedError
@@ -371,7 +381,7 @@ func signProblem(err error) string {
 	case errors.Is(err, auth.ErrDenied):
 		return "sign.error.denied"
 	case errors.Is(err, ErrSecret):
-		return "sign.error.secret"
+		return secretProblem(err)
 	case errors.Is(err, ErrUnsigned):
 		return "sign.error.unsigned"
 	case errors.Is(err, ErrCertificate):

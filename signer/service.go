@@ -216,7 +216,7 @@ func (s *Service) SignAs(ctx context.Context, id string, q Request, path string)
 	if err != nil {
 		return nil, err
 	}
-	q.Visible, err = readForm(q)
+	q.Visible, err = s.readForm(ctx, q)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ CREATE INDEX document_account ON document (account_id, created_at);
 `}, {ID: "signer/0002", SQL: `
 ALTER TABLE document ADD COLUMN claim TEXT NOT NULL DEFAULT '';
 ALTER TABLE document ADD COLUMN claimed_at TIMESTAMPTZ;
-`}, extendSchema()}
+`}, extendSchema(), levelListSchema()}
 
 // States of a signing act. An act that stays begun was cut off: nothing of it
 // left the signer.

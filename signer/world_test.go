@@ -264,7 +264,7 @@ func ringKey(e hsm.Entry) (*Key, error) {
 type roles struct{}
 
 func (roles) Authorize(_ context.Context, s auth.Subject, action string, r auth.Resource) error {
-	need := map[string]string{"sign.document": auth.RoleOfficial, "sign.seal": auth.RoleClerk, "sign.extend": auth.RoleOfficial}[action]
+	need := map[string]string{"sign.document": auth.RoleOfficial, "sign.seal": auth.RoleClerk, "sign.extend": auth.RoleOfficial, "sign.levels.declare": auth.RoleLeader}[action]
 	if need == "" || !s.Has(need) {
 		return &auth.DeniedError{Action: action, Code: "role"}
 	}

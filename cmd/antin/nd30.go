@@ -11,7 +11,7 @@ import (
 
 func (e *env) nd30Command() *cobra.Command {
 	cmd := &cobra.Command{Use: "nd30", Short: "The form of documents (NĐ 30/2020/NĐ-CP)"}
-	cmd.AddCommand(e.nd30CheckCommand())
+	cmd.AddCommand(e.nd30CheckCommand(), e.nd30DeclareCommand())
 	return cmd
 }
 

@@ -1,8 +1,11 @@
 package nd30
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -21,11 +24,18 @@ type SecretError struct {
 	Level string // "MẬT", "TỐI MẬT" or "TUYỆT MẬT"
 	Page  int
 	Box   appearance.Box
+	// List says that the page shows other levels as well: it may be one that
+	// lists the levels, which only a person can tell from a mark among others.
+	List bool
 }
 
 // Error tells the mark and its place.
 func (e *SecretError) Error() string {
-	return fmt.Sprintf("%s: %s on page %d, %.0f mm from the left and %.0f mm from the top", ErrSecret, e.Level, e.Page, e.Box.X, e.Box.Y)
+	text := fmt.Sprintf("%s: %s on page %d, %.0f mm from the left and %.0f mm from the top", ErrSecret, e.Level, e.Page, e.Box.X, e.Box.Y)
+	if e.List {
+		text += "; the page shows other levels too: where they only list the levels, a leader of the agency may say so (`antin nd30 declare`)"
+	}
+	return text
 }
 
 // Is makes it an ErrSecret.
@@ -35,44 +45,79 @@ func (e *SecretError) Is(target error) bool { return target == ErrSecret }
 // and those of annexes that begin soon after.
 const secretPages = 10
 
+// levels are the marks of secrecy, the lowest first.
+func levels() []string { return []string{"MẬT", "TỐI MẬT", "TUYỆT MẬT"} }
+
 // Secret gives a *SecretError when the document is marked MẬT, TỐI MẬT or TUYỆT
 // MẬT: a line of its own in capitals, as the stamp is (NĐ 30/2020, Appendix I,
 // box 10a), in the upper half of the first page or at the head of a later one;
 // or the words "Độ mật:" with a level behind. Words in running text do not
-// count, nor does a page that shows several levels, which is a list of them.
+// count. Of the marks of a page the highest level is told, and of the pages the
+// first that has a mark without other levels beside it: no list explains that.
 func (d *Document) Secret() error {
+	var list *SecretError
 	for n := 1; n <= min(secretPages, len(d.pages)); n++ {
-		err := d.Page(n).secret()
-		if err != nil {
-			return err
+		found := d.Page(n).secret()
+		switch {
+		case found == nil:
+		case !found.List:
+			return found
+		case list == nil:
+			list = found
 		}
+	}
+	if list != nil {
+		return list
 	}
 	return nil
 }
 
-func (p *Page) secret() error {
+func (p *Page) secret() *SecretError {
 	_, height := p.Geometry.Size()
 	reach := height / 2
 	if p.Number > 1 {
 		reach = height / 5
 	}
 	var found *SecretError
+	first, several := "", false
 	for _, l := range p.Lines {
 		level, stamp := secrecy(l.Text)
 		if level == "" {
 			continue
 		}
-		if found != nil && found.Level != level {
-			return nil // a list of levels
+		if !l.Hidden { // a level that nobody sees makes no list
+			several = several || first != "" && first != level
+			first = level
 		}
-		if found == nil && (!stamp || l.Box.Y < reach) {
+		if stamp && l.Box.Y >= reach {
+			continue
+		}
+		if found == nil || slices.Index(levels(), level) > slices.Index(levels(), found.Level) {
 			found = &SecretError{Level: level, Page: p.Number, Box: l.Box}
 		}
 	}
 	if found != nil {
-		return found
+		found.List = several
 	}
-	return nil
+	return found
+}
+
+// TextDigest is the hex SHA-256 of the text of all pages with its places. The
+// marks of signatures are no part of it, so it stays the same while a document
+// is signed, numbered and sealed. Pictures are not part of it either.
+func (d *Document) TextDigest() string {
+	h := sha256.New()
+	for n := 1; n <= len(d.pages); n++ {
+		p := d.Page(n)
+		if n > secretPages {
+			delete(d.read, n) // long documents are not kept in memory
+		}
+		_, _ = fmt.Fprintf(h, "%d %v %t\n", n, p.Geometry, p.Err == nil) // a hash takes everything
+		for _, l := range p.Lines {
+			_, _ = fmt.Fprintf(h, "%.1f %.1f %.1f %t %q\n", l.Box.X, l.Box.Y, l.Size, l.Hidden, l.Text)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // secrecy reads a line as a mark of secrecy: its level, and whether it is the

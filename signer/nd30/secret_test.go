@@ -48,19 +48,43 @@ func TestAMarkOfSecrecyIsFoundAndTheWordInTextIsNot(t *testing.T) {
 	}
 }
 
-func TestAPageThatShowsAllLevelsIsNoMark(t *testing.T) {
+func TestAPageThatShowsSeveralLevelsIsRefusedAsOneThatMayBeAList(t *testing.T) {
 	// \001 to \003 are the letters with marks of the three levels.
-	list := "BT /F1 12 Tf 72 700 Td (TUY\\003T M\\001T) Tj 0 -30 Td (T\\002I M\\001T) Tj 0 -30 Td (M\\001T) Tj ET"
-	err := document(t, sheet(list, "")).Secret()
-	if err != nil {
-		t.Error(err)
+	cases := []struct {
+		name, content string
+		level         string
+		list          bool
+	}{
+		{"a list of all levels", "BT /F1 12 Tf 72 700 Td (TUY\\003T M\\001T) Tj 0 -30 Td (T\\002I M\\001T) Tj 0 -30 Td (M\\001T) Tj ET", "TUYỆT MẬT", true},
+		{"a mark, and another level below where marks stand", "BT /F1 12 Tf 72 700 Td (M\\001T) Tj 0 -600 Td (T\\002I M\\001T) Tj ET", "MẬT", true},
+		{"the highest level counts, wherever it stands", "BT /F1 12 Tf 72 700 Td (M\\001T) Tj 0 -30 Td (T\\002I M\\001T) Tj ET", "TỐI MẬT", true},
+		{"a level that nobody sees makes no list", "BT /F1 12 Tf 72 700 Td (M\\001T) Tj 3 Tr 0 -600 Td (T\\002I M\\001T) Tj ET", "MẬT", false},
+		{"one level twice is no list", "BT /F1 12 Tf 72 700 Td (M\\001T) Tj 0 -30 Td (M\\001T) Tj ET", "MẬT", false},
+		{"letters set apart", "BT /F1 12 Tf 72 700 Td (M \\001 T) Tj ET", "MẬT", false},
+		{"at the foot of the page", "BT /F1 12 Tf 72 100 Td (M\\001T) Tj ET", "", false},
+		{"several at the foot of the page", "BT /F1 12 Tf 72 100 Td (M\\001T) Tj 0 -30 Td (T\\002I M\\001T) Tj ET", "", false},
 	}
-	err = document(t, sheet("BT /F1 12 Tf 72 700 Td (M \\001 T) Tj ET", "")).Secret()
-	if !errors.Is(err, nd30.ErrSecret) {
-		t.Errorf("letters set apart: %v", err)
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			err := document(t, sheet(c.content, "")).Secret()
+			var secret *nd30.SecretError
+			switch {
+			case c.level == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case c.level != "" && (!errors.As(err, &secret) || secret.Level != c.level || secret.List != c.list):
+				t.Errorf("got %v, want %s, list %t", err, c.level, c.list)
+			}
+		})
 	}
-	err = document(t, sheet("BT /F1 12 Tf 72 100 Td (M\\001T) Tj ET", "")).Secret()
-	if err != nil {
-		t.Errorf("at the foot of the page: %v", err)
+}
+
+func TestTheDigestOfTheTextChangesWithAWordAndWithItsPlace(t *testing.T) {
+	digest := func(content string) string { return document(t, sheet(content, "")).TextDigest() }
+	one := digest("BT /F1 12 Tf 72 700 Td (M\\001T) Tj ET")
+	if one != digest("BT /F1 12 Tf 72 700 Td (M\\001T) Tj ET") {
+		t.Error("the same text has two digests")
+	}
+	if one == digest("BT /F1 12 Tf 72 690 Td (M\\001T) Tj ET") || one == digest("BT /F1 12 Tf 72 700 Td (T\\002I M\\001T) Tj ET") {
+		t.Error("another text has the same digest")
 	}
 }

@@ -121,7 +121,7 @@ func (s *Service) parties(ctx context.Context, doc *Document) error {
 
 // begin keeps the files and records the draft.
 func (s *Service) begin(ctx context.Context, doc *Document, d Draft, kind Kind) error {
-	attachments, err := s.bring(doc, d, kind)
+	attachments, err := s.bring(ctx, doc, d, kind)
 	if err != nil {
 		return err
 	}
@@ -149,10 +149,11 @@ func (s *Service) begin(ctx context.Context, doc *Document, d Draft, kind Kind) 
 
 // bring keeps the file of the document's revision and its attachments, and
 // finds where the marks go.
-func (s *Service) bring(doc *Document, d Draft, kind Kind) ([]Attachment, error) {
+func (s *Service) bring(ctx context.Context, doc *Document, d Draft, kind Kind) ([]Attachment, error) {
 	var err error
+	secret := func(paper *nd30.Document) error { return s.d.Signer.CheckSecret(ctx, paper) }
 	path := s.file(doc.ID, doc.Revision)
-	doc.SHA256, doc.Size, err = keep(path, d.Content, s.d.MaxSize, func(paper *nd30.Document) error {
+	doc.SHA256, doc.Size, err = keep(path, d.Content, s.d.MaxSize, secret, func(paper *nd30.Document) error {
 		var err error
 		doc.Places, err = places(paper, d, kind)
 		if err != nil || kind.Copy {
@@ -166,7 +167,7 @@ func (s *Service) bring(doc *Document, d Draft, kind Kind) ([]Attachment, error)
 	attachments := make([]Attachment, 0, len(d.Attachments))
 	for i, file := range d.Attachments {
 		a := Attachment{DocumentID: doc.ID, Position: int64(i + 1), Revision: doc.Revision, Name: fileName(file.Name)}
-		a.SHA256, a.Size, err = keep(s.attachment(&a, false), file.Content, maxAttachment, nil)
+		a.SHA256, a.Size, err = keep(s.attachment(&a, false), file.Content, maxAttachment, secret, nil)
 		if err != nil {
 			return nil, fmt.Errorf("attachment %s: %w", a.Name, err)
 		}
@@ -185,8 +186,9 @@ func replaceAttachments(ctx context.Context, tx bun.Tx, id string, list []Attach
 }
 
 // keep writes a PDF to a path, whole or not at all, and refuses what cannot be
-// signed later, what is marked as a state secret (R21), and what look refuses.
-func keep(path string, content io.Reader, limit int64, look func(*nd30.Document) error) (string, int64, error) {
+// signed later, what secret finds marked as a state secret (R21), and what look
+// refuses.
+func keep(path string, content io.Reader, limit int64, secret, look func(*nd30.Document) error) (string, int64, error) {
 	if content == nil {
 		return "", 0, fmt.Errorf("%w: no file", ErrRequest)
 	}
@@ -218,7 +220,7 @@ func keep(path string, content io.Reader, limit int64, look func(*nd30.Document)
 	if err != nil {
 		return "", 0, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
-	err = paper.Secret()
+	err = secret(paper)
 	if err == nil && look != nil {
 		err = look(paper)
 	}
@@ -273,7 +275,7 @@ func (s *Service) Resubmit(ctx context.Context, id string, d Draft) (*Document, 
 		next := *doc
 		next.Revision++
 		var err error
-		attachments, err = s.bring(&next, d, kind)
+		attachments, err = s.bring(ctx, &next, d, kind)
 		doc.Places = next.Places
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/antin-gov/antin/internal/ledger"
 	"github.com/antin-gov/antin/internal/store"
 	"github.com/antin-gov/antin/signer"
+	"github.com/antin-gov/antin/signer/nd30"
 )
 
 // Errors that a caller can act on.
@@ -71,6 +72,7 @@ type Signer interface {
 	SignAs(ctx context.Context, act string, q signer.Request, path string) (*signer.Act, error)
 	Act(ctx context.Context, id string) (*signer.Act, error)
 	CheckKey(ctx context.Context, k signer.Key) error
+	CheckSecret(ctx context.Context, d *nd30.Document) error
 	Withdraw(ctx context.Context, act *signer.Act, why error) error
 }
 

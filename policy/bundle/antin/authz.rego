@@ -66,6 +66,8 @@ grants := {
 	"sign.seal": {"clerk"},
 	# the own key, from a program outside the console
 	"sign.remote": {"official"},
+	# that several levels of secrecy on a page list them and do not mark it
+	"sign.levels.declare": {"leader"},
 	# time-stamps and validation data for what others signed; no key of theirs
 	"sign.extend": {"official", "clerk", "platform"},
 	# documents on their way out: person, number, seal, issue (NĐ 30/2020)
@@ -144,7 +146,7 @@ for_others := {"office.delegate.add"}
 
 # own_agency are the actions on resources of the subject's own agency alone.
 own_agency := {
-	"sign.document", "sign.seal", "sign.remote", "ca.request.confirm",
+	"sign.document", "sign.seal", "sign.remote", "sign.levels.declare", "ca.request.confirm",
 	"office.draft", "office.read", "office.sign", "office.number", "office.seal", "office.issue", "office.return",
 	"office.resubmit", "office.withdraw", "office.recall", "office.delegate.add", "office.delegate.revoke", "office.delegate.read",
 }

@@ -113,6 +113,15 @@ test_official_signs_remotely_for_the_own_agency_alone if {
 	refused(["platform"], "sign.remote", {"agency": "stc"}, "role")
 }
 
+test_a_leader_declares_a_list_of_levels_in_the_own_agency if {
+	may(["leader"], "sign.levels.declare", {"agency": "stc"})
+	may(["admin"], "sign.levels.declare", {"agency": "ubnd"})
+	refused(["leader"], "sign.levels.declare", {"agency": "ubnd"}, "agency")
+	refused(["leader"], "sign.levels.declare", {}, "agency")
+	refused(["official"], "sign.levels.declare", {"agency": "stc"}, "role")
+	refused(["clerk"], "sign.levels.declare", {"agency": "stc"}, "role")
+}
+
 test_who_signs_or_seals_extends if {
 	may(["official"], "sign.extend", {"agency": "stc"})
 	may(["clerk"], "sign.extend", {"agency": "stc"})
