@@ -43,7 +43,12 @@ func (s *Server) service(p params, specs string, methods []method) (map[string]a
 }
 
 func (s *Server) infoV1(_ context.Context, _ caller, p params) (int, any, error) {
-	return ok(s.service(p, "1.0.4.0", s.v1()))
+	v, err := s.service(p, "1.0.4.0", s.v1())
+	if err != nil {
+		return 0, nil, err
+	}
+	v["authType"] = []string{"external", "basic", "oauth2code"}
+	return ok(v, nil)
 }
 
 func (s *Server) infoV2(_ context.Context, _ caller, p params) (int, any, error) {
@@ -55,7 +60,7 @@ func (s *Server) infoV2(_ context.Context, _ caller, p params) (int, any, error)
 	for _, a := range signatureOIDs() {
 		algorithms = append(algorithms, a.oid)
 	}
-	v["asynchronousOperationMode"], v["validationInfo"] = false, true
+	v["asynchronousOperationMode"], v["validationInfo"] = true, true
 	v["signAlgorithms"] = map[string]any{"algos": algorithms}
 	v["signature_formats"] = formatsTold()
 	v["conformance_levels"] = conformanceLevels()

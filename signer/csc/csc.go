@@ -10,8 +10,11 @@
 // say ("sign.remote"), and the acts stand in the database and the ledger before
 // the key is used: the signer's own order.
 //
+// What is signed asynchronously waits in the database with its outcome. Programs
+// keep their access by refresh tokens that change at each use.
+//
 // It does not do: seals, which follow a person's signature on the document
-// itself; asynchronous signing; static passwords and PINs; client secrets.
+// itself; static passwords and PINs; client secrets.
 package csc
 
 import (
@@ -111,6 +114,14 @@ type Server struct {
 	mux      *http.ServeMux
 	logo     []byte
 	stranger *rate.Limiter
+	// notifier calls the addresses that wait for outcomes.
+	notifier *http.Client
+
+	// life ends with stop; jobs are those under way, workers how many work.
+	life    context.Context
+	stop    context.CancelFunc
+	jobs    sync.WaitGroup
+	workers chan struct{}
 
 	mu       sync.Mutex
 	limiters map[string]*limits // by account; guarded by mu
@@ -136,7 +147,9 @@ func New(d Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{d: d, mux: http.NewServeMux(), stranger: rate.NewLimiter(strangers, strangers*4), limiters: make(map[string]*limits)}
+	s := &Server{d: d, mux: http.NewServeMux(), stranger: rate.NewLimiter(strangers, strangers*4), limiters: make(map[string]*limits), workers: make(chan struct{}, jobWorkers)}
+	s.notifier = &http.Client{Timeout: notifyLimit, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	s.life, s.stop = context.WithCancel(context.Background())
 	s.logo, err = drawLogo()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStart, err)

@@ -24,6 +24,9 @@ type caller struct {
 	client string
 	// grant comes with an access token that allows to sign and nothing else.
 	grant *Grant
+	// basic says that there are a user and a password instead (RFC 7617).
+	basic          bool
+	user, password string
 }
 
 // call answers a method: a status and a value for the body, nil for none.
@@ -31,11 +34,13 @@ type call func(ctx context.Context, c caller, p params) (int, any, error)
 
 // method is a method of the interface.
 type method struct {
-	name string
-	do   call
-	open bool  // for everybody
-	sign bool  // an access token of the scope "credential" is enough
-	body int64 // 0 means maxBody
+	name  string
+	do    call
+	open  bool  // for everybody
+	basic bool  // for everybody, with a user and a password
+	sign  bool  // an access token of the scope "credential" is enough
+	spent bool  // even one that is used up
+	body  int64 // 0 means maxBody
 }
 
 // ok is an answer with a body.
@@ -52,6 +57,7 @@ func (s *Server) routes() {
 	}
 	s.mux.HandleFunc("POST "+Path+"/oauth2/token", s.token)
 	s.mux.HandleFunc("POST "+Path+"/oauth2/revoke", s.revoke)
+	s.mux.HandleFunc("POST "+Path+"/oauth2/pushed_authorize", s.push)
 	s.mux.HandleFunc("GET "+Path+"/logo.png", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "image/png")
 		_, _ = w.Write(s.logo) // the caller has gone
@@ -70,6 +76,7 @@ func (s *Server) v2() []method {
 		{name: "credentials/extendTransaction", do: s.extendV2},
 		{name: "signatures/signHash", do: s.signHashV2, sign: true},
 		{name: "signatures/signDoc", do: s.signDoc, sign: true, body: maxDocuments},
+		{name: "signatures/signPolling", do: s.signPolling, sign: true, spent: true},
 		{name: "signatures/timestamp", do: s.timestamp},
 	}
 }
@@ -78,6 +85,8 @@ func (s *Server) v2() []method {
 func (s *Server) v1() []method {
 	return []method{
 		{name: "info", do: s.infoV1, open: true},
+		{name: "auth/login", do: s.login, basic: true},
+		{name: "auth/revoke", do: s.logout},
 		{name: "credentials/list", do: s.listV1},
 		{name: "credentials/info", do: s.credentialV1},
 		{name: "credentials/authorize", do: s.authorizeV1},
@@ -94,7 +103,7 @@ func names(methods []method) []string {
 	for _, m := range methods {
 		list = append(list, m.name)
 	}
-	return append(list, "oauth2/authorize", "oauth2/token", "oauth2/revoke")
+	return append(list, "oauth2/authorize", "oauth2/pushed_authorize", "oauth2/token", "oauth2/revoke")
 }
 
 // ServeHTTP serves every path below Path but the page of oauth2/authorize,
@@ -128,8 +137,11 @@ func (s *Server) serve(m method) http.HandlerFunc {
 		}
 		var c caller
 		var err error
-		if !m.open {
-			c, err = s.caller(r, m.sign)
+		switch {
+		case m.basic:
+			c, err = basicCaller(r)
+		case !m.open:
+			c, err = s.caller(r, m)
 			if err == nil && !s.of(c.subject.AccountID).calls.AllowN(s.d.Clock.Now(), 1) {
 				err = errBusy()
 			}
@@ -179,16 +191,28 @@ func body(w http.ResponseWriter, r *http.Request, limit int64) (params, error) {
 	return p, nil
 }
 
+// basicCaller reads a user and a password, where there are any.
+func basicCaller(r *http.Request) (caller, error) {
+	if r.Header.Get("Authorization") == "" {
+		return caller{}, nil
+	}
+	user, password, right := r.BasicAuth()
+	if !right || len(user) > maxSecret || len(password) > maxSecret {
+		return caller{}, invalid("Malformed authorization header")
+	}
+	return caller{basic: true, user: user, password: password}, nil
+}
+
 // caller finds out who calls. One answer stands for every token that does not
 // hold, and strangers share one rate.
-func (s *Server) caller(r *http.Request, sign bool) (caller, error) {
+func (s *Server) caller(r *http.Request, m method) (caller, error) {
 	values := r.Header.Values("Authorization")
 	scheme, secret, _ := strings.Cut(strings.Join(values, ","), " ")
 	secret = strings.TrimSpace(secret)
 	if len(values) > 0 && (len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || secret == "" || len(secret) > maxSecret) {
 		return caller{}, invalid("Malformed authorization header")
 	}
-	c, err := s.bearer(r.Context(), secret, sign)
+	c, err := s.bearer(r.Context(), secret, m)
 	if err == nil {
 		return c, nil
 	}
@@ -201,9 +225,9 @@ func (s *Server) caller(r *http.Request, sign bool) (caller, error) {
 	return caller{}, errToken()
 }
 
-func (s *Server) bearer(ctx context.Context, secret string, sign bool) (caller, error) {
-	if sign && strings.HasPrefix(secret, secretPrefix) {
-		return s.bearerGrant(ctx, secret)
+func (s *Server) bearer(ctx context.Context, secret string, m method) (caller, error) {
+	if m.sign && strings.HasPrefix(secret, secretPrefix) {
+		return s.bearerGrant(ctx, secret, m.spent)
 	}
 	account, token, err := s.d.Tokens.ByBearer(ctx, secret)
 	if err != nil {
@@ -216,7 +240,7 @@ func (s *Server) bearer(ctx context.Context, secret string, sign bool) (caller, 
 }
 
 // bearerGrant is an access token of the scope "credential".
-func (s *Server) bearerGrant(ctx context.Context, secret string) (caller, error) {
+func (s *Server) bearerGrant(ctx context.Context, secret string, spent bool) (caller, error) {
 	var g Grant
 	err := s.d.DB.NewSelect().Model(&g).Where("secret_sha256 = ?", hexDigest(secret)).Where("bearer").Limit(1).Scan(ctx)
 	if err != nil {
@@ -226,7 +250,7 @@ func (s *Server) bearerGrant(ctx context.Context, secret string) (caller, error)
 	if err != nil {
 		return caller{}, err
 	}
-	if account.Disabled || g.EndedAt != nil || g.Used >= g.Total || !s.d.Clock.Now().Before(g.ExpiresAt) {
+	if account.Disabled || g.EndedAt != nil || g.Used >= g.Total && !spent || !s.d.Clock.Now().Before(g.ExpiresAt) {
 		return caller{}, auth.ErrCredentials
 	}
 	return caller{subject: account.Subject(), client: g.Client, grant: &g}, nil

@@ -19,7 +19,7 @@ import (
 
 // The authorization server: code with PKCE (RFC 7636, S256 alone) for public
 // clients that the configuration names, with exact redirect URIs (RFC 9700
-// §2.1). Refresh tokens are not given: a person stands behind every token.
+// §2.1).
 
 // Limits.
 const (
@@ -64,8 +64,8 @@ func oauthFault(code, description string) *Fault {
 
 // form reads a form of a program. The parameters stand in the body alone, each
 // once (RFC 6749 §3.2).
-func form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+func form(w http.ResponseWriter, r *http.Request, most int64) (url.Values, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, most)
 	err := r.ParseForm()
 	if err != nil {
 		return nil, oauthFault("invalid_request", "The request is not a form")
@@ -89,7 +89,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) exchange(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
-	f, err := form(w, r)
+	f, err := form(w, r, maxForm)
 	if err != nil {
 		return nil, err
 	}
@@ -101,33 +101,43 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request) (map[string]an
 	if s.d.Config.Clients[f.Get("client_id")] == nil {
 		return nil, oauthFault("invalid_client", "Invalid parameter client_id")
 	}
-	if f.Get("grant_type") != "authorization_code" {
+	exchange, told, parameter := s.byCode, "Authorization code is invalid or expired", "code"
+	switch f.Get("grant_type") {
+	case "authorization_code":
+	case "refresh_token":
+		exchange, told, parameter = s.byRefresh, "Refresh token is invalid or expired", "refresh_token"
+	default:
 		return nil, oauthFault("unsupported_grant_type", "Invalid parameter grant_type")
 	}
-	if f.Get("code") == "" {
-		return nil, oauthFault("invalid_request", "Missing parameter code")
+	if f.Get(parameter) == "" {
+		return nil, oauthFault("invalid_request", "Missing parameter "+parameter)
 	}
-	request, err := s.redeem(r.Context(), f)
-	if err != nil {
-		if errors.Is(err, auth.ErrCredentials) {
-			if !s.stranger.AllowN(s.d.Clock.Now(), 1) {
-				return nil, errBusy()
-			}
-			return nil, oauthFault("invalid_grant", "Authorization code is invalid or expired")
+	answer, err := exchange(r.Context(), f)
+	if errors.Is(err, auth.ErrCredentials) {
+		if !s.stranger.AllowN(s.d.Clock.Now(), 1) {
+			return nil, errBusy()
 		}
+		return nil, oauthFault("invalid_grant", told)
+	}
+	return answer, err
+}
+
+func (s *Server) byRefresh(ctx context.Context, f url.Values) (map[string]any, error) {
+	return s.refreshed(ctx, f.Get("refresh_token"), f.Get("client_id"))
+}
+
+func (s *Server) byCode(ctx context.Context, f url.Values) (map[string]any, error) {
+	request, err := s.redeem(ctx, f)
+	if err != nil {
 		return nil, err
 	}
-	account, err := s.d.Accounts.Get(r.Context(), request.AccountID)
+	account, err := s.d.Accounts.Get(ctx, request.AccountID)
 	if err != nil || account.Disabled {
-		return nil, oauthFault("invalid_grant", "Authorization code is invalid or expired")
+		return nil, auth.ErrCredentials
 	}
-	ctx := auth.WithSubject(r.Context(), account.Subject())
+	ctx = auth.WithSubject(ctx, account.Subject())
 	if request.Kind == kindService {
-		_, secret, err := s.d.Tokens.Create(ctx, auth.NewToken{AccountID: account.ID, Name: "oauth2 " + request.Client, Scopes: []string{Scope}, Life: serviceLife})
-		if err != nil {
-			return nil, err
-		}
-		return map[string]any{"access_token": secret, "token_type": "Bearer", "expires_in": int(serviceLife / time.Second)}, nil
+		return s.session(ctx, account, request.Client, true, nil)
 	}
 	wish, err := s.wish(ctx, request)
 	if err != nil {
@@ -179,7 +189,7 @@ func notThere(err error) error {
 // revoke answers oauth2/revoke (RFC 7009): a token that is none is as good as
 // revoked.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
-	f, err := form(w, r)
+	f, err := form(w, r, maxForm)
 	if err == nil {
 		err = s.end(r.Context(), f)
 	}
@@ -205,6 +215,16 @@ func (s *Server) end(ctx context.Context, f url.Values) error {
 			return fmt.Errorf("end authorization: %w", err)
 		}
 		return nil
+	}
+	if strings.HasPrefix(secret, refreshPrefix) {
+		r, err := s.refreshToken(ctx, secret)
+		if errors.Is(err, auth.ErrCredentials) || err == nil && r.Client != f.Get("client_id") {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return s.endFamily(ctx, r, "asked")
 	}
 	account, token, err := s.d.Tokens.ByBearer(ctx, secret)
 	if errors.Is(err, auth.ErrCredentials) {

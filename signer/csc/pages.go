@@ -268,7 +268,15 @@ func backTo(address, state, issuer string, answer url.Values) string {
 // authorize begins at oauth2/authorize. An unknown program or address is told
 // to the person and never redirected to; every other fault goes back.
 func (p *pages) authorize(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
+	q, err := p.query(r)
+	if errors.Is(err, auth.ErrCredentials) {
+		p.site.Error(w, r, http.StatusBadRequest, "csc.error.pushed", nil)
+		return
+	}
+	if err != nil {
+		p.site.Fail(w, r, err)
+		return
+	}
 	client, address := q.Get("client_id"), q.Get("redirect_uri")
 	for _, values := range q {
 		if len(values) != 1 {
@@ -296,6 +304,19 @@ func (p *pages) authorize(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/remote-signing/"+request.ID, http.StatusSeeOther)
 }
 
+// query is what a program asks for, in the address or pushed beforehand (RFC
+// 9126 §4).
+func (p *pages) query(r *http.Request) (url.Values, error) {
+	q := r.URL.Query()
+	if !q.Has("request_uri") {
+		return q, nil
+	}
+	if len(q["request_uri"]) != 1 || len(q["client_id"]) != 1 {
+		return nil, auth.ErrCredentials
+	}
+	return p.server.takePushed(r.Context(), q.Get("client_id"), q.Get("request_uri"))
+}
+
 // asked reads what a program asks for by a query (v2 §8.4.2). Version 1 names
 // the digests "hash".
 func (p *pages) asked(r *http.Request, q url.Values) (*Request, error) {
@@ -307,7 +328,7 @@ func (p *pages) asked(r *http.Request, q url.Values) (*Request, error) {
 	case len(q.Get("state")) > maxOAuthState:
 		return nil, oauthFault("invalid_request", "Invalid parameter state")
 	case q.Has("authorization_details") || q.Has("request_uri") || q.Has("request"):
-		return nil, oauthFault("invalid_request", "authorization_details, request and request_uri are not supported")
+		return nil, oauthFault("invalid_request", "authorization_details and request are not supported")
 	}
 	switch q.Get("scope") {
 	case "", "service":

@@ -379,9 +379,9 @@ func TestTheServiceTellsWhatItIsAndRefusesWhatIsNoRequest(t *testing.T) {
 				t.Errorf("%s, %s: HTTP %d", version, name, res.StatusCode)
 			}
 		}
-		got := refused(t, w.as("binh.nv", version), "auth/login", map[string]any{})
+		got := refused(t, w.as("binh.nv", version), "auth/none", map[string]any{})
 		if got.Status != http.StatusNotImplemented {
-			t.Errorf("%s: auth/login: got %v", version, got)
+			t.Errorf("%s: auth/none: got %v", version, got)
 		}
 		got = refused(t, w.as("binh.nv", version), "credentials/list", map[string]any{"userID": "lan.tt"})
 		if got.Description != "userID parameter MUST be null" {

@@ -12,19 +12,19 @@ import (
 const maxNonce = 64
 
 func (s *Server) signHashV1(ctx context.Context, c caller, p params) (int, any, error) {
-	return s.signHash(ctx, c, p, "hash", "hashAlgo")
+	return s.signHash(ctx, c, p, mode{}, "hash", "hashAlgo")
 }
 
 func (s *Server) signHashV2(ctx context.Context, c caller, p params) (int, any, error) {
-	_, err := p.choice("operationMode", "S")
+	m, err := s.readMode(ctx, p)
 	if err != nil {
 		return 0, nil, err
 	}
-	return s.signHash(ctx, c, p, "hashes", "hashAlgorithmOID")
+	return s.signHash(ctx, c, p, m, "hashes", "hashAlgorithmOID")
 }
 
 // signHash signs digests that an authorization allows: all or none.
-func (s *Server) signHash(ctx context.Context, c caller, p params, hashes, hashName string) (int, any, error) {
+func (s *Server) signHash(ctx context.Context, c caller, p params, m mode, hashes, hashName string) (int, any, error) {
 	k, g, err := s.authorized(ctx, c, p)
 	if err != nil {
 		return 0, nil, err
@@ -44,15 +44,13 @@ func (s *Server) signHash(ctx context.Context, c caller, p params, hashes, hashN
 	if err != nil {
 		return 0, nil, err
 	}
-	signatures, err := s.d.Signer.SignHashes(ctx, signer.HashRequest{Key: k.Name, Scheme: scheme, Hash: h, Digests: digests, Factor: g.Factor, Authorization: g.ID})
-	if err != nil {
-		return 0, nil, err
-	}
-	list := make([]string, 0, len(signatures))
-	for _, signature := range signatures {
-		list = append(list, base64.StdEncoding.EncodeToString(signature))
-	}
-	return ok(map[string]any{"signatures": list}, nil)
+	return s.answered(ctx, "signatures/signHash", m, func(ctx context.Context) (map[string]any, error) {
+		signatures, err := s.d.Signer.SignHashes(ctx, signer.HashRequest{Key: k.Name, Scheme: scheme, Hash: h, Digests: digests, Factor: g.Factor, Authorization: g.ID})
+		if err != nil {
+			return nil, err
+		}
+		return map[string]any{"signatures": base64List(signatures)}, nil
+	})
 }
 
 // authorized finds the credential and the authorization of a request: its SAD,

@@ -17,7 +17,7 @@ func (s *Server) signDoc(ctx context.Context, c caller, p params) (int, any, err
 	if err != nil {
 		return 0, nil, err
 	}
-	_, err = p.choice("operationMode", "S")
+	m, err := s.readMode(ctx, p)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -38,7 +38,7 @@ func (s *Server) signDoc(ctx context.Context, c caller, p params) (int, any, err
 	if err != nil {
 		return 0, nil, err
 	}
-	return ok(s.signPapers(ctx, papers))
+	return s.answered(ctx, "signatures/signDoc", m, func(ctx context.Context) (map[string]any, error) { return s.signPapers(ctx, papers) })
 }
 
 // signPapers signs one after the other. When one fails, those before it do not

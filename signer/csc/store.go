@@ -10,7 +10,11 @@ import (
 
 // Schema is the remote signing service's part of the database.
 func Schema() []store.Migration {
-	return []store.Migration{{ID: "csc/0001", SQL: `
+	return []store.Migration{grantSchema(), jobSchema(), refreshSchema()}
+}
+
+func grantSchema() store.Migration {
+	return store.Migration{ID: "csc/0001", SQL: `
 CREATE TABLE csc_grant (
 	id TEXT PRIMARY KEY,
 	secret_sha256 TEXT NOT NULL UNIQUE,
@@ -56,7 +60,7 @@ CREATE TABLE csc_request (
 	expires_at TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX csc_request_account ON csc_request (account_id, status);
-`}}
+`}
 }
 
 // Grant is an authorization: what the SAD, or an access token of the scope

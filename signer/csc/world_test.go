@@ -107,20 +107,32 @@ func newWorld(t testing.TB, db *store.DB) *world {
 	w.key(t, "lan-ec", "EC-P256", "p-lan")
 	w.key(t, "hoa-ec", "EC-P256", "p-hoa")
 	w.key(t, "ubnd-seal", "EC-P256", "")
+	w.start(t, map[string][]string{"soan-thao": {redirect}})
+	return w
+}
+
+// start starts the service, over the same database as the one before.
+func (w *world) start(t testing.TB, clients map[string][]string) {
+	t.Helper()
+	stamps := &tsp.Client{URL: w.pki.TSAURL()}
+	var err error
 	w.server, err = csc.New(csc.Deps{
-		DB: db, Signer: w.signer, Accounts: w.accounts, Passkeys: w.passkeys, Tokens: w.tokens, Ledger: w.weak, Clock: w.pki.Clock, Authorizer: roles{}, Logger: quiet,
+		DB: w.db, Signer: w.signer, Accounts: w.accounts, Passkeys: w.passkeys, Tokens: w.tokens, Ledger: w.weak, Clock: w.pki.Clock, Authorizer: roles{},
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Timestamp: func(ctx context.Context, h crypto.Hash, digest []byte, nonce *big.Int) ([]byte, error) {
 			c := *stamps
 			c.Nonce = nonce
 			return c.Timestamp(ctx, h, digest)
 		},
-		Config: csc.Config{URL: "https://localhost:8443", MaxSignatures: 100, MaxLive: 5, Life: 5 * time.Minute, Clients: map[string][]string{"soan-thao": {redirect}}},
+		Config: csc.Config{URL: "https://localhost:8443", MaxSignatures: 100, MaxLive: 5, Life: 5 * time.Minute, Clients: clients},
 	})
-	must(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	srv := httptest.NewServer(w.server)
 	t.Cleanup(srv.Close)
+	t.Cleanup(func() { _ = w.server.Close() })
 	w.url = srv.URL + csc.Path
-	return w
 }
 
 const redirect = "https://soan-thao.example/callback"

@@ -17,7 +17,7 @@ func (s *server) remoteSigning(passkeys *auth.Passkeys) (*csc.Server, error) {
 	if !c.Enabled {
 		return nil, nil
 	}
-	return csc.New(csc.Deps{
+	remote, err := csc.New(csc.Deps{
 		DB: s.DB, Signer: s.Signer, Accounts: s.Accounts, Passkeys: passkeys, Tokens: s.Tokens(), Ledger: s.Ledger, Clock: s.Clock,
 		Authorizer: s.Policy, Logger: s.Logger,
 		Timestamp: func(ctx context.Context, h crypto.Hash, digest []byte, nonce *big.Int) ([]byte, error) {
@@ -27,6 +27,11 @@ func (s *server) remoteSigning(passkeys *auth.Passkeys) (*csc.Server, error) {
 			URL: s.ACMEURL(), MaxSignatures: int(c.MaxSignatures), MaxLive: int(c.MaxAuthorizations), Life: c.Life, Clients: c.Redirects(),
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(remote.Close)
+	return remote, nil
 }
 
 // mountRemoteSigning puts the service beside the console's pages. The page at
@@ -35,7 +40,7 @@ func mountRemoteSigning(mux *http.ServeMux, remote *csc.Server) {
 	if remote == nil {
 		return
 	}
-	for _, path := range []string{"/v1/", "/v2/", "/oauth2/token", "/oauth2/revoke", "/logo.png"} {
+	for _, path := range []string{"/v1/", "/v2/", "/oauth2/token", "/oauth2/revoke", "/oauth2/pushed_authorize", "/logo.png"} {
 		mux.Handle(csc.Path+path, remote)
 	}
 }
