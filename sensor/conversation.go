@@ -150,7 +150,7 @@ func (c *conversation) header(kind string, dir flow.Direction) eve.Header {
 		h.Src, h.Dst = h.Dst, h.Src
 	}
 	if p := c.w.cur; p != nil {
-		h.Time, h.PacketSource = p.Time, eve.SourceWire
+		h.Time, h.PacketSource = p.Time, source(p)
 		if c.w.iface == "" {
 			h.PcapCount = p.Number
 		}

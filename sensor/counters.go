@@ -18,7 +18,9 @@ type Counters struct {
 	Reasons     map[string]uint64
 	// NotIP, FragmentsHeld are parts of Processed.
 	NotIP, FragmentsHeld, Defragmented uint64
-	ParserPanics, ParserErrors         uint64
+	// Tunnelled are packets found inside others; they are counted here alone.
+	Tunnelled                  uint64
+	ParserPanics, ParserErrors uint64
 	// Alerts were recorded; Suppressed were kept back by a rule's threshold.
 	Alerts, Suppressed uint64
 	Events             map[string]uint64
@@ -36,6 +38,7 @@ func (c *Counters) add(o Counters) {
 	c.NotIP += o.NotIP
 	c.FragmentsHeld += o.FragmentsHeld
 	c.Defragmented += o.Defragmented
+	c.Tunnelled += o.Tunnelled
 	c.ParserPanics += o.ParserPanics
 	c.ParserErrors += o.ParserErrors
 	c.Alerts += o.Alerts
@@ -78,6 +81,7 @@ func (c *Counters) list() []eve.Counter {
 		{Name: "decoder.bytes", Value: c.Bytes},
 		{Name: "decoder.bad_checksum", Value: c.BadChecksum},
 		{Name: "decoder.not_ip", Value: c.NotIP},
+		{Name: "decoder.tunnelled", Value: c.Tunnelled},
 		{Name: "defrag.held", Value: c.FragmentsHeld},
 		{Name: "defrag.reassembled", Value: c.Defragmented},
 		{Name: "flow.total", Value: c.Flow.Created},

@@ -123,6 +123,7 @@ func (w *worker) alert(c *conversation, dir flow.Direction, r *rules.Rule, ev ev
 	}
 	if p := w.cur; p != nil {
 		h.ICMPType, h.ICMPCode = p.ICMPType, p.ICMPCode
+		a.Tunnel = p.Tunnel
 	}
 	if !w.e.cfg.NoEvidence {
 		a.Payload = ev.payload
@@ -141,7 +142,7 @@ func (w *worker) packetAlert(p *decode.Packet, r *rules.Rule) {
 	h.Type = "alert"
 	a := eve.Alert{
 		GID: uint64(r.GID), SID: uint64(r.SID), Rev: uint64(r.Rev), Signature: r.Msg,
-		Category: r.Category, Severity: r.Priority, Metadata: grouped(r.Metadata),
+		Category: r.Category, Severity: r.Priority, Metadata: grouped(r.Metadata), Tunnel: p.Tunnel,
 	}
 	if !w.e.cfg.NoEvidence {
 		a.Packet, a.Link = p.Frame, p.Link

@@ -28,6 +28,8 @@ type worker struct {
 
 	dec    *decode.Decoder
 	packet decode.Packet
+	// inside takes turns with packet when packets carry others.
+	inside decode.Packet
 	table  *flow.Table
 	asm    *stream.Assembler
 	eve    *eve.Writer
@@ -52,7 +54,7 @@ type worker struct {
 		received, processed, dropped, invalid   uint64
 		bytes, badChecksum                      uint64
 		notIP, held, defragmented, panics, errs uint64
-		alerts                                  uint64
+		alerts, tunnelled                       uint64
 	}
 	reasons map[string]uint64
 	events  map[string]uint64
@@ -78,8 +80,28 @@ func newWorker(e *Engine, iface string) *worker {
 func (w *worker) frame(f *capture.Frame) {
 	w.packets.received++
 	w.packets.bytes += uint64(len(f.Data))
-	p := &w.packet
+	p, in := &w.packet, &w.inside
 	outcome, reason := w.dec.Decode(f, p)
+	w.decoded(p, outcome, reason)
+	for {
+		var ok bool
+		outcome, reason, ok = w.dec.Inner(p, in)
+		if !ok {
+			return
+		}
+		w.packets.tunnelled++
+		w.decoded(in, outcome, reason)
+		p, in = in, p
+	}
+}
+
+// decoded takes a packet of the wire or of a tunnel. Only those of the wire
+// are in the balance of the counters.
+func (w *worker) decoded(p *decode.Packet, outcome decode.Outcome, reason decode.Reason) {
+	wire := uint64(1)
+	if p.Tunnel.Depth > 0 {
+		wire = 0
+	}
 	w.noticed = w.noticed[:0]
 	if w.wants.Decode || w.wants.Checksum {
 		w.noticeHeaders(p)
@@ -89,30 +111,31 @@ func (w *worker) frame(f *capture.Frame) {
 	}
 	switch {
 	case outcome == decode.Invalid:
+		w.packets.invalid += wire
 		w.invalid(p, string(reason))
 		return
 	case outcome == decode.NotIP:
-		w.packets.processed++
-		w.packets.notIP++
+		w.packets.processed += wire
+		w.packets.notIP += wire
 		return
 	case p.BadChecksum:
-		w.packets.badChecksum++
+		w.packets.badChecksum += wire
+		w.packets.invalid += wire
 		w.invalid(p, reasonChecksum)
 		return
 	case outcome == decode.Held:
-		w.packets.processed++
-		w.packets.held++
+		w.packets.processed += wire
+		w.packets.held += wire
 		return
 	}
-	w.packets.processed++
+	w.packets.processed += wire
 	if p.Defragmented {
-		w.packets.defragmented++
+		w.packets.defragmented += wire
 	}
 	w.handle(p)
 }
 
 func (w *worker) invalid(p *decode.Packet, reason string) {
-	w.packets.invalid++
 	w.reasons[reason]++
 	if w.e.cfg.NoAnomalies {
 		return
@@ -128,10 +151,20 @@ func (w *worker) packetHeader(p *decode.Packet) eve.Header {
 		Src: p.SrcAddrPort(), Dst: p.DstAddrPort(), Proto: p.Proto,
 		ICMPType: p.ICMPType, ICMPCode: p.ICMPCode, VLANs: p.VLANs[:p.VLANLen],
 	}
+	h.PacketSource = source(p)
 	if w.iface == "" {
 		h.PcapCount = p.Number
 	}
 	return h
+}
+
+// source names the way a packet came, as EVE does.
+func source(p *decode.Packet) string {
+	return [...]string{
+		decode.Wire: eve.SourceWire, decode.ViaGRE: "gre tunnel", decode.ViaIPv4: "ipv4 tunnel",
+		decode.ViaIPv6: "ipv6 tunnel", decode.ViaVXLAN: "vxlan encapsulation",
+		decode.ViaGeneve: "geneve encapsulation", decode.ViaTeredo: "teredo tunnel",
+	}[p.Tunnel.Via]
 }
 
 // handle takes a decoded packet to its flow.
@@ -248,7 +281,8 @@ func (w *worker) counters() Counters {
 	return Counters{
 		Received: p.received + p.dropped, Processed: p.processed, Dropped: p.dropped, Invalid: p.invalid,
 		Bytes: p.bytes, BadChecksum: p.badChecksum, Reasons: w.reasons, NotIP: p.notIP,
-		FragmentsHeld: p.held, Defragmented: p.defragmented, ParserPanics: p.panics + w.dec.Panics(),
+		FragmentsHeld: p.held, Defragmented: p.defragmented, Tunnelled: p.tunnelled,
+		ParserPanics: p.panics + w.dec.Panics(),
 		ParserErrors: p.errs, Alerts: p.alerts, Suppressed: suppressed, Events: w.events,
 		Flow: w.table.Stats(), Stream: w.asm.Stats(),
 	}

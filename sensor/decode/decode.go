@@ -1,12 +1,14 @@
 // Package decode turns a captured frame into addresses, ports, flags and
-// payload: Ethernet, 802.1Q and 802.1ad, Linux cooked, null, PPP and HDLC
-// framing, IPv4, IPv6 with extension headers, fragments, TCP, UDP and ICMP.
+// payload: Ethernet, 802.1Q, 802.1ad, 802.1ah, MPLS, NSH, Linux cooked, null,
+// PPP and HDLC framing, IPv4, IPv6 with extension headers, fragments, TCP, UDP
+// and ICMP, and the packets inside GRE, ERSPAN, IP in IP, EtherIP, VXLAN,
+// Geneve and Teredo.
 //
 // Headers are decoded by gopacket's DecodingLayerParser on decoders that are
 // used again, and only by those whose bounds hold; cooked and loop-back
 // framing and IPv6 extension headers are read here. Every decode is guarded:
-// a panic becomes an invalid frame. Not here: tunnels (GRE, VXLAN), ESP, MPLS,
-// 802.11, and the overlap policies of particular operating systems.
+// a panic becomes an invalid frame. Not here: ESP, L2TP, 802.11, and the overlap
+// policies of particular operating systems.
 package decode
 
 import (
@@ -95,7 +97,9 @@ func (d *Decoder) Decode(f *capture.Frame, p *Packet) (outcome Outcome, reason R
 			outcome, reason = Invalid, ReasonPanic
 		}
 	}()
-	*p = Packet{Time: f.Time, Number: f.Number, Link: f.Link, Frame: f.Data, WireLength: f.Length}
+	*p = Packet{
+		Time: f.Time, Number: f.Number, Link: f.Link, Frame: f.Data, WireLength: f.Length, partial: f.Partial,
+	}
 	if f.HasVLAN {
 		p.VLANs[0], p.VLANLen = f.VLAN, 1
 	}
@@ -103,7 +107,12 @@ func (d *Decoder) Decode(f *capture.Frame, p *Packet) (outcome Outcome, reason R
 	if !ok {
 		return Invalid, ReasonLink
 	}
-	verify := d.verify && !f.Partial
+	return d.network(kind, body, p)
+}
+
+// network decodes from the IP header on.
+func (d *Decoder) network(kind uint16, body []byte, p *Packet) (Outcome, Reason) {
+	verify := d.verify && !p.partial
 	switch kind {
 	case etherIPv4:
 		return d.ipv4(body, p, verify)
@@ -116,6 +125,17 @@ func (d *Decoder) Decode(f *capture.Frame, p *Packet) (outcome Outcome, reason R
 func (d *Decoder) run(parser *gopacket.DecodingLayerParser, data []byte) error {
 	d.decoded = d.decoded[:0]
 	return parser.DecodeLayers(data, &d.decoded)
+}
+
+// alone decodes one header and nothing after it.
+func (d *Decoder) alone(parser *gopacket.DecodingLayerParser, l gopacket.DecodingLayer, data []byte) error {
+	d.decoded = d.decoded[:0]
+	parser.Truncated = false
+	err := l.DecodeFromBytes(data, parser)
+	if err == nil {
+		d.decoded = append(d.decoded, layers.LayerTypeIPv4)
+	}
+	return err
 }
 
 // last is the layer decoded last.
@@ -131,7 +151,13 @@ func (d *Decoder) ipv4(data []byte, p *Packet, verify bool) (Outcome, Reason) {
 	if len(data) < 1 || data[0]>>4 != 4 {
 		return Invalid, ReasonIPv4
 	}
-	err := d.run(d.byIP4, data)
+	var err error
+	if len(data) >= ipv4Header && data[9] == protoIPIP {
+		// The parser would go on into the packet inside.
+		err = d.alone(d.byIP4, &d.ip4, data)
+	} else {
+		err = d.run(d.byIP4, data)
+	}
 	if len(d.decoded) == 0 {
 		return Invalid, ReasonIPv4
 	}
@@ -178,6 +204,7 @@ func (d *Decoder) transport(p *Packet, body []byte, verify bool) (Outcome, Reaso
 		return Decoded, ReasonNone
 	default:
 		p.Payload = body
+		p.inner = tunnelOf(p, body)
 		return Decoded, ReasonNone
 	}
 	if d.last() != want {
@@ -204,6 +231,9 @@ func (d *Decoder) fields(p *Packet) {
 	case ProtoUDP:
 		p.SrcPort, p.DstPort = uint16(d.udp.SrcPort), uint16(d.udp.DstPort)
 		p.Payload = d.udp.Payload
+		if p.DstPort == portVXLAN || p.DstPort == portGeneve || p.DstPort == portTeredo || p.SrcPort == portTeredo {
+			p.inner = udpTunnel(p)
+		}
 	case ProtoICMP:
 		p.ICMPType, p.ICMPCode = d.icmp4.TypeCode.Type(), d.icmp4.TypeCode.Code()
 		p.Payload = d.icmp4.Payload

@@ -30,6 +30,9 @@ const (
 
 func linkEvents(p *Packet, out []string) []string {
 	f := p.Frame
+	if p.Tunnel.Depth > 0 {
+		return out
+	}
 	switch p.Link {
 	case capture.LinkEthernet:
 		if len(f) < ethernetHeader {

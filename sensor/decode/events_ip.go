@@ -6,14 +6,15 @@ import (
 )
 
 const (
-	protoIPIP  = 4
-	protoIPv6  = 41
-	protoIGMP  = 2
-	protoGRE   = 47
-	protoESP   = 50
-	protoMax   = 255
-	ipv4Header = 20
-	ipv6Header = 40
+	protoIPIP    = 4
+	protoIPv6    = 41
+	protoIGMP    = 2
+	protoGRE     = 47
+	protoESP     = 50
+	protoEtherIP = 97
+	protoMax     = 255
+	ipv4Header   = 20
+	ipv6Header   = 40
 )
 
 func ipv4Events(b []byte, out []string) []string {

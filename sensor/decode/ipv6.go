@@ -24,7 +24,13 @@ func (d *Decoder) ipv6(data []byte, p *Packet, verify bool) (Outcome, Reason) {
 	if len(data) < 1 || data[0]>>4 != 6 {
 		return Invalid, ReasonIPv6
 	}
-	err := d.run(d.byIP6, data)
+	var err error
+	if len(data) >= ipv6Header && data[6] == protoIPv6 {
+		// The parser would go on into the packet inside.
+		err = d.alone(d.byIP6, &d.ip6, data)
+	} else {
+		err = d.run(d.byIP6, data)
+	}
 	if len(d.decoded) == 0 {
 		return Invalid, ReasonIPv6
 	}

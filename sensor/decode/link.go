@@ -16,6 +16,18 @@ const (
 	etherQinQ  = 0x88a8
 	etherQ9100 = 0x9100
 	etherPPPoE = 0x8864
+	etherMPLS  = 0x8847
+	etherMPLSM = 0x8848
+	etherNSH   = 0x894f
+	etherBAC   = 0x88e7 // 802.1ah
+	etherVNTag = 0x8926
+	etherTEB   = 0x6558 // bridged Ethernet (RFC 1701)
+	// ERSPAN is not registered: draft-foschiano-erspan.
+	etherERSPAN = 0x88be
+	etherGREPPP = 0x880b
+	// etherBridged and etherPPP stand for a whole Ethernet frame and a PPP one.
+	etherBridged = 1
+	etherPPP     = 2
 	// etherOther stands for a frame that carries no IP.
 	etherOther = 0
 )
@@ -86,10 +98,92 @@ func tags(kind uint16, body []byte, p *Packet) (uint16, []byte, bool) {
 		}
 		return ppp(body[6:])
 	}
-	if kind < 0x600 && kind != etherOther {
+	switch kind {
+	case etherIPv4, etherIPv6, etherOther:
+		return kind, body, true
+	case etherMPLS, etherMPLSM:
+		return mpls(body, p)
+	case etherNSH:
+		return nsh(body, p)
+	case etherBAC:
+		// IEEE 802.1ah: four bytes of tag, then a frame.
+		if len(body) < 4 {
+			return 0, nil, false
+		}
+		return bridged(body[4:], p)
+	case etherVNTag:
+		// IEEE 802.1BR's forerunner: four bytes, then the type.
+		if len(body) < 6 {
+			return 0, nil, false
+		}
+		return tags(binary.BigEndian.Uint16(body[4:]), body[6:], p)
+	}
+	if kind < firstEtherType {
 		return snap(body, p)
 	}
 	return kind, body, true
+}
+
+// bridged reads an Ethernet frame inside another. Frames can only lie in one
+// another as deep as the frame is long.
+func bridged(body []byte, p *Packet) (uint16, []byte, bool) {
+	if len(body) < ethernetHeader {
+		return 0, nil, false
+	}
+	return tags(binary.BigEndian.Uint16(body[12:]), body[ethernetHeader:], p)
+}
+
+// maxLabels bounds an MPLS stack.
+const maxLabels = 16
+
+// mpls passes over the label stack (RFC 3032 §2.1). What lies under it is told
+// by its first bits, as routers do (RFC 4928 §3): IP, or a frame behind a
+// control word.
+func mpls(body []byte, p *Packet) (uint16, []byte, bool) {
+	for range maxLabels {
+		if len(body) < 5 {
+			return 0, nil, false
+		}
+		bottom := body[2]&1 != 0
+		body = body[4:]
+		if !bottom {
+			continue
+		}
+		switch body[0] >> 4 {
+		case 4:
+			return etherIPv4, body, true
+		case 6:
+			return etherIPv6, body, true
+		case 0:
+			return bridged(body[min(4, len(body)):], p)
+		}
+		return bridged(body, p)
+	}
+	return 0, nil, false
+}
+
+// nsh passes over a Network Service Header (RFC 8300 §2).
+func nsh(body []byte, p *Packet) (uint16, []byte, bool) {
+	if len(body) < 8 {
+		return 0, nil, false
+	}
+	n := 4 * int(binary.BigEndian.Uint16(body)&0x3f)
+	if n < 8 || n > len(body) {
+		return 0, nil, false
+	}
+	next := body[3]
+	body = body[n:]
+	switch next {
+	case 1:
+		return etherIPv4, body, true
+	case 2:
+		return etherIPv6, body, true
+	case 3:
+		return bridged(body, p)
+	case 5:
+		return mpls(body, p)
+	}
+	return etherOther, nil, true
 }
 
 // snap reads an LLC/SNAP header (IEEE 802.2; RFC 1042).

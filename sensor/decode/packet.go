@@ -66,6 +66,11 @@ type Packet struct {
 	Truncated bool
 	// BadChecksum is true when a checksum was verified and is wrong.
 	BadChecksum bool
+	// Tunnel is what carried the packet; its depth is 0 for one on the wire.
+	Tunnel Tunnel
+
+	inner   carried
+	partial bool
 }
 
 // SrcAddrPort is the sender's address and port.

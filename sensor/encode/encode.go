@@ -68,14 +68,29 @@ func (e *Encoder) Time(name string, t time.Time) {
 	e.B = append(e.B, '"')
 }
 
+// Addr writes an address as Suricata does: IPv6 in full, nothing left out.
 func (e *Encoder) Addr(name string, a netip.Addr) {
 	if !a.IsValid() {
 		return
 	}
 	e.Key(name)
 	e.B = append(e.B, '"')
-	e.B = a.WithZone("").AppendTo(e.B)
+	e.B = AppendAddr(e.B, a)
 	e.B = append(e.B, '"')
+}
+
+// AppendAddr appends the address in that form, without quotes.
+func AppendAddr(b []byte, a netip.Addr) []byte {
+	if a.Is4() {
+		return a.AppendTo(b)
+	}
+	for i, c := range a.As16() {
+		if i > 0 && i%2 == 0 {
+			b = append(b, ':')
+		}
+		b = append(b, LowerDigits[c>>4], LowerDigits[c&15])
+	}
+	return b
 }
 
 func (e *Encoder) Base64(name string, v []byte) {

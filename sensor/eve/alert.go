@@ -2,6 +2,7 @@ package eve
 
 import (
 	"github.com/antin-gov/antin/sensor/capture"
+	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto/dns"
@@ -35,6 +36,8 @@ type Alert struct {
 	Payload, Packet []byte
 	Stream          bool
 	Link            capture.LinkType
+	// Tunnel is what carried the packet, when its depth is not 0.
+	Tunnel decode.Tunnel
 }
 
 // maxEvidence bounds payload and packet in an alert, as Suricata's
@@ -67,6 +70,7 @@ func (w *Writer) Alert(h *Header, a *Alert) []byte {
 		e.Close()
 	}
 	e.Close()
+	e.tunnel(&a.Tunnel)
 	if a.DNS != nil {
 		e.dns(a.DNS, h.TxID)
 	}
@@ -98,6 +102,21 @@ func (w *Writer) Alert(h *Header, a *Alert) []byte {
 		e.Close()
 	}
 	return w.finish()
+}
+
+// tunnel is the tunnel object: the outermost packet's addresses.
+func (e *encoder) tunnel(t *decode.Tunnel) {
+	if t.Depth == 0 {
+		return
+	}
+	e.Open("tunnel")
+	e.Addr("src_ip", t.Src.Addr())
+	e.Uint("src_port", uint64(t.Src.Port()))
+	e.Addr("dest_ip", t.Dst.Addr())
+	e.Uint("dest_port", uint64(t.Dst.Port()))
+	e.String("proto", ProtoName(t.Proto))
+	e.Uint("depth", uint64(t.Depth))
+	e.Close()
 }
 
 // Anomaly writes an anomaly record: a frame or a conversation that breaks the

@@ -164,6 +164,10 @@ func ProtoName(proto uint8) string {
 		return "IPv6-ICMP"
 	case 2:
 		return "IGMP"
+	case 4:
+		return "IP-in-IP"
+	case 41:
+		return "IPv6"
 	case 47:
 		return "GRE"
 	case 50:

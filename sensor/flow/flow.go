@@ -17,11 +17,11 @@ import (
 
 // Key names a flow regardless of direction: the lower address and port first.
 // VLAN tags are part of it, because the same addresses on two VLANs are two
-// networks.
+// networks, and so is the number of tunnels around.
 type Key struct {
-	A, B  netip.AddrPort
-	Proto uint8
-	VLAN  [decode.MaxVLANs]uint16
+	A, B         netip.AddrPort
+	Proto, Depth uint8
+	VLAN         [decode.MaxVLANs]uint16
 }
 
 // State is how far the conversation has come.
@@ -136,7 +136,7 @@ func (f *Flow) Swap() {
 
 // keyOf returns the packet's key.
 func keyOf(p *decode.Packet) Key {
-	k := Key{A: p.SrcAddrPort(), B: p.DstAddrPort(), Proto: p.Proto, VLAN: p.VLANs}
+	k := Key{A: p.SrcAddrPort(), B: p.DstAddrPort(), Proto: p.Proto, Depth: p.Tunnel.Depth, VLAN: p.VLANs}
 	if p.Proto == decode.ProtoICMP || p.Proto == decode.ProtoICMPv6 {
 		k.A, k.B = icmpKey(p)
 	}

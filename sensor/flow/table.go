@@ -166,6 +166,7 @@ func identify(f *Flow) uint64 {
 	for i, v := range f.VLANs {
 		binary.BigEndian.PutUint16(buf[n+5+2*i:], v)
 	}
+	buf[len(buf)-1] = f.key.Depth
 	binary.BigEndian.PutUint64(buf[n+5+2*len(f.VLANs):], uint64(f.Start.UnixNano()))
 	h.Write(buf[:])
 	return h.Sum64() & idMask

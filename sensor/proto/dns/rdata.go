@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"strconv"
+
+	"github.com/antin-gov/antin/sensor/encode"
 )
 
 // Resource record types whose data is read (IANA "DNS Parameters").
@@ -33,7 +35,7 @@ func (r *Record) data(b []byte, from, to int) {
 	case typeA, typeAAAA:
 		addr, ok := netip.AddrFromSlice(raw)
 		if ok {
-			r.Data = addr.AppendTo(nil)
+			r.Data = encode.AppendAddr(nil, addr)
 		}
 	case typeNS, typeCNAME, typePTR, typeDNAME:
 		r.Data = nameAt(b, from, to)
