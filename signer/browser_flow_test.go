@@ -75,9 +75,10 @@ func (o *official) signed(id string, x, y float64) string {
 	if err != nil || report.Verdict != validate.Passed {
 		o.t.Fatalf("got %+v, %v", report, err)
 	}
-	rect := report.Signatures[0].Rect
-	if math.Abs(rect[0]*25.4/72-x) > 0.2 || math.Abs((841.9-rect[3])*25.4/72-y) > 0.4 || report.Signatures[0].Page != 1 {
-		o.t.Errorf("the mark stands on page index %d at %v; the form said %v, %v mm", report.Signatures[0].Page, rect, x, y)
+	place := report.Signatures[0].Places[0]
+	rect := place.Rect
+	if math.Abs(rect[0]*25.4/72-x) > 0.2 || math.Abs((841.9-rect[3])*25.4/72-y) > 0.4 || place.Page != 2 {
+		o.t.Errorf("the mark stands on page %d at %v; the form said %v, %v mm", place.Page, rect, x, y)
 	}
 	return path
 }

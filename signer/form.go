@@ -31,8 +31,8 @@ func (s *Service) readForm(ctx context.Context, q Request) (*appearance.Spec, er
 	if err != nil {
 		return nil, err
 	}
-	if q.Visible == nil {
-		return nil, nil
+	if q.Visible == nil || len(q.Visible.Pages) > 0 {
+		return q.Visible, nil
 	}
 	name := ""
 	if q.Visible.Preset == appearance.Person {

@@ -138,6 +138,7 @@ type showView struct {
 	Key      string // the chosen one
 	Box      appearance.Box
 	Page     int
+	Pages    string // all that show the mark, when these are several
 	Preset   string
 	Level    string
 	Extended *Act
@@ -266,7 +267,7 @@ func (p *pages) sign(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	subject := auth.SubjectFrom(r.Context())
-	view := showView{Key: r.FormValue("key"), Level: r.FormValue("level"), Reason: r.FormValue("reason")}
+	view := showView{Key: r.FormValue("key"), Level: r.FormValue("level"), Reason: r.FormValue("reason"), Pages: r.FormValue("pages")}
 	q, err := p.request(r, doc, &view)
 	if err != nil {
 		view.Error = signProblem(err)
@@ -354,6 +355,13 @@ func (p *pages) request(r *http.Request, doc *Document, view *showView) (Request
 	if view.Page < 1 || int64(view.Page) > doc.Pages {
 		return Request{}, fmt.Errorf("%w: page %d of %d", errPlace, view.Page, doc.Pages)
 	}
+	shown, err := appearance.ParsePages(view.Pages)
+	if err != nil {
+		return Request{}, fmt.Errorf("%w: %w", errPlace, err)
+	}
+	if len(shown) > 0 {
+		shown = append(shown, appearance.Range{From: view.Page, To: view.Page})
+	}
 	seal := keys[at].Seal
 	name := web.VisitorFrom(r.Context()).Name
 	if seal {
@@ -361,7 +369,7 @@ func (p *pages) request(r *http.Request, doc *Document, view *showView) (Request
 	}
 	return Request{
 		Key: view.Key, Level: view.Level, Reason: view.Reason, Seal: seal,
-		Visible: &appearance.Spec{Preset: presetOf(seal), Page: view.Page, Box: view.Box, Name: name},
+		Visible: &appearance.Spec{Preset: presetOf(seal), Page: view.Page, Pages: shown, Box: view.Box, Name: name},
 	}, nil
 }
 

@@ -22,12 +22,17 @@ type signatureView struct {
 	Time                         time.Time
 	Stamped                      bool
 	Reasons                      []string
-	Page                         int // from 1; 0 when nothing is visible
 	// Revision is the one that was signed, counted from 1; Signed its size in
 	// bytes where more was added after it.
 	Revision int
 	Signed   int64
-	Rect     string // x1,y1,x2,y2 in the page's own coordinates
+	Places   []placeView
+}
+
+// placeView is a place at which a signature shows.
+type placeView struct {
+	Page int    // from 1
+	Rect string // x1,y1,x2,y2 in the page's own coordinates
 }
 
 // tone is the colour of a verdict: green, red, or amber.
@@ -69,9 +74,8 @@ func viewOfSignature(s validate.Signature, lang string) signatureView {
 	case s.SignedAt != nil:
 		v.Time = *s.SignedAt
 	}
-	if s.Visible() {
-		v.Page = s.Page + 1
-		v.Rect = fmt.Sprintf("%.2f,%.2f,%.2f,%.2f", s.Rect[0], s.Rect[1], s.Rect[2], s.Rect[3])
+	for _, p := range s.Places {
+		v.Places = append(v.Places, placeView{Page: p.Page, Rect: fmt.Sprintf("%.2f,%.2f,%.2f,%.2f", p.Rect[0], p.Rect[1], p.Rect[2], p.Rect[3])})
 	}
 	return v
 }

@@ -22,7 +22,7 @@ import (
 type signFlags struct {
 	out, key, level, field, visible, place, image, reason, scheme, batch, password string
 	format, packaging                                                              string
-	number, copyForm                                                               string
+	number, copyForm, pages                                                        string
 	page, certify                                                                  int
 	diameter                                                                       float64
 	seal                                                                           bool
@@ -39,6 +39,7 @@ func (e *env) signCommand() *cobra.Command {
 			"The document's digest is recorded before the key is used, and the result is read by a second verifier before it leaves.",
 		Example: "  antin sign chi-thi.pdf -o chi-thi.signed.pdf --key demo-official\n" +
 			"  antin sign chi-thi.signed.pdf -o chi-thi.sealed.pdf --key demo-agency --visible seal\n" +
+			"  antin sign hop-dong.pdf -o hop-dong.signed.pdf --key demo-official --visible person --pages all --place 150,270,30,12\n" +
 			"  antin sign phu-luc.pdf -o phu-luc.signed.pdf --key demo-official --visible attachment --number 07/CT-UBND\n" +
 			"  antin sign du-lieu.csv -o du-lieu.csv.p7s --key demo-official --format cades\n" +
 			"  antin sign ho-so.xml -o ho-so.signed.xml --key demo-official --format xades\n" +
@@ -51,6 +52,9 @@ func (e *env) signCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.pages != "" && (f.visible == "" || f.page != 0 || f.place == "" && (f.visible == string(appearance.Person) || f.visible == string(appearance.Seal))) {
+				return fmt.Errorf("%w: --pages goes with --visible and --place, and stands instead of --page", errUse)
+			}
 			if f.out == "" || f.key == "" {
 				return fmt.Errorf("%w: --out and --key are needed", errUse)
 			}
@@ -84,6 +88,7 @@ func (e *env) signCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.number, "number", "", "attachment: number and symbol of the document that it belongs to")
 	cmd.Flags().StringVar(&f.copyForm, "copy", "", "copy: sao-y, sao-luc or trich-sao")
 	cmd.Flags().IntVar(&f.page, "page", 0, "page of the mark, -1 for the last (default: that of the signature block; with --place the first)")
+	cmd.Flags().StringVar(&f.pages, "pages", "", "several pages that show the one signature, each at --place: all, or numbers and ranges such as 1,3-5 or 2-last")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "reason")
 	cmd.Flags().StringVar(&f.scheme, "scheme", "", "rsa-pss (default of RSA keys) or rsa-pkcs1")
 	cmd.Flags().IntVar(&f.certify, "certify", 0, "certify with P = 1, 2 or 3")
@@ -183,6 +188,10 @@ func mark(ctx context.Context, s *app.System, f signFlags) (*appearance.Spec, er
 	spec.Time, spec.Name, spec.Diameter = clock.System{}.Now(), chain[0].Subject.CommonName, f.diameter
 	if f.page != 0 {
 		spec.Page = f.page
+	}
+	spec.Pages, err = appearance.ParsePages(f.pages)
+	if err != nil {
+		return nil, fmt.Errorf("%w: --pages: %w", errUse, err)
 	}
 	if f.visible == string(appearance.Text) {
 		spec.Lines = []string{spec.Name}

@@ -34,6 +34,7 @@ func vietnam() *time.Location { return time.FixedZone("+07", 7*60*60) }
 type Spec struct {
 	Preset Preset
 	Page   int       // from 1; 0 means the first, -1 the last
+	Pages  Pages     // several pages that show the mark at the same place; they stand instead of Page
 	Box    Box       // zero width or height: the preset's own size; all zero: its own place
 	Image  []byte    // PNG; a default is drawn when there is none
 	Name   string    // whose signature or seal, for the drawn default

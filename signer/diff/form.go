@@ -256,7 +256,7 @@ func (c *comparer) newField(ref cos.Ref, at *way) {
 	for _, o := range kids {
 		kid, isRef := o.(cos.Ref)
 		k := c.new.Dict(kid)
-		if !isRef || c.old.Defined(kid.Num) || k == nil || k["T"] != nil || k["Kids"] != nil || !c.plainWidget(kid, k, at) {
+		if !isRef || c.old.Defined(kid.Num) || k == nil || k["T"] != nil || k["Kids"] != nil || k["V"] != nil && !same(k["V"], d["V"]) || !c.plainWidget(kid, k, at) {
 			c.reject(at, kid, 0, "a new field has kids that are no widgets")
 			return
 		}

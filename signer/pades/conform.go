@@ -92,21 +92,26 @@ func alternative(o Options) string {
 }
 
 // fit makes a signature's new field part of a tagged document. What follows a
-// signature may add to the structure what belongs to its own widget alone. A
+// signature may add to the structure what belongs to its own widgets alone. A
 // document time-stamp that follows stands on the first page.
-func (d *document) fit(widget cos.Dict, ref, pageRef cos.Ref, o Options) error {
+func (d *document) fit(widgets []widget, o Options) error {
 	if !d.tagged() {
 		return nil
 	}
 	if o.Visible != nil {
-		err := d.describe(widget, ref, pageRef, alternative(o))
+		err := d.describe(widgets, alternative(o))
 		if err != nil {
 			return err
 		}
 	}
-	err := d.order(pageRef)
-	if err != nil || o.Level != LevelLTA {
-		return err
+	for _, w := range widgets {
+		err := d.order(w.page)
+		if err != nil {
+			return err
+		}
+	}
+	if o.Level != LevelLTA {
+		return nil
 	}
 	first, _, err := d.page(0)
 	if err != nil {
@@ -115,41 +120,43 @@ func (d *document) fit(widget cos.Dict, ref, pageRef cos.Ref, o Options) error {
 	return d.order(first)
 }
 
-// describe makes a new visible widget part of the logical structure: a Form
-// element that owns it (ISO 14289-1, 7.18.4).
-func (d *document) describe(widget cos.Dict, ref, pageRef cos.Ref, text string) error {
+// describe makes new visible widgets part of the logical structure: each has a
+// Form element that owns it (ISO 14289-1, 7.18.4).
+func (d *document) describe(widgets []widget, text string) error {
 	root := d.view.Dict(d.root["StructTreeRoot"]).Clone()
 	holder, ok := d.root["StructTreeRoot"].(cos.Ref)
 	if !ok { // an element can name only an object as its parent
 		holder = d.update.New()
 		d.root["StructTreeRoot"], d.dirty = holder, true
 	}
-	key, err := d.nextStructParent(root)
+	key, err := d.nextStructParent(root, int64(len(widgets)))
 	if err != nil {
 		return err
 	}
-	element := d.update.New()
-	parent, err := d.adopt(root, holder, element)
+	elements := make([]cos.Ref, len(widgets))
+	for i := range elements {
+		elements[i] = d.update.New()
+	}
+	parent, err := d.adopt(root, holder, elements)
 	if err != nil {
 		return err
 	}
-	d.update.Put(element, cos.Dict{
-		"Type": cos.Name("StructElem"), "S": cos.Name("Form"), "P": parent, "Pg": pageRef, "Alt": encodeText(text),
-		"K": cos.Dict{"Type": cos.Name("OBJR"), "Obj": ref, "Pg": pageRef},
-	})
-	err = d.enterParent(root, key, element)
-	if err != nil {
-		return err
+	for i, w := range widgets {
+		d.update.Put(elements[i], cos.Dict{
+			"Type": cos.Name("StructElem"), "S": cos.Name("Form"), "P": parent, "Pg": w.page, "Alt": encodeText(text),
+			"K": cos.Dict{"Type": cos.Name("OBJR"), "Obj": w.ref, "Pg": w.page},
+		})
+		w.dict["StructParent"] = key + int64(i)
 	}
-	root["ParentTreeNextKey"] = key + 1
+	d.enterParents(root, key, elements)
+	root["ParentTreeNextKey"] = key + int64(len(widgets))
 	d.update.Put(holder, root)
-	widget["StructParent"] = key
 	return nil
 }
 
-// adopt puts an element behind the others, under the document element where
+// adopt puts elements behind the others, under the document element where
 // there is one, and gives the parent.
-func (d *document) adopt(root cos.Dict, holder, element cos.Ref) (cos.Ref, error) {
+func (d *document) adopt(root cos.Dict, holder cos.Ref, elements []cos.Ref) (cos.Ref, error) {
 	kids, err := d.kidsOf(root)
 	if err != nil {
 		return cos.Ref{}, err
@@ -165,12 +172,19 @@ func (d *document) adopt(root cos.Dict, holder, element cos.Ref) (cos.Ref, error
 			return cos.Ref{}, err
 		}
 		node = node.Clone()
-		node["K"] = append(below, element)
+		node["K"] = appendRefs(below, elements)
 		d.update.Put(ref, node)
 		return ref, nil
 	}
-	root["K"] = append(kids, element)
+	root["K"] = appendRefs(kids, elements)
 	return holder, nil
+}
+
+func appendRefs(list cos.Array, refs []cos.Ref) cos.Array {
+	for _, ref := range refs {
+		list = append(list, ref)
+	}
+	return list
 }
 
 // kidsOf gives /K as an array of its own.
@@ -194,8 +208,8 @@ const (
 	maxParentDepth = 32
 )
 
-// nextStructParent is a key above all of the parent tree.
-func (d *document) nextStructParent(root cos.Dict) (int64, error) {
+// nextStructParent is the first of so many keys above all of the parent tree.
+func (d *document) nextStructParent(root cos.Dict, many int64) (int64, error) {
 	next, _ := d.view.Int(root["ParentTreeNextKey"])
 	left := maxParentNodes
 	var walk func(o cos.Object, depth int) error
@@ -221,7 +235,7 @@ func (d *document) nextStructParent(root cos.Dict) (int64, error) {
 		return nil
 	}
 	err := walk(root["ParentTree"], 0)
-	if next < 0 || next > maxKey {
+	if next < 0 || next > maxKey-many {
 		return 0, refuse(CodeTooLarge, "the parent tree of the structure has no free key")
 	}
 	return next, err
@@ -230,26 +244,29 @@ func (d *document) nextStructParent(root cos.Dict) (int64, error) {
 // maxKey is the largest integer of PDF/A (ISO 19005-1, 6.1.12).
 const maxKey = 1<<31 - 2
 
-// enterParent adds a key, the highest of all, to the parent tree.
-func (d *document) enterParent(root cos.Dict, key int64, element cos.Ref) error {
+// enterParents adds keys, the highest of all, to the parent tree.
+func (d *document) enterParents(root cos.Dict, key int64, elements []cos.Ref) {
 	tree := d.view.Dict(root["ParentTree"]).Clone()
 	if tree == nil {
 		tree = cos.Dict{}
 	}
+	var nums cos.Array
+	for i, element := range elements {
+		nums = append(nums, key+int64(i), element)
+	}
 	kids := d.view.Array(tree["Kids"])
 	if kids != nil {
-		leaf := d.update.Add(cos.Dict{"Limits": cos.Array{key, key}, "Nums": cos.Array{key, element}})
+		leaf := d.update.Add(cos.Dict{"Limits": cos.Array{key, key + int64(len(elements)) - 1}, "Nums": nums})
 		tree["Kids"] = append(kids.Copy(), leaf)
 	} else {
-		tree["Nums"] = append(d.view.Array(tree["Nums"]).Copy(), key, element)
+		tree["Nums"] = append(d.view.Array(tree["Nums"]).Copy(), nums...)
 	}
 	holder, ok := root["ParentTree"].(cos.Ref)
 	if ok {
 		d.update.Put(holder, tree)
-		return nil
+		return
 	}
 	root["ParentTree"] = d.update.Add(tree)
-	return nil
 }
 
 // order says of a page with annotations that they follow the structure

@@ -2,7 +2,6 @@ package pades
 
 import (
 	"io"
-	"strconv"
 
 	"github.com/antin-gov/antin/signer/appearance"
 	"github.com/antin-gov/antin/signer/cos"
@@ -64,21 +63,7 @@ func (d *document) page(number int) (cos.Ref, cos.Dict, error) {
 	if err != nil {
 		return cos.Ref{}, nil, err
 	}
-	switch {
-	case number == 0:
-		number = 1
-	case number < 0:
-		number += len(pages) + 1
-	}
-	if number < 1 || number > len(pages) {
-		return cos.Ref{}, nil, refuse(CodePages, "the document has no page "+strconv.Itoa(number))
-	}
-	ref := pages[number-1]
-	page := d.view.Dict(ref)
-	if ref.IsZero() || page == nil {
-		return cos.Ref{}, nil, refuse(CodePages, "page "+strconv.Itoa(number)+" is not an object of its own")
-	}
-	return ref, page, nil
+	return d.pageIn(pages, number)
 }
 
 // addAnnotation puts an annotation on a page: into the page's array where it

@@ -18,6 +18,7 @@ const (
 	CodeFieldKind       = "field-not-for-signatures"
 	CodeFieldName       = "field-name"
 	CodeFieldLocked     = "field-locked"
+	CodePlaces          = "signature-in-several-places"
 	CodeSeedValue       = "seed-value"
 	CodeCertified       = "certified-no-changes"
 	CodeNotFirst        = "certify-not-first"

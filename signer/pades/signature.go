@@ -1,9 +1,9 @@
 package pades
 
 import (
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/antin-gov/antin/signer/cos"
@@ -44,55 +44,6 @@ func (d *document) place(o Options) (string, error) {
 	return name, d.fillField(f, target, o)
 }
 
-// newField makes a field and its widget in one dictionary.
-func (d *document) newField(f *form, name string, o Options) error {
-	err := d.mayAddField()
-	if err != nil {
-		return err
-	}
-	if strings.ContainsRune(name, '.') {
-		return refuse(CodeFieldName, "the name of a new field has no dots")
-	}
-	number := 0
-	if o.Visible != nil {
-		number = o.Visible.Page
-	}
-	pageRef, page, err := d.page(number)
-	if err != nil {
-		return err
-	}
-	ref := d.update.New()
-	widget := cos.Dict{
-		"Type": cos.Name("Annot"), "Subtype": cos.Name("Widget"), "FT": cos.Name("Sig"),
-		"T": encodeText(name), "TU": encodeText(alternative(o)), "F": int64(flagPrint | flagLocked), "P": pageRef,
-	}
-	if o.Visible == nil {
-		d.unseen(widget, page)
-	} else {
-		geometry, err := d.geometry(page)
-		if err != nil {
-			return err
-		}
-		mark, err := d.spec(o).Build(geometry, d.update)
-		if err != nil {
-			return err
-		}
-		show(widget, mark)
-	}
-	sig := d.update.Add(d.signature(o, field{}))
-	widget["V"] = sig
-	d.update.Put(ref, widget)
-	err = d.addAnnotation(pageRef, page, ref)
-	if err == nil {
-		err = d.fit(widget, ref, pageRef, o)
-	}
-	if err != nil {
-		return err
-	}
-	d.certify(o, sig)
-	return f.register(ref)
-}
-
 // mayAddField refuses where an encrypted document forbids new fields.
 func (d *document) mayAddField() error {
 	if !d.file.Permits(cos.PermitModify) || !d.file.Permits(cos.PermitAnnotate) {
@@ -120,12 +71,19 @@ func (d *document) fillField(f *form, x field, o Options) error {
 	dict := x.dict.Clone()
 	sig := d.update.Add(d.signature(o, x))
 	dict["V"] = sig
+	if o.Visible != nil && len(o.Visible.Pages) > 0 {
+		return refuse(CodePlaces, "the field has its places already; sign in a new one to choose pages")
+	}
 	if len(x.widgets) == 0 {
 		err = d.dress(dict, x.ref, o)
-	} else {
-		widget := d.view.Dict(x.widgets[0]).Clone()
-		err = d.dress(widget, x.widgets[0], o)
-		d.update.Put(x.widgets[0], widget)
+	}
+	for _, ref := range x.widgets { // each shows the signature
+		widget := d.view.Dict(ref).Clone()
+		err = errors.Join(err, d.dress(widget, ref, o))
+		if len(x.widgets) > 1 {
+			widget["V"] = sig // some readers do not know that it is inherited
+		}
+		d.update.Put(ref, widget)
 	}
 	if err != nil {
 		return err

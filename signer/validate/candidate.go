@@ -50,7 +50,7 @@ func (v *validation) newCandidate(f *found) *candidate {
 	c := &candidate{found: f, coveredRevision: -1}
 	c.Signature = Signature{
 		Field: f.field, Kind: KindSignature, Verdict: Passed, Integrity: Broken, Coverage: CoversPart,
-		Changes: ChangesUnknown, Reasons: []Reason{}, Page: f.page, Rect: f.rect,
+		Changes: ChangesUnknown, Reasons: []Reason{}, Places: f.places,
 	}
 	if f.orphan {
 		c.subFilter = guessFilter(f.dict)

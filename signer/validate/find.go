@@ -28,8 +28,7 @@ type found struct {
 	latest   bool  // the latest revision's form leads to it
 	recycled bool  // two fields lead to it
 	orphan   bool  // no form leads to it; found by its bytes
-	page     int
-	rect     [4]float64
+	places   []Place
 	locks    []diff.Lock
 	fieldRef cos.Ref
 }
@@ -70,7 +69,7 @@ func (f *finder) visitRevision(view *cos.View, latest bool) error {
 	form := view.Dict(root["AcroForm"])
 	w := &fieldWalk{finder: f, view: view, latest: latest, seen: make(map[cos.Ref]bool), owner: make(map[int64]cos.Ref)}
 	for _, kid := range view.Array(form["Fields"]) {
-		err = w.walk(kid, "", "", 0)
+		err = w.walk(kid, "", "", nil, 0)
 		if err != nil {
 			return err
 		}
@@ -87,7 +86,7 @@ type fieldWalk struct {
 	pages  map[cos.Ref]int
 }
 
-func (w *fieldWalk) walk(o cos.Object, parent string, inherited cos.Name, depth int) error {
+func (w *fieldWalk) walk(o cos.Object, parent string, inherited cos.Name, value cos.Object, depth int) error {
 	w.nodes++
 	if w.nodes > maxFieldNodes || depth > maxFieldDepth {
 		return fmt.Errorf("form fields: %w", cos.ErrLimit)
@@ -112,11 +111,17 @@ func (w *fieldWalk) walk(o cos.Object, parent string, inherited cos.Name, depth 
 	if own := w.view.Name(node["FT"]); own != "" {
 		kind = own
 	}
-	if kind == "Sig" && node["V"] != nil {
+	// A widget may repeat the value of the field that it shows.
+	own, isRef := node["V"].(cos.Ref)
+	repeats := isRef && !ok && value == cos.Object(own)
+	if kind == "Sig" && node["V"] != nil && !repeats {
 		w.take(node, ref, name)
 	}
+	if node["V"] != nil {
+		value = node["V"]
+	}
 	for _, kid := range w.view.Array(node["Kids"]) {
-		err := w.walk(kid, name, kind, depth+1)
+		err := w.walk(kid, name, kind, value, depth+1)
 		if err != nil {
 			return err
 		}
@@ -149,7 +154,7 @@ func (w *fieldWalk) take(field cos.Dict, fieldRef cos.Ref, name string) {
 		if len(w.list) >= maxSignatures {
 			return
 		}
-		known = &found{field: name, dict: dict, offset: offset, inline: !indirect, revision: w.view.Revision(), page: -1, fieldRef: fieldRef}
+		known = &found{field: name, dict: dict, offset: offset, inline: !indirect, revision: w.view.Revision(), fieldRef: fieldRef}
 		w.byOffset[key] = known
 		w.list = append(w.list, known)
 	}
@@ -161,55 +166,60 @@ func (w *fieldWalk) take(field cos.Dict, fieldRef cos.Ref, name string) {
 	}
 	w.owner[key] = fieldRef
 	known.latest = known.latest || w.latest
-	known.page, known.rect = w.place(field)
+	known.places = w.places(field)
 	known.locks = w.locks(field, dict)
 }
 
-// place finds the widget's page and rectangle.
-func (w *fieldWalk) place(field cos.Dict) (int, [4]float64) {
-	widget := field
-	if widget["Rect"] == nil {
-		kids := w.view.Array(field["Kids"])
-		if len(kids) == 0 {
-			return -1, [4]float64{}
-		}
-		widget = w.view.Dict(kids[0])
+// maxPlaces bounds the places of one signature that are told.
+const maxPlaces = 5000
+
+// places finds where a field's widgets show it: its own dictionary, or its kids.
+func (w *fieldWalk) places(field cos.Dict) []Place {
+	widgets := cos.Array{field}
+	if field["Rect"] == nil {
+		widgets = w.view.Array(field["Kids"])
 	}
+	var out []Place
+	for _, o := range widgets[:min(len(widgets), maxPlaces)] {
+		place, ok := w.place(w.view.Dict(o))
+		if ok {
+			out = append(out, place)
+		}
+	}
+	return out
+}
+
+// place finds the page and rectangle of a widget; false when it shows nowhere.
+func (w *fieldWalk) place(widget cos.Dict) (Place, bool) {
 	var rect [4]float64
 	values := w.view.Array(widget["Rect"])
 	if len(values) != 4 {
-		return -1, rect
+		return Place{}, false
 	}
 	for n, v := range values {
 		resolved, err := w.view.Resolve(v)
 		number, ok := cos.Number(resolved)
 		if err != nil || !ok {
-			return -1, rect
+			return Place{}, false
 		}
 		rect[n] = number
 	}
-	if rect[0] == rect[2] || rect[1] == rect[3] {
-		return -1, rect
-	}
 	pageRef, ok := widget["P"].(cos.Ref)
-	if !ok {
-		return -1, rect
+	if !ok || rect[0] == rect[2] || rect[1] == rect[3] {
+		return Place{}, false
 	}
 	if w.pages == nil {
 		w.pages = make(map[cos.Ref]int)
 		pages, err := w.view.Pages()
 		if err != nil {
-			return -1, rect
+			return Place{}, false
 		}
 		for n, page := range pages {
-			w.pages[page] = n
+			w.pages[page] = n + 1
 		}
 	}
 	page, ok := w.pages[pageRef]
-	if !ok {
-		return -1, rect
-	}
-	return page, rect
+	return Place{Page: page, Rect: rect}, ok
 }
 
 // locks collects what the signature forbids to change: the FieldMDP of its

@@ -40,7 +40,7 @@ func newObject(field, format string) *object {
 	o.coveredRevision = -1
 	o.Signature = Signature{
 		Field: field, Kind: KindSignature, Verdict: Passed, Integrity: Broken, Coverage: CoversPart,
-		Changes: ChangesUnknown, Reasons: []Reason{}, Page: -1,
+		Changes: ChangesUnknown, Reasons: []Reason{},
 	}
 	return o
 }

@@ -115,10 +115,8 @@ type Signature struct {
 	Revision int      `json:"revision"`
 	Reasons  []Reason `json:"reasons"`
 
-	// For the web page: where the signature shows, pages counted from 0; -1
-	// when it is invisible. Rect is in PDF user space: x1 y1 x2 y2.
-	Page int        `json:"-"`
-	Rect [4]float64 `json:"-"`
+	// Places are where the signature shows, none when it is invisible.
+	Places []Place `json:"places,omitempty"`
 	// Path is the accepted certification path, nil when there is none.
 	Path *trust.Path `json:"-"`
 	// Stamped tells that BestTime is proven by a trusted time-stamp.
@@ -127,8 +125,15 @@ type Signature struct {
 	ByteRange [4]int64 `json:"-"`
 }
 
+// Place is where a signature shows: the page, counted from 1, and the rectangle
+// in PDF user space, x1 y1 x2 y2.
+type Place struct {
+	Page int        `json:"page"`
+	Rect [4]float64 `json:"rect"`
+}
+
 // Visible tells whether the signature shows on a page.
-func (s *Signature) Visible() bool { return s.Page >= 0 }
+func (s *Signature) Visible() bool { return len(s.Places) > 0 }
 
 // Exit codes of `antin verify`.
 const (

@@ -87,7 +87,7 @@ func (s *orphanScan) takeRange(at int64, behind []byte) {
 }
 
 func (s *orphanScan) add(dict cos.Dict) {
-	s.list = append(s.list, &found{dict: dict, offset: -1, orphan: true, page: -1})
+	s.list = append(s.list, &found{dict: dict, offset: -1, orphan: true})
 }
 
 // takeValue takes a signature value whose byte range cannot be read any more.

@@ -323,8 +323,8 @@ func TestReportsAreForMachinesAndPeople(t *testing.T) {
 	})
 	report := run(t, doc.data, validate.Options{Store: p.Store(t), Collector: p.Collector(), Clock: p.Clock, File: "chi-thi.pdf"})
 	s := report.Signatures[0]
-	if !s.Visible() || s.Page != 0 || s.Rect != [4]float64{100, 100, 200, 150} {
-		t.Errorf("place %d %v", s.Page, s.Rect)
+	if !s.Visible() || s.Places[0] != (validate.Place{Page: 1, Rect: [4]float64{100, 100, 200, 150}}) {
+		t.Errorf("places %v", s.Places)
 	}
 	data, err := json.Marshal([]*validate.Report{report})
 	if err != nil {

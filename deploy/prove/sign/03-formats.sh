@@ -114,6 +114,18 @@ pdfsig -nocert our.pdf >pdfsig.txt 2>&1; claim "   pdfsig: the signature is vali
 mutool sign -v our.pdf >mutool.txt 2>&1; sed 's/^/        /' mutool.txt | head -5
 claim "   mutool finds the document unchanged since signing" has "The document is unchanged since signing" mutool.txt
 
+show "antin sign IN.pdf -o pages.pdf --visible person --pages all --place 170,278,30,12; --pages 1,3-5"
+claim "one signature on every page: signed at B-LTA" antin sign "$IN" -o pages.pdf --key demo-official --visible person --pages all --place 170,278,30,12 --level B-LTA
+count=$(qpdf --show-npages pages.pdf)
+claim "   antin verify: TOTAL-PASSED, one signature and one time-stamp, on $count pages" same \
+  "$(antin verify --json pages.pdf | jq -r '.[0] | "\(.verdict) \(.signatures | length) \(.signatures[0].places | length)"')" "TOTAL-PASSED 2 $count"
+claim "   qpdf --check accepts it" qpdf --check pages.pdf
+pdfsig -nocert pages.pdf >pdfsig.txt 2>&1; claim "   pdfsig: valid on each page" same "$(grep -c 'Signature is Valid' pdfsig.txt)" "$count"
+mutool sign -v pages.pdf >mutool.txt 2>&1; claim "   mutool: unchanged since signing, on each page" same "$(grep -c 'unchanged since signing\|only valid\|since signing' mutool.txt)" "$((count + 1))"
+antin sign pages.pdf -o sealed.pdf --key demo-agency --visible seal --pages 1 --place 10,250,30,30 >/dev/null
+claim "   sealed afterwards: both TOTAL-PASSED" same "$(antin verify --json sealed.pdf | jq -r '[.[0].signatures[].verdict] | unique | join(" ")')" TOTAL-PASSED
+claim "   a page that is not there is refused: exit status 3" exits 3 antin sign "$IN" -o none.pdf --key demo-official --visible person --pages 1-99 --place 170,278,30,12
+
 part "3. Theirs, verified by ours"
 # A key in a file, with a certificate of our own authority: what others sign with.
 theirs() { # theirs NAME GENPKEY-OPTIONS…

@@ -23,7 +23,7 @@ if (form) {
       const [w, h] = [on.viewport.width, on.viewport.height];
       const mark = document.createElement("a");
       mark.className = `mark ${seen.dataset.markTone}`;
-      mark.href = `#${seen.id}`;
+      mark.href = `#${seen.dataset.markOf}`;
       mark.title = seen.dataset.markLabel ?? "";
       mark.setAttribute("aria-label", seen.dataset.markLabel ?? "");
       const percent = (v: number, of: number) => `${(v / of) * 100}%`;
