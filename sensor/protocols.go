@@ -10,12 +10,15 @@ import (
 	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/proto/dhcp"
 	"github.com/antin-gov/antin/sensor/proto/ftp"
+	"github.com/antin-gov/antin/sensor/proto/krb5"
 	"github.com/antin-gov/antin/sensor/proto/mqtt"
 	"github.com/antin-gov/antin/sensor/proto/ntp"
+	"github.com/antin-gov/antin/sensor/proto/quic"
 	"github.com/antin-gov/antin/sensor/proto/sip"
 	"github.com/antin-gov/antin/sensor/proto/smtp"
 	"github.com/antin-gov/antin/sensor/proto/snmp"
 	"github.com/antin-gov/antin/sensor/proto/ssh"
+	"github.com/antin-gov/antin/sensor/proto/tftp"
 )
 
 // protocol is how a protocol is found and read. The probes judge the first
@@ -38,6 +41,10 @@ var protocols = [...]protocol{
 	{name: "sip", packet: sip.ProbePacket, open: func(c *conversation) proto.Parser { return sip.New(host{c}) }},
 	{name: "dhcp", packet: dhcp.Probe, open: func(c *conversation) proto.Parser { return dhcp.New(host{c}) }},
 	{name: "snmp", packet: snmp.Probe, open: func(c *conversation) proto.Parser { return snmp.New(host{c}) }},
+	{name: "krb5", stream: krb5.Probe, open: func(c *conversation) proto.Parser { return krb5.NewStream(host{c}) }},
+	{name: "quic", packet: quic.Probe, open: func(c *conversation) proto.Parser { return quic.New(host{c}) }},
+	{name: "krb5", packet: krb5.ProbePacket, open: func(c *conversation) proto.Parser { return krb5.New(host{c}) }},
+	{name: "tftp", packet: tftp.Probe, open: func(c *conversation) proto.Parser { return tftp.New(host{c}) }},
 	{name: "ntp", packet: ntp.Probe, open: func(c *conversation) proto.Parser { return ntp.New(host{c}) }},
 }
 

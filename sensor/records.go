@@ -27,7 +27,7 @@ func (c *conversation) dnsMessage(dir int, b []byte) {
 		return
 	}
 	tx := c.dnsTx(m)
-	h := c.header("dns", flow.ToServer)
+	h := c.header("dns", flow.Direction(dir))
 	h.TxID, h.HasTx = tx, true
 	c.w.emit(h.Type, c.w.eve.DNS(&h, m))
 	c.inspectDNS(flow.Direction(dir), m, tx, b)

@@ -94,7 +94,7 @@ func (s *spec) records(ctx context.Context, dir string, load RuleLoader) ([]map[
 		return nil, nil, err
 	}
 	sink := &recorder{}
-	cfg := sensor.Config{Sinks: []output.Sink{sink}, Clock: clock.System{}, Checksums: sensor.ChecksumAll}
+	cfg := sensor.Config{Sinks: []output.Sink{sink}, Clock: clock.System{}, Checksums: sensor.ChecksumAuto}
 	args := strings.Join(s.Args, " ")
 	if strings.Contains(args, "-k none") || strings.Contains(args, "checksum-checks=no") {
 		cfg.Checksums = sensor.ChecksumNone

@@ -70,6 +70,13 @@ var helloRetry = []byte{
 	0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 }
 
+// ParseClientHello reads the body of a ClientHello that came by other ways than
+// TLS records.
+func ParseClientHello(body []byte) (*ClientHello, error) { return parseClientHello(body) }
+
+// ParseServerHello is the same for a ServerHello; a retry request gives nil.
+func ParseServerHello(body []byte) (*ServerHello, error) { return parseServerHello(body) }
+
 func parseClientHello(body []byte) (*ClientHello, error) {
 	h := &ClientHello{}
 	s := cryptobyte.String(body)

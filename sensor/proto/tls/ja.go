@@ -58,7 +58,12 @@ const emptyHash = "000000000000"
 
 // JA4 is the TLS client fingerprint of github.com/FoxIO-LLC/ja4
 // (technical_details/JA4.md) for TLS over TCP.
-func (h *ClientHello) JA4() string {
+func (h *ClientHello) JA4() string { return h.ja4('t') }
+
+// JA4QUIC is the same fingerprint for TLS inside QUIC.
+func (h *ClientHello) JA4QUIC() string { return h.ja4('q') }
+
+func (h *ClientHello) ja4(transport byte) string {
 	ciphers := hexed(h.Ciphers, nil)
 	extensions := 0
 	for _, v := range h.Extensions {
@@ -66,7 +71,7 @@ func (h *ClientHello) JA4() string {
 			extensions++
 		}
 	}
-	b := append([]byte{'t'}, h.ja4Version()...)
+	b := append([]byte{transport}, h.ja4Version()...)
 	if h.HasSNI {
 		b = append(b, 'd')
 	} else {

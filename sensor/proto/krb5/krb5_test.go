@@ -1,0 +1,49 @@
+package krb5
+
+import (
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/proto/prototest"
+)
+
+func open(h proto.Host) proto.Parser { return New(h) }
+
+func stream(h proto.Host) proto.Parser { return NewStream(h) }
+
+func unhex(s string) string {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// asReq asks for krbtgt/EX in the realm EX for the user u.
+var asReq = unhex("6a 4b 30 49 a103020105 a20302010a a43d303b" +
+	"a00703050000000000 a10e300c a003020101 a1053003 1b0175 a2041b024558" +
+	"a31730 15 a003020102 a10e300c 1b066b7262746774 1b024558 a80130")
+
+// refused is KDC_ERR_PREAUTH_REQUIRED for the same.
+var refused = unhex("7e 48 30 46 a003020105 a10302011e a411180f32303236313132383030303030305a" +
+	"a503020100 a603020119 a9041b024558 aa1730 15 a003020102 a10e300c 1b066b7262746774 1b024558")
+
+var turns = []prototest.Turn{{Dir: 0, Data: asReq}, {Dir: 1, Data: refused}}
+
+func TestARequestAndItsRefusal(t *testing.T) {
+	want := []string{
+		`{"krb5":{"msg_type":"KRB_AS_REQ","cname":"u","realm":"EX","sname":"krbtgt/EX","encryption":"<none>","weak_encryption":false}}`,
+		`{"krb5":{"msg_type":"KRB_ERROR","failed_request":"KRB_AS_REQ","error_code":"KDC_ERR_PREAUTH_REQUIRED","cname":"<empty>","realm":"<empty>","sname":"krbtgt/EX"`,
+	}
+	prototest.Talk(t, open, turns...).Want(t, want...)
+	framed := func(s string) string { return "\x00\x00\x00" + string(rune(len(s))) + s }
+	one := framed(asReq)
+	prototest.Talk(t, stream, prototest.Turn{Dir: 0, Data: one[:20]}, prototest.Turn{Dir: 0, Data: one[20:]},
+		prototest.Turn{Dir: 1, Data: framed(refused)}).Want(t, want...)
+}
+
+func FuzzKerberos(f *testing.F) { prototest.Fuzz(f, open, turns...) }
+
+func FuzzKerberosStream(f *testing.F) { prototest.Fuzz(f, stream, turns...) }
