@@ -59,7 +59,7 @@ func (r *Result) Outcome(category string) (Outcome, string) {
 		}
 		switch {
 		case out == Failed:
-		case c.Outcome == Failed, out == "", c.Outcome == Passed && out == NotApplicable:
+		case c.Outcome == Failed, out == "", c.Outcome == Passed && (out == NotApplicable || c.Detail != ""):
 			out, detail = c.Outcome, c.Detail
 		}
 	}

@@ -14,6 +14,9 @@ type Tally struct {
 	Passed        int    `json:"passed"`
 	Failed        int    `json:"failed"`
 	NotApplicable int    `json:"not_applicable"`
+	// Sooner are those of the passed whose records came some packets sooner
+	// than Suricata's (see otherPacket).
+	Sooner int `json:"sooner,omitempty"`
 	// Features says for how many folders each missing feature is the reason.
 	Features map[string]int `json:"features,omitempty"`
 }
@@ -31,6 +34,9 @@ func (t *Tally) add(o Outcome, detail string) {
 	switch o {
 	case Passed:
 		t.Passed++
+		if detail == detailSooner {
+			t.Sooner++
+		}
 	case Failed:
 		t.Failed++
 	case NotApplicable:
@@ -73,7 +79,12 @@ func PrintTable(w io.Writer, list []Tally) error {
 		c := &list[i]
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.1f %%\t\n", c.Category, c.Passed, c.Failed, c.NotApplicable, c.Share())
 	}
-	return t.Flush()
+	err := t.Flush()
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%d of the passed by records that came some packets sooner than Suricata's\n", list[len(list)-1].Sooner)
+	return err
 }
 
 // PrintFeatures writes the missing features of a tally, the most frequent
