@@ -61,8 +61,10 @@ func RegisterPages(site *web.Site, s *Service) error {
 	site.Handle("POST /sign/{id}/passkey", web.SignedIn, p.passkey)
 	site.Handle("POST /sign/{id}/extend", web.SignedIn, p.extend)
 	site.Handle("GET /sign/{id}/file", web.SignedIn, p.file)
+	site.Handle("GET /sign/{id}/report/{form}", web.SignedIn, p.documentReport)
 	site.Handle("GET /verify", web.Public, p.verifyForm)
 	site.Handle("POST /verify", web.Public, p.admitted(p.verify))
+	site.Handle("POST /verify/report/{form}", web.Public, p.admitted(p.verifyReport))
 	return nil
 }
 
@@ -250,7 +252,9 @@ func (p *pages) report(r *http.Request, doc *Document) (*verdictView, error) {
 	if err != nil {
 		return nil, err
 	}
-	return viewOf(report, web.VisitorFrom(r.Context()).Lang), nil
+	view := viewOf(report, web.VisitorFrom(r.Context()).Lang)
+	view.ReportsAt = "/sign/" + doc.ID + "/report/"
+	return view, nil
 }
 
 func (p *pages) passkey(w http.ResponseWriter, r *http.Request) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/antin-gov/antin/signer/report"
 	"github.com/antin-gov/antin/signer/validate"
 )
 
@@ -13,6 +14,11 @@ type verdictView struct {
 	Verdict, Tone string
 	Signatures    []signatureView
 	Reasons       []string
+	// Reports are the forms that are offered.
+	Reports []report.Format
+	// ReportsAt is where reports on the file are had; empty: by sending the file
+	// once more.
+	ReportsAt string
 }
 
 type signatureView struct {
@@ -51,7 +57,8 @@ func viewOf(r *validate.Report, lang string) *verdictView {
 	if r == nil {
 		return nil
 	}
-	v := &verdictView{Verdict: string(r.Verdict), Tone: tone(string(r.Verdict)), Reasons: reasons(r.Reasons, lang)}
+	v := &verdictView{Verdict: string(r.Verdict), Tone: tone(string(r.Verdict)), Reasons: reasons(r.Reasons, lang),
+		Reports: []report.Format{report.DetailHTML, report.PDF, report.ETSI, report.DetailJSON}}
 	for _, s := range r.Signatures {
 		v.Signatures = append(v.Signatures, viewOfSignature(s, lang))
 	}

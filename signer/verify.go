@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"time"
 
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/internal/web"
+	"github.com/antin-gov/antin/signer/report"
 	"github.com/antin-gov/antin/signer/validate"
 )
 
@@ -22,12 +24,27 @@ func (s *Service) Verify(ctx context.Context, in io.ReaderAt, size int64, name s
 	if err != nil {
 		return nil, fmt.Errorf("read trust anchors: %w", err)
 	}
-	report, err := validate.File(ctx, in, size, validate.Options{Store: anchors, Collector: s.d.Collector, Clock: s.d.Clock})
+	judged, err := validate.File(ctx, in, size, validate.Options{Store: anchors, Collector: s.d.Collector, Clock: s.d.Clock})
 	if err != nil {
 		return nil, err
 	}
-	report.File = name
-	return report, nil
+	judged.File = name
+	return judged, nil
+}
+
+// Report judges a file as Verify does and writes the report in a form and a
+// language.
+func (s *Service) Report(ctx context.Context, w io.Writer, in io.ReaderAt, size int64, name string, format report.Format, lang validate.Lang) error {
+	at := s.d.Clock.Now()
+	judged, err := s.Verify(ctx, in, size, name)
+	if err != nil {
+		return err
+	}
+	sum, err := report.Digest(io.NewSectionReader(in, 0, size))
+	if err != nil {
+		return err
+	}
+	return report.Write(w, report.File{Report: judged, At: at, SHA256: sum, Lang: lang}, format)
 }
 
 // keysOf lists the keys that the context's subject may sign with: their own,
@@ -103,23 +120,15 @@ func (p *pages) admitted(next http.HandlerFunc) http.HandlerFunc {
 // larger than a few megabytes lies in a temporary file until the answer.
 func (p *pages) verify(w http.ResponseWriter, r *http.Request) {
 	web.AllowUpload(w, r, p.service.d.MaxUpload+1<<20)
-	file, header, err := r.FormFile("file")
-	if err != nil {
-		problem := uploadProblem(err)
-		if problem == "" {
-			problem = "sign.error.missing"
-		}
+	file, header, problem := p.uploaded(r)
+	if problem != "" {
 		p.renderVerify(w, r, verifyView{Error: problem})
 		return
 	}
 	defer func() { _ = file.Close() }()
-	if header.Size > p.service.d.MaxUpload {
-		p.renderVerify(w, r, verifyView{Error: "sign.error.large"})
-		return
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), strangerLimit)
 	defer cancel()
-	report, err := p.service.Verify(ctx, file, header.Size, cleanName(header.Filename))
+	judged, err := p.service.Verify(ctx, file, header.Size, cleanName(header.Filename))
 	if errors.Is(err, validate.ErrUnreadable) {
 		p.renderVerify(w, r, verifyView{Error: "verify.error.pdf"})
 		return
@@ -128,5 +137,22 @@ func (p *pages) verify(w http.ResponseWriter, r *http.Request) {
 		p.site.Fail(w, r, err)
 		return
 	}
-	p.renderVerify(w, r, verifyView{Report: viewOf(report, web.VisitorFrom(r.Context()).Lang)})
+	p.renderVerify(w, r, verifyView{Report: viewOf(judged, web.VisitorFrom(r.Context()).Lang)})
+}
+
+// uploaded is the file of a form, or the locale key of what is wrong with it.
+func (p *pages) uploaded(r *http.Request) (multipart.File, *multipart.FileHeader, string) {
+	file, header, err := r.FormFile("file")
+	if err != nil {
+		problem := uploadProblem(err)
+		if problem == "" {
+			problem = "sign.error.missing"
+		}
+		return nil, nil, problem
+	}
+	if header.Size > p.service.d.MaxUpload {
+		_ = file.Close()
+		return nil, nil, "sign.error.large"
+	}
+	return file, header, ""
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/antin-gov/antin/cmd/antin/app"
 	"github.com/antin-gov/antin/signer"
-	"github.com/antin-gov/antin/signer/validate"
 )
 
 func (e *env) extendCommand() *cobra.Command {
@@ -87,18 +85,4 @@ func extendFile(ctx context.Context, s *app.System, in, out, level, password, co
 		return nil, fmt.Errorf("extend %s: %w", in, err)
 	}
 	return result, nil
-}
-
-// readAlgorithms reads the policy of algorithms that a verification goes by.
-func readAlgorithms(path string) (*validate.Algorithms, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	a, err := validate.ReadAlgorithms(f)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", errUse, path, err)
-	}
-	return a, nil
 }

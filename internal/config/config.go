@@ -161,6 +161,9 @@ type Signer struct {
 	// TSA are the addresses of time-stamping authorities in the order in which
 	// they are asked; "own" is our own, which alone is asked when it is empty.
 	TSA []string `yaml:"tsa"`
+	// TSARoots is a folder with the certificates of outside time-stamping
+	// authorities; its root-*.pem are anchors for time-stamps alone. Empty: none.
+	TSARoots string `yaml:"tsa_roots"`
 	// MaxUpload is the largest document in bytes that the console takes.
 	MaxUpload int64 `yaml:"max_upload"`
 }

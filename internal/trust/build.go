@@ -83,7 +83,7 @@ func (s *Store) newSearch(ctx context.Context, leaf *x509.Certificate, req Reque
 // run returns the first path that stands.
 func (s *search) run(leaf *view) (*Path, *PathError) {
 	s.path = []*view{leaf}
-	if s.store.IsAnchor(leaf.cert) {
+	if s.store.IsAnchor(leaf.cert) || s.limitedAnchor(leaf) {
 		// An anchor answers for itself.
 		s.complete()
 		return s.result()
@@ -97,6 +97,16 @@ func (s *search) run(leaf *view) (*Path, *PathError) {
 		return nil, &PathError{Reason: reason, Certificate: leaf.cert, Err: err}
 	}
 	return s.result()
+}
+
+// limitedAnchor tells whether a leaf is itself an anchor for the purpose asked.
+func (s *search) limitedAnchor(leaf *view) bool {
+	for _, v := range s.store.anchorsBySubject[leaf.subject.key()] {
+		if v.cert.Equal(leaf.cert) && s.req.anchors(v) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *search) result() (*Path, *PathError) {
@@ -152,7 +162,7 @@ func (s *search) step(child, issuer *view) error {
 	}
 	s.path = append(s.path, issuer)
 	defer func() { s.path = s.path[:len(s.path)-1] }()
-	if issuer.anchor {
+	if s.req.anchors(issuer) {
 		s.paths++
 		if s.paths > maxPaths {
 			return errBudget
@@ -227,7 +237,7 @@ func (s *search) issuers(child *view) []*view {
 	rank := make(map[*view]int, len(list))
 	for _, v := range list {
 		points := 0
-		if v.anchor {
+		if s.req.anchors(v) {
 			points += 8
 		}
 		if child.keyFits(v) {

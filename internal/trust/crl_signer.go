@@ -70,7 +70,7 @@ var (
 // standsForList validates the path of a list's signer at the time it signed.
 func (s *Store) standsForList(ctx context.Context, req RevocationRequest, c *CRL, signer *view) bool {
 	_, err := s.ValidatePath(ctx, signer.cert, Request{
-		At: crlTime(c, req.Now), Evidence: Evidence{Certificates: req.Evidence.Certificates}, Strength: req.strength(),
+		At: crlTime(c, req.Now), Evidence: Evidence{Certificates: req.Evidence.Certificates}, Strength: req.strength(), under: req.Anchor,
 		Accept: func(ctx context.Context, path *Path) error {
 			if req.Anchor != nil && !path.Anchor().Equal(req.Anchor) {
 				return errOtherAnchor

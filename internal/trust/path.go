@@ -111,6 +111,10 @@ type Request struct {
 	// it, say for a revoked certificate in it: the next path is then tried.
 	// It must not keep the path. Nil accepts.
 	Accept func(ctx context.Context, path *Path) error
+
+	// under is an anchor that may end the path whatever the purpose: that of the
+	// certificate on whose state the leaf speaks.
+	under *x509.Certificate
 }
 
 // Path is an accepted certification path, leaf first, anchor last.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -34,6 +36,8 @@ type Store struct {
 	anchors       []*x509.Certificate
 	intermediates []*x509.Certificate
 	pool          *x509.CertPool
+
+	limited []*x509.Certificate // anchors for some purposes alone
 
 	anchorsBySubject, knownBySubject map[string][]*view
 }
@@ -74,6 +78,76 @@ func NewStore(anchors, intermediates []*x509.Certificate) (*Store, error) {
 		}
 	}
 	return s, nil
+}
+
+// With returns a store that has further anchors, believed for the given purposes
+// alone: the roots of outside time-stamping authorities anchor no signers. They
+// anchor also what speaks about the revocation of certificates under them.
+// A certificate that is an anchor of s stays one for every purpose. Without
+// anchors of its own, s may be nil.
+func (s *Store) With(anchors, intermediates []*x509.Certificate, purposes ...Purpose) (*Store, error) {
+	if s == nil {
+		s = &Store{pool: x509.NewCertPool()}
+	}
+	if len(anchors) == 0 || len(purposes) == 0 {
+		return nil, ErrNoAnchor
+	}
+	if len(s.anchors)+len(s.limited)+len(s.intermediates)+len(anchors)+len(intermediates) > maxStoreCertificates {
+		return nil, fmt.Errorf("trust store: more than %d certificates", maxStoreCertificates)
+	}
+	out := &Store{
+		anchors: s.anchors, intermediates: slices.Clip(s.intermediates), limited: slices.Clip(s.limited), pool: s.pool,
+		anchorsBySubject: maps.Clone(s.anchorsBySubject), knownBySubject: maps.Clone(s.knownBySubject),
+	}
+	if out.anchorsBySubject == nil {
+		out.anchorsBySubject, out.knownBySubject = make(map[string][]*view), make(map[string][]*view)
+	}
+	for _, cert := range anchors {
+		if cert == nil {
+			return nil, errors.New("trust store: nil certificate")
+		}
+		if out.IsAnchor(cert) {
+			continue
+		}
+		out.limited = append(out.limited, cert)
+		v, err := newView(cert)
+		if err != nil {
+			continue // one that cannot be read anchors nothing
+		}
+		v.anchor, v.purposes = true, purposes
+		key := v.subject.key()
+		out.anchorsBySubject[key] = append(slices.Clip(out.anchorsBySubject[key]), v)
+	}
+	for _, cert := range intermediates {
+		if cert == nil {
+			return nil, errors.New("trust store: nil certificate")
+		}
+		out.intermediates = append(out.intermediates, cert)
+		v, err := newView(cert)
+		if err == nil && v.authority {
+			key := v.subject.key()
+			out.knownBySubject[key] = append(slices.Clip(out.knownBySubject[key]), v)
+		}
+	}
+	return out, nil
+}
+
+// Limited returns the anchors that are believed for some purposes alone.
+func (s *Store) Limited() []*x509.Certificate { return slices.Clone(s.limited) }
+
+// anchors tells whether a view may end the path of a request.
+func (req *Request) anchors(v *view) bool {
+	return v.anchor && (len(v.purposes) == 0 || slices.Contains(v.purposes, req.Purpose) || req.under != nil && req.under.Equal(v.cert))
+}
+
+// LoadDirWith adds the anchors of a folder, read as LoadDir does, for some
+// purposes alone; s may be nil.
+func (s *Store) LoadDirWith(dir string, purposes ...Purpose) (*Store, error) {
+	more, err := LoadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return s.With(more.anchors, more.intermediates, purposes...)
 }
 
 // LoadDir makes a store from the PEM files (*.pem, *.crt) of a folder: the
@@ -153,7 +227,7 @@ func ParsePEM(data []byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// Anchors returns the trust anchors.
+// Anchors returns the trust anchors that are believed for every purpose.
 func (s *Store) Anchors() []*x509.Certificate {
 	return append([]*x509.Certificate(nil), s.anchors...)
 }
@@ -167,7 +241,8 @@ func (s *Store) Intermediates() []*x509.Certificate {
 // for its certificate. It is for that hint only, not for verification.
 func (s *Store) Pool() *x509.CertPool { return s.pool.Clone() }
 
-// IsAnchor tells whether the certificate is one of the anchors.
+// IsAnchor tells whether the certificate is one of the anchors that are believed
+// for every purpose.
 func (s *Store) IsAnchor(cert *x509.Certificate) bool {
 	return containsCertificate(s.anchors, cert)
 }

@@ -32,6 +32,7 @@ var errExtension = errors.New("extension malformed")
 type view struct {
 	cert            *x509.Certificate
 	anchor          bool
+	purposes        []Purpose // of an anchor; empty: all
 	key             crypto.PublicKey
 	subject, issuer distinguished
 	names           []generalName // subjectAltName

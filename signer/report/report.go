@@ -1,7 +1,8 @@
 // Package report writes what was found out about the signatures of a file in
 // the forms that others ask for: the validation report of ETSI TS 119 102-2 in
 // XML, for programs and archives, and a page of HTML or a PDF in Vietnamese or
-// English, for people. It judges nothing: every word comes from validate.Report.
+// English, for people; and the detailed report of every building block of EN 319
+// 102-1 as text, JSON or a page. It judges nothing: every word comes from validate.Report.
 package report
 
 import (
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/antin-gov/antin/signer/validate"
@@ -25,15 +27,26 @@ const (
 	ETSI Format = "etsi" // XML, ETSI TS 119 102-2 v1.4.1
 	HTML Format = "html" // a page that stands alone
 	PDF  Format = "pdf"  // the same on sheets of A4
+	// The detailed report (EN 319 102-1, clause 5) as text, JSON or a page.
+	DetailText Format = "detailed"
+	DetailJSON Format = "detailed-json"
+	DetailHTML Format = "detailed-html"
 )
+
+// Formats lists the names of all forms.
+func Formats() []Format { return []Format{ETSI, HTML, PDF, DetailText, DetailJSON, DetailHTML} }
+
+// Ending is how the names of files of a form end.
+func (f Format) Ending() string {
+	return map[Format]string{ETSI: ".xml", HTML: ".html", PDF: ".report.pdf", DetailText: ".detailed.txt", DetailJSON: ".detailed.json", DetailHTML: ".detailed.html"}[f]
+}
 
 // ParseFormat reads the name of a form.
 func ParseFormat(name string) (Format, error) {
-	switch f := Format(name); f {
-	case ETSI, HTML, PDF:
-		return f, nil
+	if slices.Contains(Formats(), Format(name)) {
+		return Format(name), nil
 	}
-	return "", fmt.Errorf("%w: %q is none of %s, %s, %s", ErrFormat, name, ETSI, HTML, PDF)
+	return "", fmt.Errorf("%w: %q is none of %v", ErrFormat, name, Formats())
 }
 
 // File is a judged file.
@@ -66,6 +79,12 @@ func Write(w io.Writer, f File, format Format) error {
 		return writeHTML(w, f)
 	case PDF:
 		return writePDF(w, f)
+	case DetailText:
+		return writeDetailedText(w, f)
+	case DetailJSON:
+		return writeDetailedJSON(w, f)
+	case DetailHTML:
+		return writeDetailedHTML(w, f)
 	}
 	return fmt.Errorf("%w: %q", ErrFormat, format)
 }

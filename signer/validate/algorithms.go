@@ -15,7 +15,6 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/signer/cms"
 )
 
@@ -60,15 +59,35 @@ func ReadAlgorithms(r io.Reader) (*Algorithms, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAlgorithms, err)
 	}
+	return &a, a.check()
+}
+
+// check refuses rules that accept nothing or that no algorithm can meet.
+func (a *Algorithms) check() error {
 	if len(a.Hash) == 0 || len(a.Key) == 0 {
-		return nil, fmt.Errorf("%w: no hash or no key is accepted", ErrAlgorithms)
+		return fmt.Errorf("%w: no hash or no key is accepted", ErrAlgorithms)
+	}
+	for name := range a.Hash {
+		if !knownHash(name) {
+			return fmt.Errorf("%w: hash %q is not known (names are like SHA-256, SHA3-512)", ErrAlgorithms, name)
+		}
 	}
 	for _, rule := range a.Key {
 		if rule.Kind != kindRSA && rule.Kind != kindEC && rule.Kind != kindEd25519 || rule.Bits <= 0 {
-			return nil, fmt.Errorf("%w: key %q of %d bits", ErrAlgorithms, rule.Kind, rule.Bits)
+			return fmt.Errorf("%w: key %q of %d bits (kinds: %s, %s, %s)", ErrAlgorithms, rule.Kind, rule.Bits, kindRSA, kindEC, kindEd25519)
 		}
 	}
-	return &a, nil
+	return nil
+}
+
+// knownHash tells whether crypto.Hash has a name.
+func knownHash(name string) bool {
+	for h := crypto.MD4; h <= crypto.BLAKE2b_512; h++ {
+		if h.String() == name {
+			return true
+		}
+	}
+	return false
 }
 
 // Kinds of keys.
@@ -83,31 +102,8 @@ func DefaultAlgorithms() (*Algorithms, error) {
 	return ReadAlgorithms(bytes.NewReader(defaultAlgorithms))
 }
 
-// allowed are the algorithms of the options, else the default ones.
-func (v *validation) allowed() *Algorithms {
-	if v.options.Algorithms != nil {
-		return v.options.Algorithms
-	}
-	if v.defaults == nil {
-		a, err := DefaultAlgorithms()
-		if err != nil {
-			a = &Algorithms{} // which accepts nothing
-		}
-		v.defaults = a
-	}
-	return v.defaults
-}
-
-// strong is nil when the algorithms of a path and of the container that its
-// leaf signed are accepted at a time. SHA-1 and what is weaker is judged apart.
-func (v *validation) strong(path *trust.Path, signed *cms.SignedData, at time.Time) *retired {
-	bad := v.allowed().pathAt(path.Certificates, at)
-	h := signed.Signer.Digest
-	if bad == nil && h != 0 && !cms.WeakHash(h) {
-		bad = v.allowed().hashAt(h, at)
-	}
-	return bad
-}
+// allowed are the algorithms of the policy.
+func (v *validation) allowed() *Algorithms { return v.policy.Algorithms }
 
 // retired is an algorithm that is not accepted at the time asked.
 type retired struct {
@@ -138,47 +134,86 @@ func (a *Algorithms) hashAt(h crypto.Hash, at time.Time) *retired {
 
 // keyAt is nil when a public key is accepted at a time.
 func (a *Algorithms) keyAt(public crypto.PublicKey, at time.Time) *retired {
-	kind, bits := "", 0
-	switch k := public.(type) {
-	case *rsa.PublicKey:
-		kind, bits = kindRSA, k.N.BitLen()
-	case *ecdsa.PublicKey:
-		kind, bits = kindEC, k.Curve.Params().BitSize
-	case ed25519.PublicKey:
-		kind, bits = kindEd25519, 8*len(k)
-	default:
+	kind, bits := kindOf(public)
+	if bits == 0 {
 		return nil // the path's own rules decide about other keys
 	}
-	best := KeyRule{}
-	for _, rule := range a.Key {
-		if rule.Kind == kind && rule.Bits <= bits && rule.Bits > best.Bits {
-			best = rule
-		}
-	}
+	best := a.keyRule(kind, bits)
 	if best.Bits == 0 || over(best.Until, at) {
 		return &retired{name: fmt.Sprintf("%s %d", kind, bits), until: best.Until}
 	}
 	return nil
 }
 
-// pathAt looks at the keys of a path and the signatures on its certificates;
-// the anchor is trusted as it is.
-func (a *Algorithms) pathAt(certificates []*x509.Certificate, at time.Time) *retired {
-	for n := 0; n+1 < len(certificates); n++ {
-		bad := a.keyAt(certificates[n].PublicKey, at)
-		if bad != nil {
-			return bad
-		}
-		h := signatureHash(certificates[n].SignatureAlgorithm)
-		if h == 0 {
-			continue
-		}
-		bad = a.hashAt(h, at)
-		if bad != nil {
-			return bad
+// kindOf is zero for keys that no rule speaks about.
+func kindOf(public crypto.PublicKey) (kind string, bits int) {
+	switch k := public.(type) {
+	case *rsa.PublicKey:
+		return kindRSA, k.N.BitLen()
+	case *ecdsa.PublicKey:
+		return kindEC, k.Curve.Params().BitSize
+	case ed25519.PublicKey:
+		return kindEd25519, 8 * len(k)
+	}
+	return "", 0
+}
+
+// keyRule is the one with the greatest size that a key reaches; zero when it
+// reaches none.
+func (a *Algorithms) keyRule(kind string, bits int) KeyRule {
+	best := KeyRule{}
+	for _, rule := range a.Key {
+		if rule.Kind == kind && rule.Bits <= bits && rule.Bits > best.Bits {
+			best = rule
 		}
 	}
-	return nil
+	return best
+}
+
+// algorithm is one that something rests on, and until when it is accepted.
+type algorithm struct {
+	of    string // what rests on it: a certificate's name, or one of the words below
+	name  string
+	until time.Time // zero: no end is set, or with bad: never accepted
+	bad   bool      // not accepted at the time asked
+}
+
+func (a algorithm) day() string { return retired{until: a.until}.day() }
+
+// ofSignature stands for the signature itself.
+const ofSignature = "signature"
+
+// ofPath lists the keys of a path and the hashes of the signatures on its
+// certificates, then the hash of the container that its leaf signed. The anchor
+// is trusted as it is; SHA-1 and weaker in the container is judged apart.
+func (a *Algorithms) ofPath(certificates []*x509.Certificate, signed *cms.SignedData, at time.Time) []algorithm {
+	var list []algorithm
+	for n := 0; n+1 < len(certificates); n++ {
+		of := commonName(certificates[n])
+		list = a.addKey(list, of, certificates[n].PublicKey, at)
+		h := signatureHash(certificates[n].SignatureAlgorithm)
+		if h != 0 {
+			list = append(list, a.ofHash(of, h, at))
+		}
+	}
+	h := signed.Signer.Digest
+	if h != 0 && !cms.WeakHash(h) {
+		list = append(list, a.ofHash(ofSignature, h, at))
+	}
+	return list
+}
+
+func (a *Algorithms) ofHash(of string, h crypto.Hash, at time.Time) algorithm {
+	return algorithm{of: of, name: h.String(), until: a.Hash[h.String()], bad: a.hashAt(h, at) != nil}
+}
+
+// addKey leaves out keys that no rule speaks about.
+func (a *Algorithms) addKey(list []algorithm, of string, public crypto.PublicKey, at time.Time) []algorithm {
+	kind, bits := kindOf(public)
+	if bits == 0 {
+		return list
+	}
+	return append(list, algorithm{of: of, name: fmt.Sprintf("%s %d", kind, bits), until: a.keyRule(kind, bits).Until, bad: a.keyAt(public, at) != nil})
 }
 
 // signatureHash is zero for algorithms without one of its own.

@@ -140,7 +140,7 @@ func TestADocumentThatIsRenewedInTimeOutlivesItsCertificates(t *testing.T) {
 	judge("archived", archive, online, validate.Passed, "", "B-LTA")
 	// The signer's algorithms have been retired, the newest time-stamp's not.
 	later := online
-	later.Algorithms = algorithms(t, "{hash: {SHA-256: , SHA-384: 2030-01-01}, key: [{kind: RSA, bits: 2048, until: 2030-01-01}, {kind: EC, bits: 256}]}")
+	later.Policy = algorithms(t, "{hash: {SHA-256: , SHA-384: 2030-01-01}, key: [{kind: RSA, bits: 2048, until: 2030-01-01}, {kind: EC, bits: 256}]}")
 	judge("archived", archive, later, validate.Passed, "", "B-LTA")
 	judge("stamped", stampedOnly, online, validate.Indeterminate, validate.SubOutOfBounds, "B-T")
 	judge("bare", bare, online, validate.Indeterminate, validate.SubOutOfBounds, "B-B")
@@ -149,13 +149,17 @@ func TestADocumentThatIsRenewedInTimeOutlivesItsCertificates(t *testing.T) {
 	judge("archived", archive, online, validate.Indeterminate, validate.SubOutOfBounds, "B-LTA")
 }
 
-func algorithms(t testing.TB, text string) *validate.Algorithms {
+func algorithms(t testing.TB, text string) *validate.Policy {
 	t.Helper()
-	a, err := validate.ReadAlgorithms(strings.NewReader(text))
+	p, err := validate.DefaultPolicy()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a
+	p.Algorithms, err = validate.ReadAlgorithms(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // Whether an algorithm was strong is asked at the time proven.
@@ -178,7 +182,7 @@ func TestARetiredAlgorithmNeedsAProofFromBefore(t *testing.T) {
 		{"the hash before the time-stamp", "{hash: {SHA-256: , SHA-384: 2025-12-31}, key: [{kind: RSA, bits: 2048}, {kind: EC, bits: 256}]}", validate.SubCryptoNoPOE, validate.SubCryptoNoPOE},
 		{"the time-stamp's own hash", "{hash: {SHA-256: 2026-06-30, SHA-384: }, key: [{kind: RSA, bits: 2048}, {kind: EC, bits: 256}]}", validate.SubCryptoNoPOE, validate.SubCryptoNoPOE},
 	} {
-		o := validate.Options{Store: p.Store(t), Collector: p.Collector(), Clock: p.Clock, Algorithms: algorithms(t, c.policy)}
+		o := validate.Options{Store: p.Store(t), Collector: p.Collector(), Clock: p.Clock, Policy: algorithms(t, c.policy)}
 		for what, data := range map[validate.SubIndication][]byte{c.bare + " bare": bare, c.stamped + " stamped": stamped} {
 			report := run(t, data, o)
 			want, _, _ := strings.Cut(string(what), " ")

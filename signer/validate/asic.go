@@ -22,9 +22,10 @@ func ASiC(ctx context.Context, in io.ReaderAt, size int64, o Options) (*Report, 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
+	o.Policy = o.policy()
 	var list []*object
 	for _, s := range container.Signatures {
-		found, err := observeContained(container, s)
+		found, err := observeContained(container, s, o.Policy)
 		if err != nil {
 			return nil, err
 		}
@@ -35,7 +36,7 @@ func ASiC(ctx context.Context, in io.ReaderAt, size int64, o Options) (*Report, 
 
 // observeContained observes one signature of a container, which may have
 // several signers.
-func observeContained(container *asic.Container, s asic.Signature) ([]*object, error) {
+func observeContained(container *asic.Container, s asic.Signature, p *Policy) ([]*object, error) {
 	var content io.Reader
 	if s.Signed != "" {
 		entry, err := container.Open(s.Signed)
@@ -44,9 +45,9 @@ func observeContained(container *asic.Container, s asic.Signature) ([]*object, e
 			content = entry
 		}
 	}
-	list, err := observeContainer(s.CMS, content)
+	list, err := observeContainer(s.CMS, content, p)
 	if errors.Is(err, ErrUnreadable) || errors.Is(err, asic.ErrMalformed) {
-		list, err = []*object{brokenContainer(cms.ErrMalformed)}, nil
+		list, err = []*object{brokenContainer(cms.ErrMalformed, p)}, nil
 	}
 	if err != nil {
 		return nil, err

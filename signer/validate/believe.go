@@ -15,53 +15,94 @@ type belief struct {
 	path    *trust.Path
 	sub     SubIndication // empty: believed
 	reason  Reason
-	later   *Reason // revoked after the time considered
+	later   *Reason  // revoked after the time considered
+	lenient []Reason // broken constraints that the policy does not let count
 	revoked time.Time
+	trial   *trial
 }
 
 func (b belief) ok() bool { return b.sub == SubNone }
 
+// refuse is the first constraint that is broken, unless the policy lets it pass.
+func (b *belief) refuse(p *Policy, sub SubIndication, r Reason) bool {
+	if p.level(r.Code, LevelFail) != LevelFail {
+		b.lenient = append(b.lenient, r)
+		return false
+	}
+	b.sub, b.reason = sub, r
+	return true
+}
+
 // believe validates path and revocation of a certificate for a purpose at a
-// time (EN 319 102-1 §5.2.6).
+// time (EN 319 102-1 §5.2.6), and keeps how it went.
 func (v *validation) believe(ctx context.Context, cert *x509.Certificate, purpose trust.Purpose, at time.Time, signed *cms.SignedData) belief {
+	t := &trial{cert: cert, purpose: purpose, at: at, signed: signed}
+	b := v.try(ctx, t)
+	t.sub, t.reason, b.trial = b.sub, b.reason, t
+	return b
+}
+
+func (v *validation) try(ctx context.Context, t *trial) belief {
 	if v.options.Store == nil {
+		t.noStore = true
 		return belief{sub: SubNoChain, reason: newReason(CodeNoStore)}
 	}
 	// A copy, whose lists grow apart from the validation's own.
 	var evidence trust.Evidence
 	evidence.Add(v.evidence)
-	evidence.Add(trust.Evidence{OCSPs: signed.OCSPs, CRLs: signed.CRLs})
-	path, err := v.options.Store.ValidatePath(ctx, cert, trust.Request{
-		At: at, Purpose: purpose, Intermediates: signed.Certificates, Evidence: evidence,
+	evidence.Add(trust.Evidence{OCSPs: t.signed.OCSPs, CRLs: t.signed.CRLs})
+	path, err := v.options.Store.ValidatePath(ctx, t.cert, trust.Request{
+		At: t.at, Purpose: t.purpose, Intermediates: t.signed.Certificates, Evidence: evidence,
 	})
 	if err != nil {
-		return pathBelief(cert, err)
+		_ = errors.As(err, &t.failure)
+		return pathBelief(t.cert, err)
 	}
-	bad := v.strong(path, signed, at)
-	if bad != nil {
-		return belief{path: path, sub: SubCryptoNoPOE, reason: newReason(CodeRetired, bad.name, bad.day())}
-	}
+	t.path = path
 	result := belief{path: path}
-	for n := 0; n+1 < len(path.Certificates); n++ {
-		status := v.revocation(ctx, path, n, at, &evidence)
-		one := path.Certificates[n]
-		name := commonName(one)
-		switch status.Status {
-		case trust.RevocationRevoked:
-			when := status.RevokedAt.UTC().Format(time.RFC3339)
-			if n > 0 {
-				return belief{path: path, sub: SubRevokedCANoPOE, reason: newReason(CodeRevokedCA, name, when), revoked: status.RevokedAt}
-			}
-			return belief{path: path, sub: SubRevokedNoPOE, reason: newReason(CodeRevoked, name, when), revoked: status.RevokedAt}
-		case trust.RevocationUnknown:
-			return belief{path: path, sub: SubTryLater, reason: newReason(CodeRevocationUnknown, name, string(status.Why))}
+	t.algorithms = v.allowed().ofPath(path.Certificates, t.signed, t.at)
+	for _, one := range t.algorithms {
+		if one.bad && result.refuse(v.policy, SubCryptoNoPOE, newReason(CodeRetired, one.name, one.day())) {
+			return result
 		}
-		if !status.RevokedAt.IsZero() {
-			later := newReason(CodeRevokedLater, name, status.RevokedAt.UTC().Format(time.RFC3339))
-			result.later = &later
+	}
+	for n := 0; n+1 < len(path.Certificates); n++ {
+		if v.unrevoked(ctx, t, n, &evidence, &result) {
+			return result
 		}
 	}
 	return result
+}
+
+// unrevoked asks about one certificate of the path, and tells whether the answer
+// ends the trial.
+func (v *validation) unrevoked(ctx context.Context, t *trial, n int, evidence *trust.Evidence, result *belief) bool {
+	cert := t.path.Certificates[n]
+	name := commonName(cert)
+	one := step{cert: cert, status: v.revocation(ctx, t.path, n, t.at, evidence)}
+	if one.status.Status == trust.RevocationGood {
+		one.allowed, one.old = v.policy.Revocation.tooOld(one.status.ThisUpdate, t.at, n == 0)
+	}
+	t.steps = append(t.steps, one)
+	when := one.status.RevokedAt.UTC().Format(time.RFC3339)
+	switch one.status.Status {
+	case trust.RevocationRevoked:
+		result.revoked = one.status.RevokedAt
+		if n > 0 {
+			return result.refuse(v.policy, SubRevokedCANoPOE, newReason(CodeRevokedCA, name, when))
+		}
+		return result.refuse(v.policy, SubRevokedNoPOE, newReason(CodeRevoked, name, when))
+	case trust.RevocationUnknown:
+		return result.refuse(v.policy, SubTryLater, newReason(CodeRevocationUnknown, name, string(one.status.Why)))
+	}
+	if !one.status.RevokedAt.IsZero() {
+		later := newReason(CodeRevokedLater, name, when)
+		result.later = &later
+	}
+	if one.old {
+		return result.refuse(v.policy, SubTryLater, newReason(CodeRevocationOld, name, one.status.ThisUpdate.UTC().Format(time.RFC3339), one.allowed.String()))
+	}
+	return false
 }
 
 // revocation asks the evidence, and the authorities when it is silent.
@@ -71,7 +112,8 @@ func (v *validation) revocation(ctx context.Context, path *trust.Path, n int, at
 		Evidence: v.lists.Parse(*evidence),
 	}
 	status := v.options.Store.CheckRevocation(ctx, request)
-	if status.Status != trust.RevocationUnknown || v.options.Collector == nil {
+	_, old := v.policy.Revocation.tooOld(status.ThisUpdate, at, n == 0)
+	if status.Status == trust.RevocationRevoked || status.Status == trust.RevocationGood && !old || v.options.Collector == nil {
 		return status
 	}
 	leaf := string(path.Leaf().Raw)

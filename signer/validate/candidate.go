@@ -26,6 +26,8 @@ const (
 // candidate is a signature on its way to a verdict.
 type candidate struct {
 	Signature
+	policy    *Policy
+	facts     facts
 	found     *found
 	subFilter string
 	docMDP    int
@@ -47,7 +49,7 @@ type candidate struct {
 }
 
 func (v *validation) newCandidate(f *found) *candidate {
-	c := &candidate{found: f, coveredRevision: -1}
+	c := &candidate{policy: v.policy, found: f, coveredRevision: -1}
 	c.Signature = Signature{
 		Field: f.field, Kind: KindSignature, Verdict: Passed, Integrity: Broken, Coverage: CoversPart,
 		Changes: ChangesUnknown, Reasons: []Reason{}, Places: f.places,

@@ -35,11 +35,12 @@ func pemKind(head []byte) bool {
 // The error is ErrUnreadable when the file is no CMS signature, or what kept
 // the input from being read.
 func Container(ctx context.Context, in, content io.Reader, o Options) (*Report, error) {
+	o.Policy = o.policy()
 	data, err := io.ReadAll(io.LimitReader(in, maxContainer+1))
 	if err != nil {
 		return nil, fmt.Errorf("read signature: %w", err)
 	}
-	list, err := observeContainer(data, content)
+	list, err := observeContainer(data, content, o.Policy)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func Container(ctx context.Context, in, content io.Reader, o Options) (*Report, 
 }
 
 // observeContainer reads the container and digests the content once.
-func observeContainer(data []byte, content io.Reader) ([]*object, error) {
+func observeContainer(data []byte, content io.Reader, p *Policy) ([]*object, error) {
 	if len(data) > maxContainer {
 		return nil, fmt.Errorf("%w: CMS file over %d bytes", ErrUnreadable, maxContainer)
 	}
@@ -63,11 +64,11 @@ func observeContainer(data []byte, content io.Reader) ([]*object, error) {
 	}
 	der, reencoded, err := cms.Normalize(data)
 	if err != nil {
-		return []*object{brokenContainer(err)}, nil
+		return []*object{brokenContainer(err, p)}, nil
 	}
 	signers, err := cms.ParseAll(der)
 	if err != nil {
-		return []*object{brokenContainer(err)}, nil
+		return []*object{brokenContainer(err, p)}, nil
 	}
 	sums, err := contentDigests(signers, content)
 	if err != nil {
@@ -79,7 +80,7 @@ func observeContainer(data []byte, content io.Reader) ([]*object, error) {
 		if len(signers) > 1 {
 			field = strconv.Itoa(n + 1)
 		}
-		one := newObject(field, "CAdES")
+		one := newObject(field, "CAdES", p)
 		if reencoded {
 			one.note(CodeEncoding)
 		}
@@ -89,8 +90,8 @@ func observeContainer(data []byte, content io.Reader) ([]*object, error) {
 	return list, nil
 }
 
-func brokenContainer(err error) *object {
-	one := newObject("", "CAdES")
+func brokenContainer(err error, p *Policy) *object {
+	one := newObject("", "CAdES", p)
 	one.fail(SubFormat, containerCode(err))
 	return one
 }

@@ -28,6 +28,8 @@ func (v *validation) judgeDocumentTimestamps(ctx context.Context) {
 		c.SignedAt = &claimed
 		believed := v.believe(ctx, c.cert, trust.PurposeTimestamp, control, c.signed)
 		c.Path = believed.path
+		stamp := c.facts.addStamp(stampDocument, c.token, control, believed)
+		c.lenient(believed)
 		if cms.WeakHash(c.token.Hash) || cms.WeakHash(c.signed.Signer.Digest) {
 			c.doubt(SubCryptoConstraints, CodeWeak, "SHA-1")
 		} else if bad := v.allowed().hashAt(c.token.Hash, control); bad != nil {
@@ -42,15 +44,21 @@ func (v *validation) judgeDocumentTimestamps(ctx context.Context) {
 			continue
 		}
 		if claimed.After(control.Add(claimTolerance)) {
+			stamp.future = true
 			continue // a time from the future proves nothing
 		}
+		stamp.counts = true
 		proven := claimed
 		if proven.After(control) {
 			proven = control
 		}
 		c.BestTime, c.Stamped = &proven, true
 		for _, other := range v.list[:n] {
-			if other.end() <= c.end() && (other.poe.IsZero() || proven.Before(other.poe)) {
+			if other.end() > c.end() {
+				continue
+			}
+			other.facts.poes = append(other.facts.poes, POE{Time: proven, Source: SourceDocument, Of: c.Field})
+			if other.poe.IsZero() || proven.Before(other.poe) {
 				other.poe = proven
 			}
 		}
@@ -94,7 +102,8 @@ func (v *validation) judgeSignature(ctx context.Context, c *candidate) {
 		c.doubt(SubSignatureConstraint, CodeNoSigningCertAttr)
 	}
 	believed := v.believe(ctx, c.cert, trust.PurposeSignature, best, c.signed)
-	c.Path = believed.path
+	c.Path, c.facts.signer = believed.path, believed.trial
+	c.lenient(believed)
 	if believed.later != nil {
 		c.note(believed.later.Code, believed.later.Args...)
 	}
@@ -113,6 +122,13 @@ func (v *validation) judgeSignature(ctx context.Context, c *candidate) {
 // claimTolerance is allowed between the signer's clock and the authority's.
 const claimTolerance = 5 * time.Minute
 
+// lenient tells the broken constraints that the policy does not let count.
+func (c *candidate) lenient(b belief) {
+	for _, r := range b.lenient {
+		c.note(r.Code, r.Args...)
+	}
+}
+
 // signatureTime returns the time of the earliest signature-time-stamp that
 // may be believed.
 func (v *validation) signatureTime(ctx context.Context, c *candidate, control time.Time) (time.Time, bool) {
@@ -120,6 +136,7 @@ func (v *validation) signatureTime(ctx context.Context, c *candidate, control ti
 	for _, der := range c.signed.Signer.Timestamps {
 		token, err := tsp.ParseToken(der)
 		if err != nil {
+			c.facts.brokenStamp(stampSignature, CodeTimestampInvalid, nil)
 			c.doubt(SubGeneric, CodeTimestampInvalid)
 			continue
 		}
@@ -128,31 +145,48 @@ func (v *validation) signatureTime(ctx context.Context, c *candidate, control ti
 		err = token.Verify(tsp.VerifyOptions{Hash: token.Hash, Digest: sum.Sum(nil), Certificates: v.evidence.Certificates})
 		if err != nil {
 			// A token over another signature is a forgery, not a lack.
+			c.facts.brokenStamp(stampSignature, CodeTimestampImprint, token)
 			c.doubt(SubGeneric, CodeTimestampImprint)
 			continue
 		}
-		if cms.WeakHash(token.Hash) || cms.WeakHash(token.Signed.Signer.Digest) {
-			c.note(CodeWeak, "SHA-1")
-			continue
-		}
-		bad := v.allowed().hashAt(token.Hash, control)
-		if bad != nil {
-			c.note(CodeRetired, bad.name, bad.day())
-			continue
-		}
-		believed := v.believe(ctx, token.Signer, trust.PurposeTimestamp, control, token.Signed)
-		if !believed.ok() || token.GenTime.After(control.Add(claimTolerance)) {
-			c.note(CodeTimestampUntrusted)
-			if !believed.ok() {
-				c.note(believed.reason.Code, believed.reason.Args...)
-			}
-			continue
-		}
-		if earliest.IsZero() || token.GenTime.Before(earliest) {
+		if v.believeStamp(ctx, c, stampSignature, token, control) && (earliest.IsZero() || token.GenTime.Before(earliest)) {
 			earliest = token.GenTime
 		}
 	}
 	return earliest, !earliest.IsZero()
+}
+
+// believeStamp tells whether a token, which is over the right data, proves its
+// time.
+func (v *validation) believeStamp(ctx context.Context, c *candidate, kind stampKind, token *tsp.Token, control time.Time) bool {
+	stamp := c.facts.addStamp(kind, token, control, belief{})
+	if cms.WeakHash(token.Hash) || cms.WeakHash(token.Signed.Signer.Digest) {
+		stamp.weak = true
+		c.note(CodeWeak, "SHA-1")
+		return false
+	}
+	bad := v.allowed().hashAt(token.Hash, control)
+	if bad != nil {
+		stamp.retired = bad
+		c.note(CodeRetired, bad.name, bad.day())
+		if v.policy.level(CodeRetired, LevelFail) == LevelFail {
+			return false
+		}
+	}
+	believed := v.believe(ctx, token.Signer, trust.PurposeTimestamp, control, token.Signed)
+	stamp.trial = believed.trial
+	c.lenient(believed)
+	stamp.future = token.GenTime.After(control.Add(claimTolerance))
+	if !believed.ok() || stamp.future {
+		c.note(CodeTimestampUntrusted)
+		if !believed.ok() {
+			c.note(believed.reason.Code, believed.reason.Args...)
+		}
+		return false
+	}
+	stamp.counts = true
+	c.facts.poes = append(c.facts.poes, POE{Time: token.GenTime, Source: kind.source()})
+	return true
 }
 
 // judgeStrength looks at the algorithms of the signature itself.

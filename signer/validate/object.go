@@ -9,7 +9,6 @@ import (
 
 	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/internal/trust"
-	"github.com/antin-gov/antin/signer/cms"
 	"github.com/antin-gov/antin/signer/tsp"
 )
 
@@ -35,8 +34,9 @@ type archiveStamp struct {
 	octets func(token *tsp.Token) ([]byte, error)
 }
 
-func newObject(field, format string) *object {
+func newObject(field, format string, p *Policy) *object {
 	o := &object{format: format}
+	o.policy = p
 	o.coveredRevision = -1
 	o.Signature = Signature{
 		Field: field, Kind: KindSignature, Verdict: Passed, Integrity: Broken, Coverage: CoversPart,
@@ -47,7 +47,7 @@ func newObject(field, format string) *object {
 
 // outside is the state of judging signatures outside a PDF.
 func outside(o Options) *validation {
-	v := &validation{options: o, now: o.At, collected: make(map[string]bool)}
+	v := &validation{options: o, policy: o.policy(), now: o.At, collected: make(map[string]bool)}
 	if v.now.IsZero() {
 		if o.Clock == nil {
 			o.Clock = clock.System{}
@@ -75,6 +75,7 @@ func judgeObjects(ctx context.Context, list []*object, o Options) *Report {
 			one.Changes = ChangesNone
 		}
 		one.Level = one.level(v)
+		one.Detail = v.detail(&one.candidate)
 		report.Signatures = append(report.Signatures, one.Signature)
 	}
 	report.conclude()
@@ -88,6 +89,7 @@ func (v *validation) judgeArchive(ctx context.Context, o *object) {
 	for n := len(o.archive) - 1; n >= 0; n-- {
 		token, err := tsp.ParseToken(o.archive[n].der)
 		if err != nil {
+			o.facts.brokenStamp(stampArchive, CodeTimestampInvalid, nil)
 			o.doubt(SubGeneric, CodeTimestampInvalid)
 			continue
 		}
@@ -97,19 +99,11 @@ func (v *validation) judgeArchive(ctx context.Context, o *object) {
 		}
 		if err != nil {
 			// Something under the time-stamp is not what it was.
+			o.facts.brokenStamp(stampArchive, CodeTimestampImprint, token)
 			o.doubt(SubGeneric, CodeTimestampImprint)
 			continue
 		}
-		if cms.WeakHash(token.Hash) || cms.WeakHash(token.Signed.Signer.Digest) {
-			o.note(CodeWeak, "SHA-1")
-			continue
-		}
-		believed := v.believe(ctx, token.Signer, trust.PurposeTimestamp, control, token.Signed)
-		if !believed.ok() || token.GenTime.After(control.Add(claimTolerance)) {
-			o.note(CodeTimestampUntrusted)
-			if !believed.ok() {
-				o.note(believed.reason.Code, believed.reason.Args...)
-			}
+		if !v.believeStamp(ctx, &o.candidate, stampArchive, token, control) {
 			continue
 		}
 		if token.GenTime.Before(control) {

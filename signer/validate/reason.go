@@ -43,6 +43,7 @@ const (
 	CodeRevokedLater       Code = "revoked_after"
 	CodeRevocationUnknown  Code = "revocation_unknown"
 	CodeRevocationFetch    Code = "revocation_fetch"
+	CodeRevocationOld      Code = "revocation_old"
 	CodeTimestampInvalid   Code = "timestamp_invalid"
 	CodeTimestampImprint   Code = "timestamp_imprint"
 	CodeTimestampUntrusted Code = "timestamp_untrusted"
@@ -64,10 +65,14 @@ const (
 	CodeReference          Code = "reference_unresolved"
 )
 
-// Reason is one finding, with its arguments. It marshals as code, vi and en.
+// Reason is one finding, with its arguments. It marshals as code, level, vi and
+// en.
 type Reason struct {
 	Code Code
 	Args []string
+	// Level is that of the constraint which it breaks; empty when the finding is
+	// about the file, not about a signature.
+	Level Level
 }
 
 func newReason(code Code, args ...string) Reason { return Reason{Code: code, Args: args} }
@@ -101,13 +106,14 @@ func (r Reason) Text(lang Lang) string {
 	return out
 }
 
-// MarshalJSON writes {"code","vi","en"}.
+// MarshalJSON writes {"code","level","vi","en"}.
 func (r Reason) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Code Code   `json:"code"`
-		VI   string `json:"vi"`
-		EN   string `json:"en"`
-	}{r.Code, r.Text(Vietnamese), r.Text(English)})
+		Code  Code   `json:"code"`
+		Level Level  `json:"level,omitempty"`
+		VI    string `json:"vi"`
+		EN    string `json:"en"`
+	}{r.Code, r.Level, r.Text(Vietnamese), r.Text(English)})
 }
 
 type message struct{ vi, en string }
@@ -147,6 +153,7 @@ func catalogue() map[Code]message {
 		CodeRevokedLater:       {"Chứng thư {0} bị thu hồi lúc {1}, sau thời điểm ký đã được chứng minh.", "Certificate {0} was revoked at {1}, after the proven signing time."},
 		CodeRevocationUnknown:  {"Không xác định được tình trạng thu hồi của chứng thư {0} ({1}).", "The revocation status of certificate {0} is unknown ({1})."},
 		CodeRevocationFetch:    {"Không lấy được thông tin thu hồi của chứng thư {0} từ {1}.", "Revocation data of certificate {0} could not be had from {1}."},
+		CodeRevocationOld:      {"Dữ liệu thu hồi của chứng thư {0} có từ {1}, cũ hơn mức {2} mà chính sách cho phép tại thời điểm xét.", "Revocation data on certificate {0} is of {1}, older than the {2} that the policy allows at the time considered."},
 		CodeTimestampInvalid:   {"Dấu thời gian không hợp lệ.", "The time-stamp is not valid."},
 		CodeTimestampImprint:   {"Dấu thời gian được cấp cho dữ liệu khác.", "The time-stamp is over other data."},
 		CodeTimestampUntrusted: {"Dấu thời gian không được tin cậy nên không chứng minh được thời điểm ký.", "The time-stamp is not trusted, so it proves no time."},

@@ -123,6 +123,8 @@ type Signature struct {
 	Stamped bool `json:"-"`
 	// ByteRange is the array as found.
 	ByteRange [4]int64 `json:"-"`
+	// Detail says step by step how it was judged.
+	Detail *Detail `json:"-"`
 }
 
 // Place is where a signature shows: the page, counted from 1, and the rectangle
@@ -174,26 +176,66 @@ func (r *Report) conclude() {
 	}
 }
 
-// fail, doubt and note record a reason; the first and gravest decides.
-func (s *Signature) fail(sub SubIndication, code Code, args ...string) {
-	if s.Verdict != Failed {
-		s.Verdict, s.SubIndication = Failed, sub
+// fail, doubt and note record a reason; the first and gravest decides. The
+// policy may lower the level of a constraint, or raise that of a note.
+func (c *candidate) fail(sub SubIndication, code Code, args ...string) {
+	if !c.grave(code, args) {
+		return
 	}
-	s.note(code, args...)
+	c.facts.count(code, Conclusion{Indication: IndicationFailed, Sub: sub})
+	if c.Verdict != Failed {
+		c.Verdict, c.SubIndication, c.facts.decided = Failed, sub, code
+	}
 }
 
-func (s *Signature) doubt(sub SubIndication, code Code, args ...string) {
-	if s.Verdict == Passed {
-		s.Verdict, s.SubIndication = Indeterminate, sub
+func (c *candidate) doubt(sub SubIndication, code Code, args ...string) {
+	if !c.grave(code, args) {
+		return
 	}
-	s.note(code, args...)
+	c.facts.count(code, Conclusion{Indication: IndicationUnknown, Sub: sub})
+	if c.Verdict == Passed {
+		c.Verdict, c.SubIndication, c.facts.decided = Indeterminate, sub, code
+	}
 }
 
-func (s *Signature) note(code Code, args ...string) {
-	for _, have := range s.Reasons {
+// grave notes a broken constraint and tells whether it counts.
+func (c *candidate) grave(code Code, args []string) bool {
+	level := c.policy.level(code, LevelFail)
+	c.tell(level, code, args)
+	return level == LevelFail
+}
+
+func (c *candidate) note(code Code, args ...string) {
+	level := c.policy.level(code, LevelInform)
+	if level == LevelFail && !c.policy.raised(code) {
+		// A finding of a graver kind, which is no more than a note here.
+		level = LevelInform
+	}
+	c.tell(level, code, args)
+	if level != LevelFail {
+		return
+	}
+	c.facts.count(code, Conclusion{Indication: IndicationUnknown, Sub: SubSignatureConstraint})
+	if c.Verdict == Passed {
+		c.Verdict, c.SubIndication, c.facts.decided = Indeterminate, SubSignatureConstraint, code
+	}
+}
+
+// tell keeps a finding once, with the gravest level that it had.
+func (c *candidate) tell(level Level, code Code, args []string) {
+	if level == LevelIgnore {
+		c.facts.ignored = append(c.facts.ignored, newReason(code, args...))
+		return
+	}
+	for n, have := range c.Reasons {
 		if have.same(code, args) {
+			if level == LevelFail {
+				c.Reasons[n].Level = LevelFail
+			}
 			return
 		}
 	}
-	s.Reasons = append(s.Reasons, newReason(code, args...))
+	r := newReason(code, args...)
+	r.Level = level
+	c.Reasons = append(c.Reasons, r)
 }

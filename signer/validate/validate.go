@@ -27,8 +27,9 @@ type Options struct {
 	Clock clock.Clock
 	// File is the name for the report.
 	File string
-	// Algorithms tell until when algorithms are accepted; nil: DefaultAlgorithms.
-	Algorithms *Algorithms
+	// Policy are the constraints; nil: DefaultPolicy. Its Trust is the
+	// caller's to read into Store.
+	Policy *Policy
 	// Password opens an encrypted file that the empty password does not.
 	Password string
 	// Content is what a detached signature is over. It is read once.
@@ -74,6 +75,7 @@ func Validate(ctx context.Context, in io.ReaderAt, size int64, o Options) (*Repo
 		return nil, fmt.Errorf("validate: %w", err)
 	}
 	for _, c := range run.list {
+		c.Detail = run.detail(c)
 		report.Signatures = append(report.Signatures, c.Signature)
 	}
 	report.conclude()
@@ -111,12 +113,12 @@ type validation struct {
 	evidence  trust.Evidence // that, and what was collected
 	collected map[string]bool
 	lists     trust.Lists // parsed once for all signatures
-	defaults  *Algorithms // when the options name none
+	policy    *Policy
 	list      []*candidate
 }
 
 func newValidation(in io.ReaderAt, size int64, file *cos.File, o Options) *validation {
-	v := &validation{in: in, size: size, file: file, options: o, now: o.At, collected: make(map[string]bool)}
+	v := &validation{in: in, size: size, file: file, options: o, policy: o.policy(), now: o.At, collected: make(map[string]bool)}
 	if v.now.IsZero() {
 		if o.Clock == nil {
 			o.Clock = clock.System{}

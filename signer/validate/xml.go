@@ -22,6 +22,7 @@ const maxXML = xades.MaxBytes
 // ErrUnreadable when the file is no XML that is read here, or what kept the
 // input from being read.
 func XML(ctx context.Context, in io.Reader, o Options) (*Report, error) {
+	o.Policy = o.policy()
 	data, err := io.ReadAll(io.LimitReader(in, maxXML+1))
 	if err != nil {
 		return nil, fmt.Errorf("read XML: %w", err)
@@ -46,7 +47,7 @@ func XML(ctx context.Context, in io.Reader, o Options) (*Report, error) {
 	}
 	var list []*object
 	for _, s := range signatures {
-		one := newObject(s.ID, "XAdES")
+		one := newObject(s.ID, "XAdES", o.Policy)
 		one.observeXML(s)
 		list = append(list, one)
 	}

@@ -204,7 +204,26 @@ func (s *System) servePKI() (string, error) {
 
 // Anchors are the trust anchors and issuing certificates of the own authority.
 func (s *System) Anchors(context.Context) (*trust.Store, error) {
-	return trust.NewStore(s.CA.Anchors(), s.CA.Issuers())
+	own, err := trust.NewStore(s.CA.Anchors(), s.CA.Issuers())
+	if err != nil || s.outside == nil {
+		return own, err
+	}
+	return own.With(s.outside.Anchors(), s.outside.Intermediates(), trust.PurposeTimestamp)
+}
+
+// openOutside reads the roots of outside time-stamping authorities, so that a
+// folder with something wrong in it is known at the start.
+func (s *System) openOutside() error {
+	dir := s.Config.Signer.TSARoots
+	if dir == "" {
+		return nil
+	}
+	var err error
+	s.outside, err = trust.LoadDir(dir)
+	if err != nil {
+		return fmt.Errorf("signer.tsa_roots: %w", err)
+	}
+	return nil
 }
 
 // Collector fetches revocation data.
@@ -225,7 +244,10 @@ func (s *System) openTSA() error {
 		}
 		list = append(list, &tsp.Client{URL: address, HTTP: s.http})
 	}
-	var err error
+	err := s.openOutside()
+	if err != nil {
+		return err
+	}
 	s.stamps, err = tsp.NewServers(s.Clock, s.Logger, list...)
 	return err
 }

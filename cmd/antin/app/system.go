@@ -128,6 +128,7 @@ type System struct {
 
 	reader  []string
 	stamps  *tsp.Servers
+	outside *trust.Store // roots of outside time-stamping authorities; nil: none
 	http    *http.Client
 	recent  trust.Recent
 	sealed  *seal.Key

@@ -71,6 +71,7 @@ if (form) {
   };
   file.addEventListener("change", run);
   form.addEventListener("submit", (event) => {
+    if (event.submitter?.hasAttribute("formaction")) return; // a report, which the browser saves
     event.preventDefault();
     void run();
   });
