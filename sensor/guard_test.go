@@ -12,7 +12,7 @@ import (
 
 type nowhere struct{}
 
-func (nowhere) Write([]byte) error          { return nil }
+func (nowhere) Write(string, []byte) error  { return nil }
 func (nowhere) Close(context.Context) error { return nil }
 func (nowhere) Stats() output.Stats         { return output.Stats{} }
 

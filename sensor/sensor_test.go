@@ -35,7 +35,7 @@ type memory struct {
 	n     uint64
 }
 
-func (m *memory) Write(line []byte) error {
+func (m *memory) Write(_ string, line []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.n++
@@ -371,7 +371,7 @@ var errDisk = errors.New("disk full")
 
 type failing struct{}
 
-func (failing) Write([]byte) error          { return errDisk }
+func (failing) Write(string, []byte) error  { return errDisk }
 func (failing) Close(context.Context) error { return nil }
 func (failing) Stats() output.Stats         { return output.Stats{} }
 

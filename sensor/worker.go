@@ -258,7 +258,7 @@ func (w *worker) sinkErr() error {
 func (w *worker) emit(kind string, line []byte) {
 	w.events[kind]++
 	for _, s := range w.e.cfg.Sinks {
-		err := s.Write(line)
+		err := s.Write(kind, line)
 		if err != nil && w.err == nil {
 			w.err = err
 		}

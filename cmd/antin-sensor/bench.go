@@ -18,7 +18,7 @@ import (
 // disk.
 type discard struct{ stats output.Stats }
 
-func (d *discard) Write([]byte) error {
+func (d *discard) Write(string, []byte) error {
 	d.stats.Accepted++
 	d.stats.Delivered++
 	return nil

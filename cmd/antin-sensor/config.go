@@ -52,6 +52,13 @@ type settings struct {
 			Key      string        `yaml:"tls_key"`
 			CA       string        `yaml:"tls_ca"`
 			Deadline time.Duration `yaml:"deadline"`
+			Spool    struct {
+				// Dir and Key are beside the records when empty; LimitMB
+				// bounds the folder, in MiB.
+				Dir     string `yaml:"dir"`
+				Key     string `yaml:"key"`
+				LimitMB int64  `yaml:"limit_mb"`
+			} `yaml:"spool"`
 		} `yaml:"nats"`
 	} `yaml:"output"`
 }

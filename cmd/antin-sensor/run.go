@@ -21,6 +21,7 @@ import (
 	"github.com/antin-gov/antin/sensor"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/output"
+	"github.com/antin-gov/antin/sensor/spool"
 )
 
 const (
@@ -76,6 +77,7 @@ func runCommand() *cobra.Command {
 	fl.StringVar(&n.Cert, "tls-cert", "", "client certificate for the hub (PEM)")
 	fl.StringVar(&n.Key, "tls-key", "", "key of the client certificate (PEM)")
 	fl.StringVar(&n.CA, "tls-ca", "", "authority that the hub's certificate must come from (PEM)")
+	fl.StringVar(&n.Spool.Dir, "spool", "", "folder where records wait for the hub (default spool in the log folder)")
 	fl.DurationVar(&n.Deadline, "deadline", 0, "how long the end waits for the hub (default 30s)")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no summary")
 	return cmd
@@ -100,6 +102,7 @@ func (f *runFlags) merge() (*settings, error) {
 	over(&s.Output.NATS.Cert, f.s.Output.NATS.Cert)
 	over(&s.Output.NATS.Key, f.s.Output.NATS.Key)
 	over(&s.Output.NATS.CA, f.s.Output.NATS.CA)
+	over(&s.Output.NATS.Spool.Dir, f.s.Output.NATS.Spool.Dir)
 	if f.s.Output.NATS.Deadline > 0 {
 		s.Output.NATS.Deadline = f.s.Output.NATS.Deadline
 	}
@@ -211,19 +214,36 @@ func (f *runFlags) addSinks(s *settings, cfg *sensor.Config, log *slog.Logger) e
 	if n.URL == "" {
 		return nil
 	}
-	hub := output.HubConfig{
-		URL: n.URL, CertFile: n.Cert, KeyFile: n.Key, CAFile: n.CA,
-		Sensor: s.Name, Site: s.Site, ExerciseID: cfg.Identity.ExerciseID, Logger: log,
-	}
-	if len(f.read) > 0 {
-		hub.Wait = n.Deadline
-	}
-	sink, err := output.OpenHub(hub)
+	sink, err := f.openHub(s, cfg, log)
 	if err != nil {
 		return errors.Join(err, file.Close(context.Background()))
 	}
 	cfg.Sinks = append(cfg.Sinks, sink)
 	return nil
+}
+
+func (f *runFlags) openHub(s *settings, cfg *sensor.Config, log *slog.Logger) (*output.Hub, error) {
+	n := s.Output.NATS
+	dir, keyFile := n.Spool.Dir, n.Spool.Key
+	if dir == "" {
+		dir = filepath.Join(s.Output.Dir, "spool")
+	}
+	if keyFile == "" {
+		keyFile = dir + ".key"
+	}
+	key, err := spool.LoadKey(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	hub := output.HubConfig{
+		URL: n.URL, CertFile: n.Cert, KeyFile: n.Key, CAFile: n.CA,
+		Sensor: s.Name, Site: s.Site, ExerciseID: cfg.Identity.ExerciseID, Logger: log,
+		Spool: spool.Options{Dir: dir, Key: key, MaxBytes: n.Spool.LimitMB << 20, Logger: log},
+	}
+	if len(f.read) > 0 {
+		hub.Spool.Wait = n.Deadline
+	}
+	return output.OpenHub(hub)
 }
 
 // closeSinks has its own time: the run's context may have ended by a signal.

@@ -29,7 +29,7 @@ type recorder struct {
 }
 
 // Write implements output.Sink.
-func (r *recorder) Write(line []byte) error {
+func (r *recorder) Write(_ string, line []byte) error {
 	if len(r.records) == maxRecords {
 		return fmt.Errorf("conformance: more than %d records", maxRecords)
 	}

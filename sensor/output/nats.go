@@ -4,33 +4,28 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/antin-gov/antin/internal/event"
+	"github.com/antin-gov/antin/sensor/spool"
 )
 
 // Limits of the way to the hub.
 const (
-	// batchRecords and batchBytes end a batch; the message must stay under
-	// the server's default payload limit of 1 MiB with its headers.
-	batchRecords = 400
-	batchBytes   = 512 << 10
-	// batchAge ends a batch that does not fill up.
-	batchAge = 200 * time.Millisecond
-	// queueBytes is what waits while the hub is away: a minute at 1 MiB/s.
-	queueBytes = 64 << 20
 	// ackTimeout is how long one acknowledgement may take.
 	ackTimeout = 5 * time.Second
 	// retryFirst and retryMost bound the waiting between attempts.
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 5 * time.Second
+	// pingEvery finds a line that was cut without a word.
+	pingEvery = 10 * time.Second
 )
 
 // ErrName means that a sensor's name cannot stand in a subject.
@@ -41,61 +36,82 @@ type HubConfig struct {
 	URL                       string
 	CertFile, KeyFile, CAFile string
 	Sensor, Site, ExerciseID  string
-	// Wait is how long Write waits for room in a full queue before it drops:
-	// right for a file, which can wait; zero for a live interface.
-	Wait   time.Duration
+	// Spool is where records wait for the hub; its Label is set here.
+	Spool  spool.Options
 	Logger *slog.Logger
 }
 
-// Hub publishes records in batches (event.Batch) and waits for the stream's
-// acknowledgement of each.
+// Hub publishes what the spool holds in batches (event.Batch), and tells the
+// spool which ones the stream has acknowledged.
 type Hub struct {
-	cfg  HubConfig
-	run  string
-	conn *nats.Conn
-	js   jetstream.JetStream
-
-	mu      sync.Mutex
-	room    *sync.Cond
-	batch   []byte
-	records int
-	opened  time.Time
-	first   uint64
-	queue   []*pending
-	queued  int
-	stats   Stats
-	closing bool
-	stalled bool
-
-	wake   chan struct{}
+	cfg   HubConfig
+	conn  *nats.Conn
+	js    jetstream.JetStream
+	spool *spool.Spool
+	// back is signalled when the hub can be reached again.
+	back   chan struct{}
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-type pending struct {
-	batch   event.Batch
-	records int
+// label is what the spool keeps with the batches of a run: who made them.
+type label struct {
+	Sensor   string `json:"sensor"`
+	Site     string `json:"site"`
+	Exercise string `json:"exercise,omitempty"`
+	Run      string `json:"run"`
 }
 
-// OpenHub connects. A hub that cannot be reached yet is no error: records
-// wait for it within the queue's limit.
+// OpenHub opens the spool and connects. A hub that cannot be reached yet is no
+// error: records wait for it in the spool.
 func OpenHub(cfg HubConfig) (*Hub, error) {
 	if !validName(cfg.Sensor) {
 		return nil, fmt.Errorf("%w: %q", ErrName, cfg.Sensor)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	run := make([]byte, 8)
 	_, err := rand.Read(run)
 	if err != nil {
 		return nil, fmt.Errorf("name the run: %w", err)
 	}
+	cfg.Spool.Label, err = json.Marshal(label{Sensor: cfg.Sensor, Site: cfg.Site, Exercise: cfg.ExerciseID, Run: hex.EncodeToString(run)})
+	if err != nil {
+		return nil, fmt.Errorf("name the run: %w", err)
+	}
+	h := &Hub{cfg: cfg, back: make(chan struct{}, 1), done: make(chan struct{})}
+	err = h.connect()
+	if err != nil {
+		return nil, fmt.Errorf("connect to hub: %w", err)
+	}
+	h.spool, err = spool.Open(cfg.Spool)
+	if err != nil {
+		h.conn.Close()
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	h.cancel = cancel
+	go h.sender(ctx)
+	return h, nil
+}
+
+func (h *Hub) connect() error {
+	cfg := &h.cfg
 	options := []nats.Option{
 		nats.Name("antin-sensor " + cfg.Sensor), nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1), nats.ReconnectWait(time.Second),
+		// The spool is what waits, not the client's memory.
+		nats.ReconnectBufSize(-1),
+		nats.ConnectHandler(func(*nats.Conn) { h.reached() }),
+		nats.ReconnectHandler(func(*nats.Conn) { h.reached() }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { cfg.Logger.Warn("hub lost, records wait in the spool", "error", err) }),
+		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(2),
 	}
 	if cfg.CAFile != "" {
-		config, err := hubTLS(cfg)
+		config, err := hubTLS(*cfg)
 		if err != nil {
-			return nil, fmt.Errorf("connect to hub: %w", err)
+			return err
 		}
 		options = append(options, nats.Secure(config))
 	}
@@ -104,21 +120,23 @@ func OpenHub(cfg HubConfig) (*Hub, error) {
 	}
 	conn, err := nats.Connect(cfg.URL, options...)
 	if err != nil {
-		return nil, fmt.Errorf("connect to hub: %w", err)
+		return err
 	}
-	js, err := jetstream.New(conn)
+	h.conn = conn
+	h.js, err = jetstream.New(conn)
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("connect to hub: %w", err)
+		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	h := &Hub{
-		cfg: cfg, run: hex.EncodeToString(run), conn: conn, js: js, first: 1,
-		wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{}),
+	return nil
+}
+
+func (h *Hub) reached() {
+	h.cfg.Logger.Info("hub reached")
+	select {
+	case h.back <- struct{}{}:
+	default:
 	}
-	h.room = sync.NewCond(&h.mu)
-	go h.sender(ctx)
-	return h, nil
 }
 
 func validName(name string) bool {
@@ -130,140 +148,70 @@ func validName(name string) bool {
 	return name != "" && len(name) <= 64
 }
 
-// Write adds a record to the current batch.
-func (h *Hub) Write(line []byte) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.stats.Accepted++
-	if len(line) > event.MaxRawBytes-4096 {
-		h.stats.Dropped++
-		return fmt.Errorf("%w: record of %d bytes", event.ErrBatchSize, len(line))
-	}
-	if h.records > 0 && len(h.batch)+len(line) > batchBytes {
-		h.seal()
-	}
-	if !h.hasRoom(len(line)) {
-		h.stats.Dropped++
-		return nil
-	}
-	if h.records == 0 {
-		h.opened = time.Now()
-	}
-	h.batch = append(h.batch, line...)
-	h.records++
-	if h.records >= batchRecords {
-		h.seal()
+// Write puts a record into the spool.
+func (h *Hub) Write(kind string, line []byte) error {
+	err := h.spool.Put(spool.ClassOf(kind), line)
+	if err != nil {
+		return fmt.Errorf("write record: %w", err)
 	}
 	return nil
 }
 
-// hasRoom waits for room in the queue. Once it has waited in vain it waits no
-// more until something is delivered. It needs the lock.
-func (h *Hub) hasRoom(n int) bool {
-	start := time.Now()
-	for h.queued+len(h.batch)+n > queueBytes {
-		if h.stalled || h.closing || h.cfg.Wait == 0 {
-			return false
-		}
-		if time.Since(start) > h.cfg.Wait {
-			h.stalled = true
-			return false
-		}
-		h.room.Wait()
-	}
-	return true
-}
-
-// seal moves the current batch to the queue. It needs the lock.
-func (h *Hub) seal() {
-	if h.records == 0 {
-		return
-	}
-	body := append([]byte(nil), h.batch...)
-	h.queue = append(h.queue, &pending{
-		batch: event.Batch{
-			Sensor: h.cfg.Sensor, Site: h.cfg.Site, Run: h.run, First: h.first,
-			ExerciseID: h.cfg.ExerciseID, Body: body,
-		},
-		records: h.records,
-	})
-	h.first += uint64(h.records)
-	h.queued += len(body)
-	h.batch, h.records = h.batch[:0], 0
-	select {
-	case h.wake <- struct{}{}:
-	default:
-	}
-}
-
-// sender publishes the queue in its order until the hub is closed and empty,
-// or given up.
+// sender publishes the spool's batches until it is sealed and empty, or given
+// up.
 func (h *Hub) sender(ctx context.Context) {
 	defer close(h.done)
-	tick := time.NewTicker(batchAge / 2)
-	defer tick.Stop()
 	for {
-		p, closing := h.head()
-		switch {
-		case p != nil:
-			if !h.deliver(ctx, p) {
-				return
-			}
-			continue
-		case closing:
+		b, err := h.spool.Next(ctx)
+		if err != nil {
 			return
 		}
-		select {
-		case <-ctx.Done():
+		if !h.deliver(ctx, b) {
 			return
-		case <-h.wake:
-		case <-tick.C:
 		}
+		h.spool.Ack(b)
 	}
 }
 
-// head is the oldest batch, sealing the current one when it is old enough.
-func (h *Hub) head() (*pending, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.records > 0 && (h.closing || time.Since(h.opened) >= batchAge) {
-		h.seal()
+// batch is the message of what was spooled, named by the run that made it.
+func batch(b *spool.Batch) (*event.Batch, error) {
+	var l label
+	err := json.Unmarshal(b.Label, &l)
+	if err != nil {
+		return nil, fmt.Errorf("read the spool's label: %w", err)
 	}
-	// Those who wait for room look at the time.
-	h.room.Broadcast()
-	if len(h.queue) == 0 {
-		return nil, h.closing
-	}
-	return h.queue[0], h.closing
+	return &event.Batch{
+		Sensor: l.Sensor, Site: l.Site, ExerciseID: l.Exercise, Body: b.Body, First: b.First,
+		// Each class counts for itself.
+		Run: l.Run + "-" + b.Class.String(),
+	}, nil
 }
 
 // deliver publishes one batch until it is acknowledged. It is false when the
 // hub was given up.
-func (h *Hub) deliver(ctx context.Context, p *pending) bool {
+func (h *Hub) deliver(ctx context.Context, b *spool.Batch) bool {
+	msg, err := batch(b)
+	if err != nil {
+		h.cfg.Logger.Error("batch cannot be sent", "error", err)
+		return false
+	}
 	wait := retryFirst
 	for {
-		err := h.publish(ctx, &p.batch)
+		err = h.publish(ctx, msg)
 		if err == nil {
-			h.mu.Lock()
-			h.queue[0] = nil
-			h.queue = h.queue[1:]
-			h.queued -= len(p.batch.Body)
-			h.stats.Delivered += uint64(p.records)
-			h.stalled = false
-			h.room.Broadcast()
-			h.mu.Unlock()
 			return true
 		}
-		h.room.Broadcast()
 		if ctx.Err() != nil {
 			return false
 		}
-		if h.cfg.Logger != nil {
-			h.cfg.Logger.Warn("batch not acknowledged, will be sent again", "id", p.batch.ID(), "error", err)
+		if h.conn.IsConnected() {
+			h.cfg.Logger.Warn("batch not acknowledged, will be sent again", "id", msg.ID(), "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return false
+		case <-h.back:
+			wait = retryFirst
 		case <-time.After(wait):
 		}
 		wait = min(2*wait, retryMost)
@@ -285,16 +233,10 @@ func (h *Hub) publish(ctx context.Context, b *event.Batch) error {
 	return nil
 }
 
-// Close delivers all that waits, or as much as the context allows.
+// Close delivers all that waits, or as much as the context allows; the rest
+// stays in the spool for the next run.
 func (h *Hub) Close(ctx context.Context) error {
-	h.mu.Lock()
-	h.closing = true
-	h.room.Broadcast()
-	h.mu.Unlock()
-	select {
-	case h.wake <- struct{}{}:
-	default:
-	}
+	h.spool.Seal()
 	select {
 	case <-h.done:
 	case <-ctx.Done():
@@ -303,18 +245,31 @@ func (h *Hub) Close(ctx context.Context) error {
 	}
 	h.cancel()
 	h.conn.Close()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	left := h.stats.Accepted - h.stats.Delivered
-	if left > 0 {
-		return fmt.Errorf("%w: %d of %d", ErrUndelivered, left, h.stats.Accepted)
+	err := h.spool.Close()
+	held := uint64(0)
+	for _, c := range h.spool.Stats().Classes {
+		held += c.Held
 	}
-	return nil
+	if held > 0 {
+		err = errors.Join(err, fmt.Errorf("%w: %d wait in %s for the next run", ErrUndelivered, held, h.cfg.Spool.Dir))
+	}
+	return err
 }
 
-// Stats returns the counts so far.
+// Stats returns the counts so far, with those of records that an earlier run
+// left in the spool.
 func (h *Hub) Stats() Stats {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.stats
+	var st Stats
+	for _, c := range h.spool.Stats().Classes {
+		st.Accepted += c.Accepted
+		st.Delivered += c.Delivered
+		st.Dropped += c.Lost()
+	}
+	return st
 }
+
+// Spool returns the spool's figures by class.
+func (h *Hub) Spool() spool.Stats { return h.spool.Stats() }
+
+// Connected says whether the hub is reached now.
+func (h *Hub) Connected() bool { return h.conn.IsConnected() }

@@ -2,8 +2,8 @@
 // of lines and to a hub over NATS JetStream in acknowledged batches.
 //
 // A sink never loses a record in silence: what it could not keep or deliver
-// is counted by cause. Not here: a spool that outlives the process; the file
-// is the durable copy of what was not delivered.
+// is counted by cause. What the hub has not taken waits in a spool on the disk
+// (sensor/spool), over the end of the process as well.
 package output
 
 import (
@@ -13,9 +13,9 @@ import (
 
 // Sink takes records. Implementations are safe for concurrent use.
 type Sink interface {
-	// Write takes one record with its line end. The bytes are the caller's
-	// again when it returns.
-	Write(line []byte) error
+	// Write takes one record with its line end; kind is its event_type. The
+	// bytes are the caller's again when it returns.
+	Write(kind string, line []byte) error
 	// Close delivers what is still held and frees the sink. It returns
 	// ErrUndelivered when the context ended before all was delivered.
 	Close(ctx context.Context) error

@@ -127,11 +127,12 @@ func TestHubIsReachedOverMutualTLSOnly(t *testing.T) {
 		want error
 	}{{"with a certificate", with, nil}, {"without a certificate", without, output.ErrUndelivered}} {
 		t.Run(c.name, func(t *testing.T) {
+			c.cfg.Spool.Dir = t.TempDir()
 			h, err := output.OpenHub(c.cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = h.Write([]byte("{}\n"))
+			err = h.Write("dns", []byte("{}\n"))
 			if err != nil {
 				t.Fatal(err)
 			}
