@@ -42,7 +42,7 @@ type jsonOnly struct {
 	wrong int
 }
 
-func (s *jsonOnly) Write(line []byte) error {
+func (s *jsonOnly) Write(_ string, line []byte) error {
 	s.lines++
 	if !json.Valid(line) && s.wrong < 5 {
 		s.wrong++
