@@ -12,7 +12,9 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/ftp"
 	"github.com/antin-gov/antin/sensor/proto/krb5"
 	"github.com/antin-gov/antin/sensor/proto/mqtt"
+	"github.com/antin-gov/antin/sensor/proto/named"
 	"github.com/antin-gov/antin/sensor/proto/ntp"
+	"github.com/antin-gov/antin/sensor/proto/pop3"
 	"github.com/antin-gov/antin/sensor/proto/quic"
 	"github.com/antin-gov/antin/sensor/proto/sip"
 	"github.com/antin-gov/antin/sensor/proto/smtp"
@@ -42,11 +44,22 @@ var protocols = [...]protocol{
 	{name: "dhcp", packet: dhcp.Probe, open: func(c *conversation) proto.Parser { return dhcp.New(host{c}) }},
 	{name: "snmp", packet: snmp.Probe, open: func(c *conversation) proto.Parser { return snmp.New(host{c}) }},
 	{name: "krb5", stream: krb5.Probe, open: func(c *conversation) proto.Parser { return krb5.NewStream(host{c}) }},
+	{name: "pop3", stream: pop3.Probe, open: func(c *conversation) proto.Parser { return pop3.New(host{c}) }},
+	{name: "imap", stream: named.IMAP, open: silent},
+	{name: "rfb", stream: named.RFB, open: silent},
+	{name: "rdp", stream: named.RDP, open: silent},
+	{name: "dcerpc", stream: named.DCERPC, open: silent},
+	{name: "dnp3", stream: named.DNP3, open: silent},
+	{name: "ldap", stream: named.LDAP, open: silent},
+	{name: "modbus", stream: named.Modbus, open: silent},
 	{name: "quic", packet: quic.Probe, open: func(c *conversation) proto.Parser { return quic.New(host{c}) }},
 	{name: "krb5", packet: krb5.ProbePacket, open: func(c *conversation) proto.Parser { return krb5.New(host{c}) }},
 	{name: "tftp", packet: tftp.Probe, open: func(c *conversation) proto.Parser { return tftp.New(host{c}) }},
 	{name: "ntp", packet: ntp.Probe, open: func(c *conversation) proto.Parser { return ntp.New(host{c}) }},
 }
+
+// silent is for protocols that are only named.
+func silent(*conversation) proto.Parser { return named.Silent{} }
 
 func (c *conversation) hint(dir int) proto.Hint {
 	return proto.Hint{Ports: [2]uint16{c.f.Client.Port(), c.f.Server.Port()}, First: c.first[1-dir]}

@@ -3,6 +3,7 @@ package eve
 import (
 	"strconv"
 
+	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 )
 
@@ -105,6 +106,12 @@ func (e *encoder) record(r *dns.Record) {
 	e.String("rrtype", dns.TypeName(r.Type))
 	e.Uint("ttl", uint64(r.TTL))
 	switch {
+	case r.SSHFP != nil:
+		e.Open("sshfp")
+		e.Colons("fingerprint", r.SSHFP.Fingerprint, encode.LowerDigits)
+		e.Uint("algo", uint64(r.SSHFP.Algorithm))
+		e.Uint("type", uint64(r.SSHFP.Type))
+		e.Close()
 	case r.Data != nil:
 		e.Bytes("rdata", r.Data)
 	case r.SOA != nil:

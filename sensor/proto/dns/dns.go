@@ -76,12 +76,20 @@ type Record struct {
 	SOA *SOA
 	// SRV is set for a service record.
 	SRV *SRV
+	// SSHFP is set for a fingerprint of an SSH key.
+	SSHFP *SSHFP
 }
 
 // SOA is RFC 1035 §3.3.13.
 type SOA struct {
 	MName, RName                            []byte
 	Serial, Refresh, Retry, Expire, Minimum uint32
+}
+
+// SSHFP is RFC 4255 §3.1.
+type SSHFP struct {
+	Algorithm, Type uint8
+	Fingerprint     []byte
 }
 
 // SRV is RFC 2782.

@@ -1,10 +1,9 @@
 package dns
 
 import (
+	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"net/netip"
-	"strconv"
 
 	"github.com/antin-gov/antin/sensor/encode"
 )
@@ -56,11 +55,7 @@ func (r *Record) data(b []byte, from, to int) {
 		}
 	case typeSSHFP:
 		if len(raw) > sshfpFixed {
-			r.Data = strconv.AppendUint(nil, uint64(raw[0]), 10)
-			r.Data = append(r.Data, ' ')
-			r.Data = strconv.AppendUint(r.Data, uint64(raw[1]), 10)
-			r.Data = append(r.Data, ' ')
-			r.Data = hex.AppendEncode(r.Data, raw[sshfpFixed:])
+			r.SSHFP = &SSHFP{Algorithm: raw[0], Type: raw[1], Fingerprint: bytes.Clone(raw[sshfpFixed:])}
 		}
 	}
 }

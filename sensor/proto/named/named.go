@@ -1,0 +1,146 @@
+// Package named tells protocols that are recognised and not read: their flows
+// carry the name, and rules can ask for it.
+//
+// IMAP, LDAP, Modbus, DNP3, RDP, DCE/RPC over TCP and RFB.
+package named
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/antin-gov/antin/sensor/proto"
+)
+
+// Silent takes everything and tells nothing. It implements proto.Parser.
+type Silent struct{}
+
+// Feed implements proto.Parser.
+func (Silent) Feed(int, []byte) error { return nil }
+
+// Gap implements proto.Parser.
+func (Silent) Gap(int, int) {}
+
+// Close implements proto.Parser.
+func (Silent) Close() {}
+
+// begins tests a mark; more is true while it may still come.
+func begins(b []byte, mark string) (yes, more bool) {
+	if len(b) < len(mark) {
+		return false, bytes.HasPrefix([]byte(mark), b)
+	}
+	return string(b[:len(mark)]) == mark, false
+}
+
+// IMAP tells IMAP by the server's greeting (RFC 9051 §7.1).
+func IMAP(dir int, b []byte, _ proto.Hint) (yes, more bool) {
+	if dir != proto.ToClient {
+		return false, false
+	}
+	for _, mark := range [...]string{"* OK ", "* PREAUTH ", "* BYE "} {
+		yes, wait := begins(b, mark)
+		if yes {
+			return true, false
+		}
+		more = more || wait
+	}
+	return false, more
+}
+
+// RFB tells VNC's protocol by its version (RFC 6143 §7.1.1).
+func RFB(_ int, b []byte, _ proto.Hint) (yes, more bool) { return begins(b, "RFB 003.") }
+
+// DCERPC tells DCE/RPC by the head of a bind or its answer (C706, "Connection-
+// oriented RPC PDUs"): version 5.0 or 5.1, little endian.
+func DCERPC(_ int, b []byte, _ proto.Hint) (yes, more bool) {
+	const headLength, bind, bindAck, little = 16, 11, 12, 0x10
+	if len(b) < headLength {
+		return false, len(b) == 0 || b[0] == 5
+	}
+	return b[0] == 5 && b[1] <= 1 && (b[2] == bind || b[2] == bindAck) && b[4] == little &&
+		int(binary.LittleEndian.Uint16(b[8:])) >= headLength, false
+}
+
+// RDP tells RDP by the X.224 connection request in a TPKT ([MS-RDPBCGR]
+// §2.2.1.1).
+func RDP(dir int, b []byte, _ proto.Hint) (yes, more bool) {
+	const headLength, request, confirm = 11, 0xe0, 0xd0
+	if len(b) < headLength {
+		return false, len(b) == 0 || b[0] == 3
+	}
+	kind := byte(request)
+	if dir == proto.ToClient {
+		kind = confirm
+	}
+	return b[0] == 3 && b[1] == 0 && int(binary.BigEndian.Uint16(b[2:])) >= headLength && b[5] == kind &&
+		int(b[4]) <= int(binary.BigEndian.Uint16(b[2:]))-5, false
+}
+
+// LDAP tells LDAP by a whole head of a message (RFC 4511 §4.1.1): a sequence
+// of a number and an operation.
+func LDAP(dir int, b []byte, _ proto.Hint) (yes, more bool) {
+	if len(b) < 12 {
+		return false, len(b) == 0 || b[0] == 0x30
+	}
+	if b[0] != 0x30 {
+		return false, false
+	}
+	at := 2
+	if b[1]&0x80 != 0 {
+		n := int(b[1] & 0x7f)
+		if n == 0 || n > 4 {
+			return false, false
+		}
+		at += n
+	}
+	if b[at] != 2 || b[at+1] == 0 || b[at+1] > 4 || at+2+int(b[at+1]) >= len(b) {
+		return false, false
+	}
+	op := b[at+2+int(b[at+1])]
+	if dir == proto.ToServer {
+		// Bind, unbind, search, modify, add, delete, rename, compare, abandon, extended.
+		return op == 0x60 || op == 0x42 || op == 0x63 || op == 0x66 || op == 0x68 || op == 0x4a || op == 0x6c ||
+			op == 0x6e || op == 0x50 || op == 0x77, false
+	}
+	return op == 0x61 || op == 0x64 || op == 0x65 || op == 0x73 || op == 0x78, false
+}
+
+// Modbus tells Modbus/TCP by its head on its port ("MODBUS Messaging on
+// TCP/IP" §3.1.3).
+func Modbus(_ int, b []byte, h proto.Hint) (yes, more bool) {
+	const port, headLength = 502, 8
+	if h.Ports[1] != port {
+		return false, false
+	}
+	if len(b) < headLength {
+		return false, true
+	}
+	n := binary.BigEndian.Uint16(b[4:])
+	return b[2] == 0 && b[3] == 0 && n >= 2 && n <= 254 && b[7] != 0, false
+}
+
+// DNP3 tells DNP3 by the head of its link layer with its checksum (IEEE 1815
+// §9.2).
+func DNP3(_ int, b []byte, _ proto.Hint) (yes, more bool) {
+	const headLength, least = 10, 5
+	if len(b) < headLength {
+		return false, len(b) < 2 && (len(b) == 0 || b[0] == 5) || len(b) >= 2 && b[0] == 5 && b[1] == 0x64
+	}
+	return b[0] == 5 && b[1] == 0x64 && b[2] >= least && dnpSum(b[:8]) == binary.LittleEndian.Uint16(b[8:]), false
+}
+
+// dnpSum is DNP3's CRC-16, bits reversed, complemented.
+func dnpSum(b []byte) uint16 {
+	const polynomial = 0xa6bc
+	crc := uint16(0)
+	for _, c := range b {
+		crc ^= uint16(c)
+		for range 8 {
+			low := crc & 1
+			crc >>= 1
+			if low != 0 {
+				crc ^= polynomial
+			}
+		}
+	}
+	return ^crc
+}

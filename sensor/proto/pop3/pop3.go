@@ -1,0 +1,202 @@
+// Package pop3 reads POP3 (RFC 1939) with STLS (RFC 2595): commands with their
+// answers, the lines of lists among them.
+//
+// Not here: the content of messages, which is passed over.
+package pop3
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+
+	"github.com/antin-gov/antin/sensor/encode"
+	"github.com/antin-gov/antin/sensor/proto"
+)
+
+const (
+	// maxLine is how much of a line is kept.
+	maxLine = 4096
+	// maxOpen bounds the commands that wait for their answer (RFC 2449 §6.6).
+	maxOpen = 64
+	// maxData bounds the lines kept of an answer.
+	maxData = 64
+)
+
+// ErrMalformed means that a direction is not POP3.
+var ErrMalformed = errors.New("pop3: malformed")
+
+// transaction is a command and its answer. It implements encode.Body.
+type transaction struct {
+	number  uint64
+	command string
+	args    []string
+	good    bool
+	header  []byte
+	data    [][]byte
+}
+
+// Conn reads one connection. It implements proto.Parser.
+type Conn struct {
+	host  proto.Host
+	lines [2][]byte
+	open  []*transaction
+	next  uint64
+	// list is the answer whose lines follow.
+	list  *transaction
+	login bool
+	quiet bool
+}
+
+// New returns a reader that tells host.
+func New(host proto.Host) *Conn { return &Conn{host: host} }
+
+// Probe tells POP3 by the server's greeting.
+func Probe(dir int, b []byte, _ proto.Hint) (yes, more bool) {
+	const mark = "+OK"
+	if dir != proto.ToClient {
+		return false, false
+	}
+	if len(b) < len(mark)+1 {
+		return false, bytes.HasPrefix([]byte(mark), b[:min(len(b), len(mark))])
+	}
+	return string(b[:len(mark)]) == mark && (b[3] == ' ' || b[3] == '\r'), false
+}
+
+// Feed implements proto.Parser.
+func (c *Conn) Feed(dir int, b []byte) error {
+	for len(b) > 0 && !c.quiet {
+		i := bytes.IndexByte(b, '\n')
+		part := b
+		if i >= 0 {
+			part = b[:i]
+		}
+		room := maxLine - len(c.lines[dir])
+		c.lines[dir] = append(c.lines[dir], part[:min(room, len(part))]...)
+		if i < 0 {
+			return nil
+		}
+		b = b[i+1:]
+		line := bytes.TrimRight(c.lines[dir], "\r")
+		c.lines[dir] = nil
+		if dir == proto.ToServer {
+			c.request(line)
+			continue
+		}
+		c.answer(line)
+	}
+	return nil
+}
+
+func (c *Conn) request(line []byte) {
+	if c.login {
+		// A step of the log-in, not a command (RFC 5034 §4).
+		c.login = false
+		return
+	}
+	words := strings.Fields(string(line))
+	if len(words) == 0 {
+		return
+	}
+	tx := &transaction{number: c.next, command: strings.ToUpper(words[0]), args: words[1:]}
+	c.next++
+	if len(c.open) == maxOpen {
+		c.tell(c.open[0])
+	}
+	c.open = append(c.open, tx)
+}
+
+// answer takes a line of the server's: a status, or one of a list.
+func (c *Conn) answer(line []byte) {
+	if tx := c.list; tx != nil {
+		if string(line) == "." {
+			c.list = nil
+			c.tell(tx)
+			return
+		}
+		if tx.command != "RETR" && tx.command != "TOP" && len(tx.data) < maxData {
+			tx.data = append(tx.data, bytes.TrimPrefix(line, []byte{'.'}))
+		}
+		return
+	}
+	if bytes.HasPrefix(line, []byte("+ ")) || string(line) == "+" {
+		c.login = true
+		return
+	}
+	if len(c.open) == 0 {
+		// The greeting has no command.
+		return
+	}
+	tx := c.open[0]
+	status, header, _ := bytes.Cut(line, []byte{' '})
+	tx.good, tx.header = string(status) == "+OK", header
+	if tx.good && tx.lines() {
+		c.list = tx
+		return
+	}
+	c.tell(tx)
+	if tx.good && tx.command == "STLS" {
+		c.quiet = true
+		c.host.Upgrade()
+	}
+}
+
+// lines reports whether the answer goes on in lines up to a single dot.
+func (tx *transaction) lines() bool {
+	switch tx.command {
+	case "RETR", "TOP", "CAPA":
+		return true
+	case "LIST", "UIDL":
+		return len(tx.args) == 0
+	}
+	return false
+}
+
+func (c *Conn) tell(tx *transaction) {
+	for i, t := range c.open {
+		if t == tx {
+			c.open = append(c.open[:i], c.open[i+1:]...)
+			break
+		}
+	}
+	c.host.Record(proto.Event{Kind: "pop3", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}})
+}
+
+// Gap implements proto.Parser: the line it fell into is lost.
+func (c *Conn) Gap(dir int, _ int) { c.lines[dir] = nil }
+
+// Close implements proto.Parser.
+func (c *Conn) Close() {
+	for len(c.open) > 0 {
+		c.tell(c.open[0])
+	}
+}
+
+// Encode writes the pop3 object.
+func (tx *transaction) Encode(e *encode.Encoder) {
+	e.Open("pop3")
+	e.Open("request")
+	e.String("command", tx.command)
+	e.Array("args")
+	for _, a := range tx.args {
+		e.String("", a)
+	}
+	e.End()
+	e.Close()
+	if tx.header != nil || tx.good {
+		e.Open("response")
+		e.Bool("success", tx.good)
+		if tx.good {
+			e.String("status", "OK")
+		} else {
+			e.String("status", "ERR")
+		}
+		e.Bytes("header", tx.header)
+		e.Array("data")
+		for _, d := range tx.data {
+			e.Bytes("", d)
+		}
+		e.End()
+		e.Close()
+	}
+	e.Close()
+}
