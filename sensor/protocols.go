@@ -10,6 +10,7 @@ import (
 	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/proto/dhcp"
 	"github.com/antin-gov/antin/sensor/proto/ftp"
+	"github.com/antin-gov/antin/sensor/proto/http2"
 	"github.com/antin-gov/antin/sensor/proto/krb5"
 	"github.com/antin-gov/antin/sensor/proto/mqtt"
 	"github.com/antin-gov/antin/sensor/proto/named"
@@ -44,6 +45,7 @@ var protocols = [...]protocol{
 	{name: "dhcp", packet: dhcp.Probe, open: func(c *conversation) proto.Parser { return dhcp.New(host{c}) }},
 	{name: "snmp", packet: snmp.Probe, open: func(c *conversation) proto.Parser { return snmp.New(host{c}) }},
 	{name: "krb5", stream: krb5.Probe, open: func(c *conversation) proto.Parser { return krb5.NewStream(host{c}) }},
+	{name: "http2", stream: http2.Probe, open: func(c *conversation) proto.Parser { return http2.New(host{c}) }},
 	{name: "pop3", stream: pop3.Probe, open: func(c *conversation) proto.Parser { return pop3.New(host{c}) }},
 	{name: "imap", stream: named.IMAP, open: silent},
 	{name: "rfb", stream: named.RFB, open: silent},

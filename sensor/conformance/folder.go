@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,7 +54,24 @@ type config struct {
 		Address map[string]string `yaml:"address-groups"`
 		Port    map[string]string `yaml:"port-groups"`
 	} `yaml:"vars"`
-	Outputs []map[string]yaml.Node `yaml:"outputs"`
+	Outputs  []map[string]yaml.Node `yaml:"outputs"`
+	AppLayer struct {
+		Protocols map[string]struct {
+			Enabled string `yaml:"enabled"`
+		} `yaml:"protocols"`
+	} `yaml:"app-layer"`
+}
+
+// missing names a parser that the folder's configuration turns off: here none
+// is.
+func (c *config) missing() string {
+	for _, name := range slices.Sorted(maps.Keys(c.AppLayer.Protocols)) {
+		switch c.AppLayer.Protocols[name].Enabled {
+		case "no", "false", "detection-only":
+			return "a parser turned off (" + name + ")"
+		}
+	}
+	return ""
 }
 
 // eveLog is an EVE output of suricata.yaml.
@@ -78,6 +96,9 @@ func (c *config) logged(records []map[string]any) []map[string]any {
 	}
 	if len(types) == 0 {
 		return records
+	}
+	if types["http2"] {
+		types["http"] = true
 	}
 	if types["files"] {
 		types["fileinfo"] = true

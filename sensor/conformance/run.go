@@ -71,12 +71,21 @@ func runFolder(ctx context.Context, root, name string, load RuleLoader) *Result 
 		r.Checks = []Check{{Category: categoryOther, Outcome: Failed, Detail: err.Error()}}
 		return r
 	}
+	var own config
+	err = readYAML(filepath.Join(dir, "suricata.yaml"), &own)
+	if err != nil && !os.IsNotExist(err) {
+		r.Checks = s.all(Failed, err.Error())
+		return r
+	}
 	why := s.missing(dir, name)
+	if why == "" {
+		why = own.missing()
+	}
 	if why != "" || len(s.Checks) == 0 {
 		r.Checks = s.all(NotApplicable, why)
 		return r
 	}
-	records, refused, err := s.records(ctx, dir, load)
+	records, refused, err := s.records(ctx, dir, &own, load)
 	if err != nil {
 		r.Checks = s.all(Failed, err.Error())
 		return r
@@ -88,12 +97,9 @@ func runFolder(ctx context.Context, root, name string, load RuleLoader) *Result 
 }
 
 // records runs the sensor over the folder's capture.
-func (s *spec) records(ctx context.Context, dir string, load RuleLoader) ([]map[string]any, map[uint32]string, error) {
-	var own config
-	err := readYAML(filepath.Join(dir, "suricata.yaml"), &own)
-	if err != nil && !os.IsNotExist(err) {
-		return nil, nil, err
-	}
+func (s *spec) records(
+	ctx context.Context, dir string, own *config, load RuleLoader,
+) ([]map[string]any, map[uint32]string, error) {
 	sink := &recorder{}
 	cfg := sensor.Config{Sinks: []output.Sink{sink}, Clock: clock.System{}, Checksums: sensor.ChecksumAuto}
 	args := strings.Join(s.Args, " ")

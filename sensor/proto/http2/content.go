@@ -1,0 +1,87 @@
+package http2
+
+import (
+	"strings"
+
+	"github.com/antin-gov/antin/sensor/files"
+	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/proto/http1"
+)
+
+// maxEncoded is how much of a body with a content coding is kept to be decoded
+// when it ends.
+const maxEncoded = 1 << 20
+
+// dataBegin starts a DATA frame (RFC 9113 §6.1).
+func (c *Conn) dataBegin(dir int, stream uint32, flags byte, size int) {
+	s := &c.side[dir]
+	s.stream, s.last, s.after, s.data = stream, flags&flagEndStream != 0, 0, size
+	s.padded = size > 0 && flags&flagPadded != 0
+	if size == 0 {
+		c.dataEnd(dir)
+	}
+}
+
+// content takes bytes of DATA.
+func (c *Conn) content(dir int, stream uint32, b []byte) {
+	tx := c.find(stream)
+	if tx == nil {
+		return
+	}
+	h := &tx.half[dir]
+	h.length += uint64(len(b))
+	if h.file == nil {
+		return
+	}
+	if !h.coded {
+		h.file.Write(b)
+		return
+	}
+	room := max(0, maxEncoded-len(h.encoded))
+	h.encoded = append(h.encoded, b[:min(room, len(b))]...)
+}
+
+// dataEnd ends a DATA frame.
+func (c *Conn) dataEnd(dir int) {
+	s := &c.side[dir]
+	s.skip, s.after = s.after, 0
+	tx := c.find(s.stream)
+	if tx != nil && s.last {
+		c.ended(tx, dir)
+	}
+}
+
+// fileBegin opens the file that a body is: what a server sends, and what a
+// client uploads.
+func (c *Conn) fileBegin(tx *transaction, dir int) {
+	method := value(tx.half[0].fields, ":method")
+	if dir == proto.ToServer && method != "POST" && method != "PUT" {
+		return
+	}
+	h := &tx.half[dir]
+	path, _, _ := strings.Cut(value(tx.half[0].fields, ":path"), "?")
+	h.file = files.New([]byte(path))
+	h.coded = value(h.fields, "content-encoding") != ""
+}
+
+func (c *Conn) fileEnd(tx *transaction, dir int, complete bool) {
+	h := &tx.half[dir]
+	f := h.file
+	h.file = nil
+	if f == nil {
+		return
+	}
+	if h.coded {
+		m := http1.Message{Body: h.encoded, Headers: []http1.Header{
+			{Name: []byte("Content-Encoding"), Value: []byte(value(h.fields, "content-encoding"))},
+		}}
+		f.Write(m.Decoded())
+		complete = complete && len(h.encoded) < maxEncoded
+		h.encoded = nil
+	}
+	if f.Size == 0 {
+		return
+	}
+	f.Finish(complete)
+	c.host.File(dir, tx.number, f, tx)
+}

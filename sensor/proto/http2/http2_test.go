@@ -1,0 +1,92 @@
+package http2
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/proto/prototest"
+)
+
+func open(h proto.Host) proto.Parser { return New(h) }
+
+func frame(kind, flags byte, stream byte, body string) string {
+	n := len(body)
+	return string([]byte{byte(n >> 16), byte(n >> 8), byte(n), kind, flags, 0, 0, 0, stream}) + body
+}
+
+func block(t testing.TB, pairs ...string) string {
+	t.Helper()
+	var b bytes.Buffer
+	e := hpack.NewEncoder(&b)
+	for i := 0; i < len(pairs); i += 2 {
+		err := e.WriteField(hpack.HeaderField{Name: pairs[i], Value: pairs[i+1]})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+func turns(t testing.TB) []prototest.Turn {
+	request := block(t, ":authority", "a.vn", ":method", "GET", ":path", "/f.bin?x=1", "user-agent", "test")
+	answer := block(t, ":status", "200", "content-type", "text/plain; charset=utf-8")
+	return []prototest.Turn{
+		{Dir: 0, Data: preface + frame(frameSettings, 0, 0, "\x00\x04\x00\x00\xff\xff")},
+		{Dir: 1, Data: frame(frameSettings, 0, 0, "\x00\x03\x00\x00\x00\x64") + frame(frameSettings, flagAck, 0, "")},
+		{Dir: 0, Data: frame(frameHeaders, flagEndStream, 1, request[:9]) + frame(frameContinuation, flagEndHeaders, 1, request[9:])},
+		{Dir: 1, Data: frame(frameHeaders, flagEndHeaders, 1, answer) + frame(frameData, 0, 1, "some ")},
+		{Dir: 1, Data: frame(frameData, flagEndStream|flagPadded, 1, "\x03text\x00\x00\x00")},
+		{Dir: 0, Data: frame(frameGoAway, 0, 0, "\x00\x00\x00\x01\x00\x00\x00\x00")},
+	}
+}
+
+func TestAConnection(t *testing.T) {
+	want := []string{
+		`"http2":{"stream_id":0,"request":{"settings":[{"settings_id":"SETTINGSINITIALWINDOWSIZE","settings_value":65535}]}`,
+		`"response":{"settings":[{"settings_id":"SETTINGSMAXCONCURRENTSTREAMS","settings_value":100}]}`,
+		`"response_headers":[{"name":":status","value":"200"},{"name":"content-type","value":"text/plain; charset=utf-8"}],` +
+			`"hostname":"a.vn","http_method":"GET","url":"/f.bin?x=1","http_user_agent":"test","http_content_type":"text/plain","status":200,"length":9`,
+		`"request":{"error_code":"NOERROR"}`,
+	}
+	r := prototest.Talk(t, open, turns(t)...)
+	r.Want(t, want...)
+	if len(r.Files) != 1 || r.Files[0] != "1 /f.bin 9 CLOSED" {
+		t.Errorf("files %q", r.Files)
+	}
+	var bytewise []prototest.Turn
+	for _, turn := range turns(t) {
+		for i := range len(turn.Data) {
+			bytewise = append(bytewise, prototest.Turn{Dir: turn.Dir, Data: turn.Data[i : i+1]})
+		}
+	}
+	prototest.Talk(t, open, bytewise...).Want(t, want...)
+}
+
+func TestFieldsAreBounded(t *testing.T) {
+	var b bytes.Buffer
+	e := hpack.NewEncoder(&b)
+	for range 5000 {
+		err := e.WriteField(hpack.HeaderField{Name: "x", Value: strings.Repeat("y", 3000)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := New(&prototest.Recorder{})
+	err := c.Feed(0, []byte(preface+frame(frameHeaders, flagEndHeaders, 1, b.String())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	for _, f := range c.streams[0].half[0].fields {
+		size += len(f.value)
+	}
+	if size > maxFieldBytes+3000 {
+		t.Errorf("%d bytes of fields are kept", size)
+	}
+}
+
+func FuzzHTTP2(f *testing.F) { prototest.Fuzz(f, open, turns(f)...) }
