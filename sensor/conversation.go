@@ -74,6 +74,8 @@ type conversation struct {
 	dnsIn    [2]dns.Stream
 	asked    []dnsAsked
 	tx       uint64
+	// transactions is how many the records of the flow have numbered.
+	transactions uint64
 
 	other     proto.Parser
 	otherName string

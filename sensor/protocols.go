@@ -127,6 +127,9 @@ func (h host) Record(e proto.Event) {
 	c := h.c
 	head := c.header(e.Kind, flow.Direction(e.Dir))
 	head.TxID, head.HasTx = e.Tx, e.HasTx
+	if e.HasTx {
+		c.transactions = max(c.transactions, e.Tx+1)
+	}
 	c.w.emit(head.Type, c.w.eve.Object(&head, e.Bodies...))
 }
 

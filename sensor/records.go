@@ -29,6 +29,7 @@ func (c *conversation) dnsMessage(dir int, b []byte) {
 	tx := c.dnsTx(m)
 	h := c.header("dns", flow.Direction(dir))
 	h.TxID, h.HasTx = tx, true
+	c.transactions = max(c.transactions, tx+1)
 	c.w.emit(h.Type, c.w.eve.DNS(&h, m))
 	c.inspectDNS(flow.Direction(dir), m, tx, b)
 }
@@ -86,6 +87,7 @@ func (c *conversation) recordTLS() {
 		return
 	}
 	c.tlsDone = true
+	c.transactions = max(c.transactions, 1)
 	h := c.header("tls", flow.ToServer)
 	c.w.emit(h.Type, c.w.eve.TLS(&h, c.tls))
 }
@@ -100,6 +102,7 @@ func (c *conversation) Response(tx *http1.Tx) { c.inspectHTTP(flow.ToClient, tx)
 func (c *conversation) End(tx *http1.Tx) {
 	h := c.header("http", flow.ToServer)
 	h.TxID, h.HasTx = tx.ID, true
+	c.transactions = max(c.transactions, tx.ID+1)
 	c.w.emit(h.Type, c.w.eve.HTTP(&h, tx))
 }
 

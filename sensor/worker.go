@@ -217,7 +217,7 @@ func (w *worker) flowEnd(f *flow.Flow) {
 	h := c.header("flow", flow.ToServer)
 	h.AppProto = c.appName()
 	h.PacketSource = ""
-	w.emit(h.Type, w.eve.Flow(&h, f, c.alerted))
+	w.emit(h.Type, w.eve.Flow(&h, f, c.transactions, c.alerted))
 	w.cur = saved
 	f.Ext = nil
 }

@@ -70,6 +70,8 @@ func option(key, want string) string {
 		return "Ethernet addresses in records"
 	case strings.HasPrefix(key, "traffic."), strings.HasPrefix(key, "metadata."):
 		return "variables of rules in records"
+	case strings.HasPrefix(key, "tls.client_handshake."), strings.HasPrefix(key, "tls.server_handshake."):
+		return "lists of the handshake in tls records"
 	case strings.HasPrefix(key, "frame."):
 		return "frames"
 	case key == "dns.type" && (want == "query" || want == "answer"), key == "dns.rrname", key == "dns.rrtype", key == "dns.version" && want != "3":

@@ -54,10 +54,17 @@ type config struct {
 		Address map[string]string `yaml:"address-groups"`
 		Port    map[string]string `yaml:"port-groups"`
 	} `yaml:"vars"`
-	Outputs  []map[string]yaml.Node `yaml:"outputs"`
+	Outputs []map[string]yaml.Node `yaml:"outputs"`
+	// OSPolicy says by which system's rules overlaps are settled.
+	OSPolicy yaml.Node `yaml:"host-os-policy"`
 	AppLayer struct {
 		Protocols map[string]struct {
 			Enabled string `yaml:"enabled"`
+			// Longest is MQTT's limit of a message.
+			Longest string `yaml:"max-msg-length"`
+			MIME    struct {
+				Schemes yaml.Node `yaml:"extract-urls-schemes"`
+			} `yaml:"mime"`
 		} `yaml:"protocols"`
 	} `yaml:"app-layer"`
 }
@@ -66,12 +73,59 @@ type config struct {
 // is.
 func (c *config) missing() string {
 	for _, name := range slices.Sorted(maps.Keys(c.AppLayer.Protocols)) {
-		switch c.AppLayer.Protocols[name].Enabled {
+		p := c.AppLayer.Protocols[name]
+		if p.Longest != "" {
+			return "a limit of messages (" + name + ")"
+		}
+		if p.MIME.Schemes.Kind != 0 {
+			return "choice of links' schemes"
+		}
+		switch p.Enabled {
 		case "no", "false", "detection-only":
 			return "a parser turned off (" + name + ")"
 		}
 	}
+	if c.OSPolicy.Kind != 0 {
+		return "overlap policies of systems"
+	}
+	for _, out := range c.Outputs {
+		for _, n := range out {
+			why := recordOption(&n)
+			if why != "" {
+				return why
+			}
+		}
+	}
 	return ""
+}
+
+// recordOption names a setting of the records that the sensor does not have.
+func recordOption(n *yaml.Node) string {
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			on := i+1 < len(n.Content)
+			switch {
+			case child.Value == "string-log-limit":
+				return "a limit of texts in records"
+			case child.Value == "dns" && on && chosen(n.Content[i+1]):
+				return "choice of DNS records by kind"
+			}
+		}
+		why := recordOption(child)
+		if why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// chosen tells a choice among DNS records.
+func chosen(n *yaml.Node) bool {
+	var o struct {
+		Requests, Responses string
+		Types               []string
+	}
+	return n.Decode(&o) == nil && (o.Requests == "no" || o.Responses == "no" || len(o.Types) > 0)
 }
 
 // eveLog is an EVE output of suricata.yaml.

@@ -66,7 +66,7 @@ func TestEveryRecordIsEVE(t *testing.T) {
 	keep("dns", w.DNS(header("dns"), m))
 	keep("http", w.HTTP(header("http"), tx))
 	keep("tls", w.TLS(header("tls"), hello))
-	keep("flow", w.Flow(header("flow"), sampleFlow(), true))
+	keep("flow", w.Flow(header("flow"), sampleFlow(), 3, true))
 	keep("alert", w.Alert(header("alert"), alert))
 	keep("anomaly", w.Anomaly(header("anomaly"), "decode", "x", "proto_parser"))
 	keep("stats", w.Stats(&Header{Time: when, Type: "stats"}, 5, []Counter{{"a.x", 1}, {"a.y", 2}, {"b.z", 3}, {"c", 4}}))
@@ -107,8 +107,8 @@ func TestEveryRecordIsEVE(t *testing.T) {
 func TestEncoderDoesNotAllocate(t *testing.T) {
 	w := NewWriter(Identity{Host: "sensor-1"})
 	f, h := sampleFlow(), header("flow")
-	w.Flow(h, f, false)
-	if n := testing.AllocsPerRun(100, func() { w.Flow(h, f, false) }); n > 0 {
+	w.Flow(h, f, 3, false)
+	if n := testing.AllocsPerRun(100, func() { w.Flow(h, f, 3, false) }); n > 0 {
 		t.Errorf("%v allocations for a record", n)
 	}
 }
@@ -118,6 +118,6 @@ func BenchmarkFlow(b *testing.B) {
 	f, h := sampleFlow(), header("flow")
 	b.ReportAllocs()
 	for b.Loop() {
-		w.Flow(h, f, false)
+		w.Flow(h, f, 3, false)
 	}
 }

@@ -8,9 +8,14 @@ import (
 	"github.com/antin-gov/antin/sensor/flow"
 )
 
-// Flow writes a flow record at the end of a flow.
-func (w *Writer) Flow(h *Header, f *flow.Flow, alerted bool) []byte {
+// Flow writes a flow record at the end of a flow, with the number of the
+// application's transactions.
+func (w *Writer) Flow(h *Header, f *flow.Flow, transactions uint64, alerted bool) []byte {
 	e := w.begin(h)
+	if (f.Proto == decode.ProtoICMP || f.Proto == decode.ProtoICMPv6) && f.Count[flow.ToClient].Packets > 0 {
+		e.Uint("response_icmp_type", uint64(f.ReplyType))
+		e.Uint("response_icmp_code", uint64(f.ReplyCode))
+	}
 	e.Open("flow")
 	e.counts(f)
 	e.Time("start", f.Start)
@@ -19,6 +24,9 @@ func (w *Writer) Flow(h *Header, f *flow.Flow, alerted bool) []byte {
 	e.String("state", f.State.String())
 	e.String("reason", string(f.Reason))
 	e.Bool("alerted", alerted)
+	if transactions > 0 {
+		e.Uint("tx_cnt", transactions)
+	}
 	e.Close()
 	if f.Proto == decode.ProtoTCP {
 		e.tcp(f)

@@ -102,6 +102,9 @@ type Flow struct {
 	// Ext belongs to the table's user.
 	Ext any
 
+	// ReplyType and ReplyCode are those of the first ICMP message to the client.
+	ReplyType, ReplyCode uint8
+
 	key         Key
 	communityID string
 	fins        uint8
@@ -160,6 +163,9 @@ func icmpKey(p *decode.Packet) (netip.AddrPort, netip.AddrPort) {
 // observe adds a packet to the flow's counts and moves its state.
 func (f *Flow) observe(p *decode.Packet, dir Direction) {
 	f.Last = p.Time
+	if dir == ToClient && f.Count[dir].Packets == 0 {
+		f.ReplyType, f.ReplyCode = p.ICMPType, p.ICMPCode
+	}
 	f.Count[dir].Packets++
 	f.Count[dir].Bytes += uint64(p.WireLength)
 	if p.Proto != decode.ProtoTCP {

@@ -16,6 +16,7 @@ import (
 )
 
 const (
+	port = 25
 	// maxLine bounds a command or reply line: RFC 5321 §4.5.3.1 allows 512,
 	// extensions more.
 	maxLine = 8 << 10
@@ -81,9 +82,13 @@ type command struct {
 func New(host proto.Host) *Conn { return &Conn{host: host} }
 
 // Probe tells SMTP by the client's greeting.
-func Probe(dir int, b []byte, _ proto.Hint) (yes, more bool) {
+func Probe(dir int, b []byte, h proto.Hint) (yes, more bool) {
 	if dir == proto.ToClient {
 		return false, len(b) < 4 && bytes.HasPrefix([]byte("220 "), b)
+	}
+	if h.Ports[1] == port && bytes.EqualFold(b[:min(len(b), 6)], []byte("QUIT\r\n")) {
+		// A client that thought better of it.
+		return true, false
 	}
 	if len(b) < 4 {
 		return false, hasPrefixFold([]byte("EHLO"), b) || hasPrefixFold([]byte("HELO"), b)
