@@ -263,13 +263,14 @@ func TestProtocolsWithoutParserAreNamed(t *testing.T) {
 	say(3, "1220 files\r\n", "0USER me\r\n")
 	say(4, "0\x00\x00\x00\x44\xfeSMB@")
 	say(5, "1+OK mail\r\n", "0USER me\r\n")
+	say(6, "1hello mail\r\n", "0USER me\r\n")
 	sink, _, _ := runFiles(t, sensor.Config{}, w.file())
 	var got []string
 	for _, f := range of(sink.events(t), "flow") {
 		got = append(got, fmt.Sprintf("%d %v", f.Src.Port(), f.Fields["app_proto"]))
 	}
 	slices.Sort(got)
-	if want := []string{"1 ssh", "2 smtp", "3 ftp", "4 smb", "5 <nil>"}; !slices.Equal(got, want) {
+	if want := []string{"1 ssh", "2 smtp", "3 ftp", "4 smb", "5 pop3", "6 <nil>"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

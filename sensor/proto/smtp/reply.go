@@ -50,18 +50,19 @@ func (c *Conn) reply(code int) error {
 			c.restart(cmd.arg)
 		}
 	case "RSET":
-		if good {
+		if good && cmd.about == c.cur {
 			c.restart(nil)
 		}
 	case "DATA":
 		return c.dataReply(code)
 	case "BDAT":
-		if c.chunkLast && len(c.queue) == 0 || !good {
-			c.chunkLast = false
+		if (cmd.last || !good) && cmd.about == c.cur {
 			c.tell()
 		}
 	case ".":
-		c.tell()
+		if cmd.about == c.cur {
+			c.tell()
+		}
 	case "STARTTLS":
 		if good {
 			c.upgraded = true

@@ -51,6 +51,9 @@ type envelope struct {
 	hasFrom bool
 	to      [][]byte
 	begun   bool
+	// over is true when all of it was sent, or RSET after it: what follows
+	// without waiting for the reply is another.
+	over    bool
 	message *mail.Message
 }
 
@@ -61,21 +64,23 @@ type Conn struct {
 	lines [2][]byte
 	held  []byte
 	// data is the last line of a message in work.
-	chunk     int
-	chunkLast bool
-	queue     []command
-	auth      bool
-	helo      []byte
-	cur       *envelope
-	told      int
-	next      uint64
-	upgraded  bool
+	chunk    int
+	queue    []command
+	auth     bool
+	helo     []byte
+	cur      *envelope
+	told     int
+	next     uint64
+	upgraded bool
 }
 
 // command is what was asked and not answered yet.
 type command struct {
 	name string
 	arg  []byte
+	// about is the envelope that it belongs to; last is true of a last chunk.
+	about *envelope
+	last  bool
 }
 
 // New returns a reader that tells host.
@@ -205,7 +210,8 @@ func (c *Conn) content(line []byte) {
 	if string(bytes.TrimRight(line, "\r\n")) == "." {
 		c.mode = modeCommand
 		m.End()
-		c.ask(command{name: "."})
+		e.over = true
+		c.ask(command{name: ".", about: e})
 		return
 	}
 	if line[0] == '.' {
@@ -246,8 +252,10 @@ func (c *Conn) command(line []byte) {
 		if c.helo == nil {
 			c.helo, e.helo = cmd.arg, cmd.arg
 		}
+	case "RSET":
+		e.over = e.begun
 	case "MAIL":
-		if e.hasFrom && e.message != nil {
+		if e.over {
 			c.tell()
 			e = c.current()
 		}
@@ -265,8 +273,10 @@ func (c *Conn) command(line []byte) {
 		c.mode = modeHeld
 	case "BDAT":
 		e.begun = true
-		c.bdat(cmd.arg)
+		cmd.last = c.bdat(cmd.arg)
+		e.over = cmd.last
 	}
+	cmd.about = e
 	c.ask(cmd)
 }
 
@@ -284,14 +294,14 @@ func address(arg []byte) []byte {
 	return v
 }
 
-// bdat passes over a chunk (RFC 3030 §2).
-func (c *Conn) bdat(arg []byte) {
+// bdat passes over a chunk (RFC 3030 §2), and says whether it is the last.
+func (c *Conn) bdat(arg []byte) bool {
 	size, last, _ := bytes.Cut(arg, []byte{' '})
 	n, err := strconv.ParseInt(string(size), 10, 32)
-	c.chunkLast = bytes.EqualFold(bytes.TrimSpace(last), []byte("LAST"))
 	if err == nil && n > 0 {
 		c.mode, c.chunk = modeChunk, int(n)
 	}
+	return bytes.EqualFold(bytes.TrimSpace(last), []byte("LAST"))
 }
 
 // tell records the envelope in work, and its attachments.
