@@ -224,15 +224,6 @@ func (s *Server) getChallenge(ctx context.Context, _ caller, p params) (int, any
 	return ok(map[string]any{"challenge": string(text)}, nil)
 }
 
-// sendOTP answers honestly: there is nothing to send.
-func (s *Server) sendOTP(ctx context.Context, _ caller, p params) (int, any, error) {
-	_, err := s.keyOf(ctx, p)
-	if err != nil {
-		return 0, nil, err
-	}
-	return 0, nil, invalid("The one-time passwords of this credential are made by the holder's authenticator: none is sent")
-}
-
 func (s *Server) extendV1(ctx context.Context, c caller, p params) (int, any, error) {
 	return s.extend(ctx, c, p, "hash")
 }

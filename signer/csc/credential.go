@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,21 +124,55 @@ func (s *Server) listV1(ctx context.Context, _ caller, p params) (int, any, erro
 	if err != nil {
 		return 0, nil, err
 	}
+	most := maxPage
 	if p.has("maxResults") {
-		n, err := p.number("maxResults")
-		if err != nil || n < 1 {
+		most, err = p.number("maxResults")
+		if err != nil || most < 1 {
 			return 0, nil, badParameter("maxResults")
 		}
 	}
-	// Nobody has so many credentials that a page would end, so none follows.
-	if p.has("pageToken") {
+	after, err := p.text("pageToken", false)
+	if err != nil {
 		return 0, nil, badParameter("pageToken")
 	}
 	keys, err := s.keys(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
-	return ok(map[string]any{"credentialIDs": ids(keys)}, nil)
+	list, next, err := page(ids(keys), after, min(most, maxPage))
+	if err != nil {
+		return 0, nil, err
+	}
+	answer := map[string]any{"credentialIDs": list}
+	if next != "" {
+		answer["nextPageToken"] = next
+	}
+	return ok(answer, nil)
+}
+
+// maxPage bounds a page of a list, whatever a program asks for.
+const maxPage = 100
+
+// page cuts a page out of a list: what follows the one that a token names. A
+// token is the name of the last one of the page before, in base64url, which the
+// program had on that page anyway.
+func page(list []string, token string, most int) (part []string, next string, err error) {
+	slices.Sort(list)
+	from := 0
+	if token != "" {
+		name, err := base64.RawURLEncoding.DecodeString(token)
+		at, found := slices.BinarySearch(list, string(name))
+		if err != nil || !found {
+			return nil, "", badParameter("pageToken")
+		}
+		from = at + 1
+	}
+	part = list[from:]
+	if len(part) > most {
+		part = part[:most]
+		next = base64.RawURLEncoding.EncodeToString([]byte(part[most-1]))
+	}
+	return part, next, nil
 }
 
 func ids(keys []signer.Key) []string {

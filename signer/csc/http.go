@@ -91,7 +91,6 @@ func (s *Server) v1() []method {
 		{name: "credentials/info", do: s.credentialV1},
 		{name: "credentials/authorize", do: s.authorizeV1},
 		{name: "credentials/extendTransaction", do: s.extendV1},
-		{name: "credentials/sendOTP", do: s.sendOTP},
 		{name: "signatures/signHash", do: s.signHashV1, sign: true},
 		{name: "signatures/timestamp", do: s.timestamp},
 	}
