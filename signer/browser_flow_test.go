@@ -33,72 +33,72 @@ func top() action { return script(`scrollTo(0, 0)`) }
 
 // bring uploads the document and tells its address.
 func (o *official) bring() string {
-	o.t.Helper()
-	o.open("/sign")
-	o.shot("list")
+	o.T.Helper()
+	o.Open("/sign")
+	o.Shot("list")
 	o.upload(o.pdf)
-	o.shot("document", top())
+	o.Shot("document", top())
 	return strings.TrimPrefix(see(o.browser, "where", chromedp.Evaluate[string](`location.pathname`)), "/sign/")
 }
 
 // place types another page and drags the mark there; it tells where the form
 // says it stands, in millimetres.
 func (o *official) place() (x, y float64) {
-	o.t.Helper()
-	o.run("choose the page", chromedp.SetValue(css(`[name=page]`), "2"), script(`document.querySelector("[name=page]").dispatchEvent(new Event("input", {bubbles: true}))`),
+	o.T.Helper()
+	o.Run("choose the page", chromedp.SetValue(css(`[name=page]`), "2"), script(`document.querySelector("[name=page]").dispatchEvent(new Event("input", {bubbles: true}))`),
 		chromedp.WaitReady(css(`.page[data-page="2"] .mark`)), centre(), chromedp.WaitReady(css(`.page[data-page="2"][data-drawn]`)), centre())
-	x, y = o.number("x"), o.number("y")
-	mark, page := o.box(".mark"), o.box(`.page[data-page="2"]`)
+	x, y = o.Number("x"), o.Number("y")
+	mark, page := o.Box(".mark"), o.Box(`.page[data-page="2"]`)
 	mm := 210 / page.Width
 	dx, dy := -page.Width/5, -page.Width/10
-	o.drag(mark.X+mark.Width/2, mark.Y+mark.Height/2, dx, dy)
-	moved := o.box(".mark")
+	o.Drag(mark.X+mark.Width/2, mark.Y+mark.Height/2, dx, dy)
+	moved := o.Box(".mark")
 	if math.Abs(moved.X-mark.X-dx) > 2 || math.Abs(moved.Y-mark.Y-dy) > 2 {
-		o.t.Errorf("the mark went from %+v to %+v", mark, moved)
+		o.T.Errorf("the mark went from %+v to %+v", mark, moved)
 	}
-	if math.Abs(o.number("x")-(x+dx*mm)) > 1 || math.Abs(o.number("y")-(y+dy*mm)) > 1 || o.number("page") != 2 {
-		o.t.Errorf("the form says page %v, %v, %v mm; it was %v, %v", o.number("page"), o.number("x"), o.number("y"), x, y)
+	if math.Abs(o.Number("x")-(x+dx*mm)) > 1 || math.Abs(o.Number("y")-(y+dy*mm)) > 1 || o.Number("page") != 2 {
+		o.T.Errorf("the form says page %v, %v, %v mm; it was %v, %v", o.Number("page"), o.Number("x"), o.Number("y"), x, y)
 	}
-	o.shot("placed", centre())
-	return o.number("x"), o.number("y")
+	o.Shot("placed", centre())
+	return o.Number("x"), o.Number("y")
 }
 
 // signed waits for the result and gives the file, whose mark must stand where
 // the form said.
 func (o *official) signed(id string, x, y float64) string {
-	o.t.Helper()
-	o.run("see the result", chromedp.WaitVisible(css(`[data-verdict="TOTAL-PASSED"]`)), chromedp.WaitReady(css(`.page[data-page="1"][data-drawn]`)))
-	o.shot("signed", top())
+	o.T.Helper()
+	o.Run("see the result", chromedp.WaitVisible(css(`[data-verdict="TOTAL-PASSED"]`)), chromedp.WaitReady(css(`.page[data-page="1"][data-drawn]`)))
+	o.Shot("signed", top())
 	path := o.c.signed(id)
-	pdf := read(o.t, path)
-	report, err := o.c.Verify(o.t.Context(), bytes.NewReader(pdf), int64(len(pdf)), "x")
+	pdf := read(o.T, path)
+	report, err := o.c.Verify(o.T.Context(), bytes.NewReader(pdf), int64(len(pdf)), "x")
 	if err != nil || report.Verdict != validate.Passed {
-		o.t.Fatalf("got %+v, %v", report, err)
+		o.T.Fatalf("got %+v, %v", report, err)
 	}
 	place := report.Signatures[0].Places[0]
 	rect := place.Rect
 	if math.Abs(rect[0]*25.4/72-x) > 0.2 || math.Abs((841.9-rect[3])*25.4/72-y) > 0.4 || place.Page != 2 {
-		o.t.Errorf("the mark stands on page %d at %v; the form said %v, %v mm", place.Page, rect, x, y)
+		o.T.Errorf("the mark stands on page %d at %v; the form said %v, %v mm", place.Page, rect, x, y)
 	}
 	return path
 }
 
 // verify lets anyone check a file.
 func (o *official) verify(path, verdict string) {
-	o.t.Helper()
-	o.open("/verify") // so that no earlier verdict is taken for this one
-	o.run("choose the file", chromedp.SetUploadFiles(css(`[data-verify-form] input[type=file]`), []string{path}),
+	o.T.Helper()
+	o.Open("/verify") // so that no earlier verdict is taken for this one
+	o.Run("choose the file", chromedp.SetUploadFiles(css(`[data-verify-form] input[type=file]`), []string{path}),
 		chromedp.WaitVisible(css(`#verify-result [data-verdict="`+verdict+`"]`)), chromedp.WaitReady(css(`#verify-pages .page[data-page="1"][data-drawn]`)))
 }
 
 // onPage waits for the mark of a tone on the second page and compares its place.
 func (o *official) onPage(tone string, x, y float64) {
-	o.t.Helper()
-	o.run("see the mark", chromedp.WaitReady(css(`.page[data-page="2"] .mark.`+tone)), centre(), chromedp.WaitReady(css(`.page[data-page="2"][data-drawn]`)))
-	mark, page := o.box(".mark."+tone), o.box(`.page[data-page="2"]`)
+	o.T.Helper()
+	o.Run("see the mark", chromedp.WaitReady(css(`.page[data-page="2"] .mark.`+tone)), centre(), chromedp.WaitReady(css(`.page[data-page="2"][data-drawn]`)))
+	mark, page := o.Box(".mark."+tone), o.Box(`.page[data-page="2"]`)
 	at := 210 / page.Width
 	if math.Abs((mark.X-page.X)*at-x) > 1.5 || math.Abs((mark.Y-page.Y)*at-y) > 1.5 {
-		o.t.Errorf("the mark stands at %v, %v mm; signed at %v, %v", (mark.X-page.X)*at, (mark.Y-page.Y)*at, x, y)
+		o.T.Errorf("the mark stands at %v, %v mm; signed at %v, %v", (mark.X-page.X)*at, (mark.Y-page.Y)*at, x, y)
 	}
 }
 
@@ -107,31 +107,31 @@ func TestInABrowserADocumentIsUploadedPlacedSignedAndVerifiedAndATamperedOneFail
 	w.key(t, "binh", "EC-P256", "p-binh")
 	c := newConsole(t, w)
 	b := newBrowser(t, c.url)
-	b.authenticator()
+	b.Authenticator()
 	b.logIn(c, "binh.nv")
-	b.open("/account")
-	b.run("register a passkey", chromedp.SendKeys(css(`input[name=code]`), c.code(t, "binh.nv")), chromedp.Click(css(`[data-passkey=register]`)), chromedp.WaitVisible(css(`.notice.ok`)))
+	b.Open("/account")
+	b.Run("register a passkey", chromedp.SendKeys(css(`input[name=code]`), c.code(t, "binh.nv")), chromedp.Click(css(`[data-passkey=register]`)), chromedp.WaitVisible(css(`.notice.ok`)))
 	o := &official{browser: b, c: c, pdf: testkit.Data(t, "pdf/real/chi-thi-libreoffice.pdf")}
 	for _, lang := range []string{"vi", "en"} {
 		for _, width := range []int64{1280, 390} {
 			t.Run(fmt.Sprintf("%s at %d pixels", lang, width), func(t *testing.T) {
-				b.t = t
-				b.as(lang, width)
+				b.T = t
+				b.As(lang, width)
 				// A wrong code signs nothing and keeps what was placed.
 				id := o.bring()
 				x, y := o.place()
-				b.run("sign with a wrong code", chromedp.SendKeys(css(`[name=code]`), "000000"), chromedp.Click(css(`button.bind`)), chromedp.WaitVisible(css(`.notice.bad`)), chromedp.WaitReady(css(`[data-sign-form][data-ready]`)))
-				if b.number("x") != x || b.number("y") != y || b.number("page") != 2 {
-					t.Errorf("the place was lost: page %v, %v, %v", b.number("page"), b.number("x"), b.number("y"))
+				b.Run("sign with a wrong code", chromedp.SendKeys(css(`[name=code]`), "000000"), chromedp.Click(css(`button.bind`)), chromedp.WaitVisible(css(`.notice.bad`)), chromedp.WaitReady(css(`[data-sign-form][data-ready]`)))
+				if b.Number("x") != x || b.Number("y") != y || b.Number("page") != 2 {
+					t.Errorf("the place was lost: page %v, %v, %v", b.Number("page"), b.Number("x"), b.Number("y"))
 				}
-				b.shot("wrong-code", top())
-				b.run("sign with a code", chromedp.SendKeys(css(`[name=code]`), c.code(t, "binh.nv")), chromedp.Click(css(`button.bind`)))
+				b.Shot("wrong-code", top())
+				b.Run("sign with a code", chromedp.SendKeys(css(`[name=code]`), c.code(t, "binh.nv")), chromedp.Click(css(`button.bind`)))
 				byCode := o.signed(id, x, y)
 				o.extend(t, id)
 
 				id = o.bring()
 				x, y = o.place()
-				b.run("sign with the passkey", chromedp.SetValue(css(`[name=level]`), "B-LTA"), chromedp.Click(css(`[data-passkey=assert]`)))
+				b.Run("sign with the passkey", chromedp.SetValue(css(`[name=level]`), "B-LTA"), chromedp.Click(css(`[data-passkey=assert]`)))
 				byPasskey := o.signed(id, x, y)
 				doc, err := w.Document(as(t, binh), id)
 				if err != nil {
@@ -141,25 +141,25 @@ func TestInABrowserADocumentIsUploadedPlacedSignedAndVerifiedAndATamperedOneFail
 				if err != nil || act.Factor != FactorPasskey || act.Level != "B-LTA" || act.State != StateReleased {
 					t.Errorf("act %+v, %v", act, err)
 				}
-				b.open("/verify")
-				b.shot("verify-empty")
+				b.Open("/verify")
+				b.Shot("verify-empty")
 				o.verify(byCode, "TOTAL-PASSED")
 				o.verify(byPasskey, "TOTAL-PASSED")
 				o.onPage("ok", x, y)
-				b.shot("verify-mark", centre())
-				b.shot("verify", top())
+				b.Shot("verify-mark", centre())
+				b.Shot("verify", top())
 				o.tampered(t, byPasskey, x, y)
 			})
 		}
 	}
-	b.t = t
+	b.T = t
 }
 
 // extend raises what was signed, and reads in the record that it was.
 func (o *official) extend(t *testing.T, id string) {
 	t.Helper()
-	o.run("extend", chromedp.Click(css(`[data-extend] button`)), chromedp.WaitReady(css(`#signature-1`)), chromedp.WaitReady(css(`.page[data-page="1"][data-drawn]`)))
-	o.shot("extended", top())
+	o.Run("extend", chromedp.Click(css(`[data-extend] button`)), chromedp.WaitReady(css(`#signature-1`)), chromedp.WaitReady(css(`.page[data-page="1"][data-drawn]`)))
+	o.Shot("extended", top())
 	doc, err := o.c.Document(as(t, binh), id)
 	if err != nil || doc.ExtendID == "" {
 		t.Fatalf("document %+v, %v", doc, err)
@@ -187,17 +187,17 @@ func (o *official) tampered(t *testing.T, signed string, x, y float64) {
 	}
 	o.verify(write("da-sua.pdf", spoilReasonless(pdf)), "TOTAL-FAILED")
 	o.onPage("bad", x, y)
-	o.shot("tampered-mark", centre())
-	o.shot("tampered", top())
+	o.Shot("tampered-mark", centre())
+	o.Shot("tampered", top())
 
 	o.verify(write("da-che.pdf", overlaid(t, pdf)), "TOTAL-FAILED")
-	o.shot("overlaid", top())
-	o.run("compare", chromedp.Click(css(`[data-compare]`)), chromedp.WaitReady(css(`.compare[data-compared]`)), chromedp.WaitReady(css(`.compare .mark.added`)))
+	o.Shot("overlaid", top())
+	o.Run("compare", chromedp.Click(css(`[data-compare]`)), chromedp.WaitReady(css(`.compare[data-compared]`)), chromedp.WaitReady(css(`.compare .mark.added`)))
 	pages := see(o.browser, "which page differs", chromedp.Evaluate[string](`[...document.querySelectorAll(".compare .mark.added")].map((e) => e.parentElement.dataset.page).join()`))
 	if pages != "1" {
 		t.Errorf("the pages that differ are %q", pages)
 	}
-	o.shot("compared")
+	o.Shot("compared")
 }
 
 // spoilReasonless changes one byte of the signature's dictionary that no page

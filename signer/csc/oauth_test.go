@@ -347,3 +347,5 @@ func FuzzARequestIsReadOrRefused(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) { csc.ReadForFuzzing(b) })
 }
+
+func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
