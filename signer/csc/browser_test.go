@@ -179,7 +179,7 @@ func (d *desktop) answers() {
 	d.T.Helper()
 	d.ask(nil)
 	d.Shot("service")
-	d.Run("refuse", chromedp.Click(browsertest.CSS(`form:has([value=refuse]) button`)), chromedp.WaitVisible(browsertest.CSS("h1")))
+	d.Run("refuse", chromedp.Click(browsertest.CSS(`button[form=refuse]`)), chromedp.WaitVisible(browsertest.CSS("h1")))
 	if q := d.back(); q.Get("error") != "access_denied" || q.Get("state") != "abc" {
 		d.T.Errorf("refused, and the program was told %v", q)
 	}
@@ -202,7 +202,7 @@ func (d *desktop) answers() {
 	d.Shot("allowed")
 	d.Open("/remote-signing")
 	d.Run("refuse another", chromedp.Click(browsertest.CSS(`a[href^="/remote-signing/"]`)), chromedp.WaitVisible(browsertest.CSS(consent)),
-		chromedp.Click(browsertest.CSS(`form:has([value=refuse]) button`)), chromedp.WaitVisible(browsertest.CSS(".notice.ok")))
+		chromedp.Click(browsertest.CSS(`button[form=refuse]`)), chromedp.WaitVisible(browsertest.CSS(".notice.ok")))
 	d.Shot("refused")
 	d.Open(where)
 	d.Shot("answered")

@@ -233,7 +233,7 @@ func (s *Server) end(ctx context.Context, f url.Values) error {
 	if err != nil {
 		return err
 	}
-	if token.Name != "oauth2 "+f.Get("client_id") {
+	if token.Name != oauthName+f.Get("client_id") {
 		return nil // another program's
 	}
 	return s.d.Tokens.Revoke(auth.WithSubject(ctx, account.Subject()), token.ID)

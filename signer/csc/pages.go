@@ -1,6 +1,7 @@
 package csc
 
 import (
+	"context"
 	"embed"
 	"encoding/base64"
 	"errors"
@@ -22,6 +23,9 @@ var room embed.FS
 
 // shownHashes is how many digests a page shows; it says how many there are.
 const shownHashes = 20
+
+// unfoldedHashes are few enough to stand on the page as they are.
+const unfoldedHashes = 3
 
 type pages struct {
 	site   *web.Site
@@ -51,11 +55,35 @@ func RegisterPages(site *web.Site, s *Server) error {
 
 type listView struct {
 	Requests []Request
+	Programs map[string]string // their names, by Request.Client
 	Done     string
+}
+
+// programs names programs as their user does: one with a credential by the name
+// that it was given, any other by its client_id.
+func (p *pages) programs(ctx context.Context, list ...Request) (map[string]string, error) {
+	tokens, err := p.server.d.Tokens.List(ctx, auth.SubjectFrom(ctx).AccountID)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, r := range list {
+		names[r.Client] = r.Client
+		for _, t := range tokens {
+			if t.ID == r.Client {
+				names[r.Client] = strings.TrimPrefix(t.Name, oauthName)
+			}
+		}
+	}
+	return names, nil
 }
 
 func (p *pages) list(w http.ResponseWriter, r *http.Request) {
 	list, err := p.server.waiting(r.Context())
+	var names map[string]string
+	if err == nil {
+		names, err = p.programs(r.Context(), list...)
+	}
 	if err != nil {
 		p.site.Fail(w, r, err)
 		return
@@ -66,15 +94,19 @@ func (p *pages) list(w http.ResponseWriter, r *http.Request) {
 			done = "csc.done." + known
 		}
 	}
-	p.pages.Render(w, r, "waiting", web.Page{Title: "csc.title", View: listView{Requests: list, Done: done}})
+	p.pages.Render(w, r, "waiting", web.Page{Title: "csc.title", View: listView{Requests: list, Programs: names, Done: done}})
 }
 
 type requestView struct {
 	Request *Request
+	Program string
 	Holder  string
 	Serial  string
 	Hashes  []string
 	More    int
+	// Folded is how many hashes there are, when they are folded away: what is to
+	// be answered stays in sight.
+	Folded  int
 	Error   string
 	Passkey bool
 }
@@ -83,7 +115,7 @@ type requestView struct {
 func (p *pages) request(w http.ResponseWriter, r *http.Request) (*Request, bool) {
 	request, err := p.server.request(r.Context(), r.PathValue("id"))
 	if store.IsNotFound(err) {
-		p.site.Error(w, r, http.StatusNotFound, "error.missing", nil)
+		p.site.Error(w, r, http.StatusNotFound, "csc.error.gone", nil)
 		return nil, false
 	}
 	if err != nil {
@@ -101,7 +133,12 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) render(w http.ResponseWriter, r *http.Request, request *Request, problem string) {
-	view := requestView{Request: request, Error: problem}
+	names, err := p.programs(r.Context(), *request)
+	if err != nil {
+		p.site.Fail(w, r, err)
+		return
+	}
+	view := requestView{Request: request, Program: names[request.Client], Error: problem}
 	if request.Kind != kindService {
 		wish, err := p.server.wish(r.Context(), request)
 		if err != nil {
@@ -111,6 +148,9 @@ func (p *pages) render(w http.ResponseWriter, r *http.Request, request *Request,
 		leaf := wish.key.Chain[0]
 		view.Holder, view.Serial = leaf.Subject.CommonName, trust.SerialText(leaf)
 		view.Hashes = strings.Fields(request.Hashes)
+		if len(view.Hashes) > unfoldedHashes {
+			view.Folded = len(view.Hashes)
+		}
 		if len(view.Hashes) > shownHashes {
 			view.More, view.Hashes = len(view.Hashes)-shownHashes, view.Hashes[:shownHashes]
 		}
@@ -231,7 +271,7 @@ func (p *pages) factor(r *http.Request, request *Request) (factor, problem strin
 // leave leads the person on: back to the program, or to the list.
 func (p *pages) leave(w http.ResponseWriter, r *http.Request, request *Request, err error, back url.Values, state string) {
 	if errors.Is(err, errAnswered) {
-		p.site.Error(w, r, http.StatusNotFound, "error.missing", nil)
+		p.site.Error(w, r, http.StatusNotFound, "csc.error.gone", nil)
 		return
 	}
 	if err != nil {

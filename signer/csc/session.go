@@ -27,6 +27,8 @@ const (
 	familyLife  = 30 * 24 * time.Hour
 	// loginClient names the sessions of auth/login, which have no client_id.
 	loginClient = "auth/login"
+	// oauthName begins the name of an access token that a program got.
+	oauthName = "oauth2 "
 	// codeDigits is how many digits of the second factor follow the password in
 	// auth/login.
 	codeDigits = 6
@@ -76,7 +78,7 @@ type refresh struct {
 // family.
 func (s *Server) session(ctx context.Context, account *auth.Account, client string, remember bool, before *refresh) (map[string]any, error) {
 	ctx = auth.WithSubject(ctx, account.Subject())
-	name := "oauth2 " + client
+	name := oauthName + client
 	if client == loginClient {
 		name = loginClient
 	}

@@ -122,6 +122,54 @@ csc binh.nv v2 signatures/signDoc "@$W/signdoc.json" | jq -r '.DocumentWithSigna
 claim "the service signs a whole document at B-LT, and pdfsig calls it valid" bash -c "pdfsig -nocert '$W/signdoc.pdf' | grep -q 'Signature is Valid'"
 claim "and antin verify passes it" antin verify "$W/signdoc.pdf"
 
+# Other formats, documents that stay with the program, and answers that come
+# later, all with one authorization of five signatures.
+printf 'mã,tên\n01,Sở Thông tin\n' >"$W/bang.csv"; printf '<bang><dong>1</dong></bang>' >"$W/bang.xml"
+D1=$(openssl dgst -sha256 -binary "$W/bang.csv" | base64 -w0) D2=$(openssl dgst -sha256 -binary "$W/bang.xml" | base64 -w0)
+sad=$(authorise lan.tt v2 prove-lan 5 "$D1" "$D2" "$D1" "$H1" "$H2")
+# doc FORMAT MORE is a member of documents or documentDigests.
+doc() { jq -nc --arg format "$1" --arg algo $ECDSA "{signature_format: \$format, signAlgo: \$algo} + $2"; }
+# signdoc WHO NAME MEMBERS MORE asks for signatures over documents or digests.
+signdoc() { csc "$1" v2 signatures/signDoc "$(jq -nc --arg sad "$sad" --argjson members "$3" "{credentialID: \"prove-lan\", SAD: \$sad, $2: \$members} + $4")"; }
+C=$(doc C "{conformance_level: \"AdES-B-LTA\", signed_envelope_property: \"Detached\", document: \"$D1\"}" | jq -c --rawfile f <(base64 -w0 "$W/bang.csv") '.document = $f')
+X=$(doc X '{conformance_level: "AdES-B-LT"}' | jq -c --rawfile f <(base64 -w0 "$W/bang.xml") '.document = $f')
+show "curl -X POST $CSC/v2/signatures/signDoc # a CAdES and a XAdES signature in one call"
+signdoc lan.tt documents "[$C,$X]" '{returnValidationInfo: true}' >/dev/null
+jq -r '.SignatureObject[0]' "$W/csc.json" | base64 -d >"$W/bang.p7s"; jq -r '.DocumentWithSignature[0]' "$W/csc.json" | base64 -d >"$W/bang.signed.xml"
+claim "openssl verifies the detached CAdES signature (B-LTA)" openssl cms -verify -binary -inform DER -in "$W/bang.p7s" -content "$W/bang.csv" -noverify -out /dev/null
+claim "antin verify passes it" antin verify "$W/bang.p7s" --content "$W/bang.csv"
+claim "xmlsec1 verifies the enveloped XAdES signature (B-LT)" xmlsec1 --verify --trusted-pem "$ROOTCA" --id-attr:Id http://uri.etsi.org/01903/v1.3.2#:SignedProperties "$W/bang.signed.xml"
+claim "antin verify passes it" antin verify "$W/bang.signed.xml"
+claim "with certificates and revocation data beside" test "$(jq '.validationInfo | (.certificates | length) * ((.ocsp | length) + (.crl | length))' "$W/csc.json")" -gt 0
+show "curl -X POST $CSC/v2/signatures/signDoc # documentDigests: the document stays with the program"
+signdoc lan.tt documentDigests "[$(doc C "{conformance_level: \"AdES-B-LT\", hashes: [\"$D1\"]}")]" '{}' | jq -r '.SignatureObject[0]' | base64 -d >"$W/digest.p7s"
+claim "openssl verifies the signature over a digest" openssl cms -verify -binary -inform DER -in "$W/digest.p7s" -content "$W/bang.csv" -noverify -out /dev/null
+show "curl -X POST $CSC/v2/signatures/signHash # operationMode A, then signPolling"
+response=$(csc lan.tt v2 signatures/signHash "{\"credentialID\":\"prove-lan\",\"SAD\":\"$sad\",\"hashes\":[\"$H1\"],\"signAlgo\":\"$ECDSA\",\"operationMode\":\"A\"}" | jq -r .responseID)
+poll() { csc "$1" v2 signatures/signPolling "{\"responseID\":\"$2\"}"; }
+for _ in $(seq 60); do poll lan.tt "$response" >/dev/null; [ "$(cat "$W/status")" = 202 ] || break; sleep .5; done
+claim "the signature is there when it is asked for" test -n "$(jq -r '.signatures[0] // empty' "$W/csc.json")"
+ACTS=$(begun)
+signdoc lan.tt documents "[$X]" '{}' >/dev/null
+refuses "a document that was signed already" 400 invalid_request "documentDigests or documents are not authorized by the SAD"
+signdoc lan.tt documents "[$(doc J '{document: "eA=="}')]" '{}' >/dev/null
+refuses "a format that info does not name" 400 invalid_request "Invalid parameter signature_format"
+signdoc lan.tt documentDigests "[$(doc X "{conformance_level: \"AdES-B-LTA\", hashes: [\"$H2\"]}")]" '{}' >/dev/null
+refuses "an archive time-stamp over a file that is not there" 400 invalid_request "Invalid parameter conformance_level"
+signdoc binh.nv documentDigests "[$(doc C "{hashes: [\"$H2\"]}")]" '{}' >/dev/null
+refuses "another user's credential and SAD" 400 invalid_request "Invalid parameter credentialID"
+poll binh.nv "$response" >/dev/null
+refuses "another user's outcome" 400 invalid_request "Invalid parameter responseID"
+poll lan.tt antinjob_AAAAAAAAAAAAAAAAAAAAAAAAAA >/dev/null
+refuses "an unknown outcome, the same answer" 400 invalid_request "Invalid parameter responseID"
+csc lan.tt v2 signatures/signHash "{\"credentialID\":\"prove-lan\",\"SAD\":\"$sad\",\"hashes\":[\"$H2\"],\"signAlgo\":\"$ECDSA\",\"operationMode\":\"A\",\"response_uri\":\"http://169.254.169.254/\"}" >/dev/null
+refuses "an address to call that nobody registered" 400 invalid_request "Invalid parameter response_uri"
+login() { curl -s --cacert "$ROOTCA" -u "$1" -H 'Content-Type: application/json' -d '{}' -o "$W/csc.json" -w '%{http_code}' "$CSC/v1/auth/login" >"$W/status"; }
+login "lan.tt:$(awk '$1 == "lan.tt" { print $2 }' "$ANTIN_DATA_DIR/first-credentials.txt")000000"
+refuses "auth/login with a wrong code" 401 authentication_error "An error occurred during authentication process"
+login "nobody:123456"
+refuses "auth/login of nobody, the same answer" 401 authentication_error "An error occurred during authentication process"
+
 # The authorization server, as a browser and a program use it.
 show "$CSC/oauth2/authorize → oauth2/token, code with PKCE, scope credential"
 VERIFIER=$(openssl rand -hex 32)
@@ -146,4 +194,19 @@ csc credential v2 signatures/signHash "{\"credentialID\":\"demo-official\",\"has
 csc binh.nv v2 credentials/info '{"credentialID":"demo-official"}' | jq -r '.cert.certificates[0]' | base64 -d | openssl x509 -inform DER -noout -pubkey >"$W/signer.pub"
 printf 1 >"$W/one"
 claim "it signs its own, and openssl verifies the signature" openssl dgst -sha256 -verify "$W/signer.pub" -signature "$W/raw.sig" "$W/one"
+# A session of the scope service: the refresh token changes, and a second use of
+# an old one ends it all.
+show "$CSC/oauth2/pushed_authorize → oauth2/authorize → oauth2/token, scope service, refresh tokens"
+pushed=$(curl -s --cacert "$ROOTCA" -d response_type=code -d client_id=prove --data-urlencode redirect_uri=http://127.0.0.1:9/callback -d scope=service -d "code_challenge=$CHALLENGE" \
+  -d code_challenge_method=S256 "$CSC/oauth2/pushed_authorize" | jq -r .request_uri)
+page=$(web -G -o /dev/null -w '%{redirect_url}' --data-urlencode client_id=prove --data-urlencode "request_uri=$pushed" "$CSC/oauth2/authorize")
+back=$(web -o /dev/null -w '%{redirect_url}' --data-urlencode answer=allow "$page")
+grant=$(printf %s "$back" | sed -n 's/.*[?&]code=\([^&]*\).*/\1/p')
+token "$VERIFIER" >"$W/session.json"; jq -r .access_token "$W/session.json" >"$W/csc.session"
+claim "an access token by a pushed request" same "$(csc session v2 credentials/list '{}' | jq -c .credentialIDs)" '["demo-official","demo-official-rsa"]'
+refresh() { curl -s --cacert "$ROOTCA" -d grant_type=refresh_token -d client_id=prove -d "refresh_token=$(jq -r .refresh_token "$W/$1")" "$CSC/oauth2/token"; }
+refresh session.json >"$W/session2.json"; jq -r .access_token "$W/session2.json" >"$W/csc.session2"
+claim "a refresh token gives the next pair" same "$(csc session2 v2 credentials/list '{}' | jq -c .credentialIDs)" '["demo-official","demo-official-rsa"]'
+claim "used a second time it is refused" same "$(refresh session.json | jq -r .error)" invalid_grant
+claim "and the whole session ends, its other refresh token too" same "$(refresh session2.json | jq -r .error) $(csc session2 v2 credentials/list '{}' | jq -r .error)" "invalid_grant invalid_token"
 claim "the ledger holds together (antin ledger verify)" antin ledger verify

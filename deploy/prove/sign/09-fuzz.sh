@@ -2,6 +2,7 @@
 # small files cost that ask for much.
 part "9. Hostile input: the fuzzer, ${ANTIN_PROVE_FUZZ:-30s} each, and bombs of 100 kB"
 fuzzers signer/cos:FuzzOpen signer/cms:FuzzParse signer/xades:FuzzXML signer/csc:FuzzAnyRequestIsAnsweredAndOnlyWhatIsAuthorisedIsSigned \
+  signer/csc:FuzzARequestIsReadOrRefused \
   signer/validate:FuzzValidate signer/diff:FuzzCompare signer/pades:FuzzPrepare signer/cades:FuzzContainer signer/asic:FuzzContainer \
   signer/tsp:FuzzParseToken
 show "ANTIN_BOMB_TIME=2s go test ./signer/validate -run TestASmallFile -v"
