@@ -341,7 +341,9 @@ func TestAnUnsoundAuthorizationRequestGoesBackOrNowhere(t *testing.T) {
 func FuzzARequestIsReadOrRefused(f *testing.F) {
 	for _, seed := range []string{
 		`{"credentialID":"a","numSignatures":1,"hashes":["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="],"authData":[{"id":"OTP","value":"1"}]}`,
-		`{"documents":[{"document":"JVBERg==","signature_format":"P","signAlgo":"1.2.840.113549.1.1.10","signAlgoParams":"MAA="}]}`, `{"a":null}`, `[`, `{"a":1,"a":2}`, ``,
+		`{"documents":[{"document":"JVBERg==","signature_format":"P","signAlgo":"1.2.840.113549.1.1.10","signAlgoParams":"MAA="}]}`,
+		`{"returnValidationInfo":true,"documentDigests":[{"hashes":["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="],"signature_format":"X","conformance_level":"Ades-B-LT","signed_envelope_property":"Detached","hashAlgorithmOID":"2.16.840.1.101.3.4.2.1","signAlgo":"1.2.840.113549.1.1.1"}]}`,
+		`{"documents":[{"document":"eA==","signature_format":"C","signed_envelope_property":"Parallel","signAlgo":"1.2.840.10045.4.3.4","signed_props":[{"attribute_name":"Reason","attribute_value":"eA=="}]}]}`, `{"a":null}`, `[`, `{"a":1,"a":2}`, ``,
 	} {
 		f.Add([]byte(seed))
 	}
