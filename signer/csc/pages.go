@@ -255,6 +255,9 @@ func (p *pages) factor(r *http.Request, request *Request) (factor, problem strin
 	}
 	given := web.FactorOf(r)
 	err = p.site.SecondFactor(r.Context(), request.AccountID, wish.purpose(), given)
+	if errors.Is(err, auth.ErrCredentials) {
+		return "", "csc.error.code", nil // the account is known here
+	}
 	if err != nil {
 		key, told := web.FactorError(err)
 		if told {

@@ -165,6 +165,16 @@ func (s *Server) refreshed(ctx context.Context, secret, client string) (map[stri
 	if err != nil {
 		return nil, err
 	}
+	tokens, err := s.d.Tokens.List(auth.WithSubject(ctx, account.Subject()), account.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, token := range tokens {
+		// Its holder, or who administers, has ended it by the access token.
+		if token.ID == r.TokenID && token.RevokedAt != nil {
+			return nil, errors.Join(s.endFamily(ctx, r, "revoked"), auth.ErrCredentials)
+		}
+	}
 	err = s.endToken(ctx, account, r.TokenID)
 	if err != nil {
 		return nil, err

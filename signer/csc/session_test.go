@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/store"
 	"github.com/antin-gov/antin/internal/store/storetest"
 	"github.com/antin-gov/antin/signer/csc/client"
@@ -89,9 +90,21 @@ func TestASessionEndsByRevocationAndByTime(t *testing.T) {
 	if w.lists(t.Context(), access) {
 		t.Error("revoked, and the access token lists")
 	}
+	access, again = w.session(t)
+	_, token, err := w.tokens.ByBearer(t.Context(), access)
+	if err == nil {
+		err = w.tokens.Revoke(auth.WithSubject(t.Context(), binh), token.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, _ := w.refresh(t, again, "soan-thao")
+	if status != http.StatusBadRequest {
+		t.Errorf("its access token was revoked by its holder: HTTP %d", status)
+	}
 	_, again = w.session(t)
 	w.pki.Clock.Advance(12*time.Hour + time.Second)
-	status, _ := w.refresh(t, again, "soan-thao")
+	status, _ = w.refresh(t, again, "soan-thao")
 	if status != http.StatusBadRequest {
 		t.Errorf("after its time: HTTP %d", status)
 	}
