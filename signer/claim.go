@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"github.com/antin-gov/antin/internal/store"
 )
 
@@ -49,9 +51,9 @@ func (s *Service) SignDocument(ctx context.Context, doc *Document, q Request) (*
 	// What became of the act is noted even when the caller has gone.
 	ctx = context.WithoutCancel(ctx)
 	if err != nil {
-		return nil, errors.Join(err, s.settle(ctx, doc.ID, id, ""))
+		return nil, errors.Join(err, s.settle(ctx, doc.ID, id, columnSigned, ""))
 	}
-	err = s.settle(ctx, doc.ID, id, act.ID)
+	err = s.settle(ctx, doc.ID, id, columnSigned, act.ID)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
@@ -62,7 +64,7 @@ func (s *Service) SignDocument(ctx context.Context, doc *Document, q Request) (*
 // claim takes the document for an act, or says ErrSigned.
 func (s *Service) claim(ctx context.Context, doc *Document, act string) error {
 	now := s.d.Clock.Now()
-	err := s.adopt(ctx, doc, now)
+	_, err := s.adopt(ctx, doc, now)
 	if err != nil {
 		return err
 	}
@@ -81,38 +83,52 @@ func (s *Service) claim(ctx context.Context, doc *Document, act string) error {
 	return nil
 }
 
-// settle ends a claim: with the act that signed, or with none.
-func (s *Service) settle(ctx context.Context, doc, claim, act string) error {
-	_, err := s.d.DB.NewUpdate().Model((*Document)(nil)).Set("act_id = ?", act).Set("claim = ''").Set("claimed_at = NULL").
-		Where("id = ?", doc).Where("claim = ?", claim).Exec(ctx)
+// The columns that name the acts on a document.
+const (
+	columnSigned   = "act_id"
+	columnExtended = "extend_id"
+)
+
+// settle ends a claim: with the act that signed or extended, or with none.
+func (s *Service) settle(ctx context.Context, doc, claim, column, act string) error {
+	q := s.d.DB.NewUpdate().Model((*Document)(nil)).Set("claim = ''").Set("claimed_at = NULL")
+	if act != "" {
+		q = q.Set("? = ?", bun.Ident(column), act)
+	}
+	_, err := q.Where("id = ?", doc).Where("claim = ?", claim).Exec(ctx)
 	return err
 }
 
-// adopt gives a document the act of an expired claim when that act was
-// released and its result is in place.
-func (s *Service) adopt(ctx context.Context, doc *Document, now time.Time) error {
+// adopt gives a document the act of an expired claim when that act was released
+// and its result is in place, and returns the act; nil when there is none. What a
+// document that was signed before is claimed for is its extension.
+func (s *Service) adopt(ctx context.Context, doc *Document, now time.Time) (*Act, error) {
 	var row Document
 	err := s.d.DB.NewSelect().Model(&row).Where("id = ?", doc.ID).Scan(ctx)
 	if store.IsNotFound(err) {
-		return ErrNotFound
+		return nil, ErrNotFound
 	}
 	if err != nil {
-		return fmt.Errorf("read document: %w", err)
+		return nil, fmt.Errorf("read document: %w", err)
 	}
 	if row.Claim == "" || row.ClaimedAt == nil || !row.ClaimedAt.Before(now.Add(-claimFor)) {
-		return nil
+		return nil, nil
 	}
 	act, err := s.Act(ctx, row.Claim)
 	if store.IsNotFound(err) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if act.State != StateReleased || !sameFile(s.signed(doc.ID), act.ResultSHA256) {
-		return nil
+		return nil, nil
 	}
-	return s.settle(ctx, doc.ID, row.Claim, act.ID)
+	column := columnSigned
+	if row.ActID != "" {
+		column = columnExtended
+	}
+	return act, s.settle(ctx, doc.ID, row.Claim, column, act.ID)
 }
 
 func sameFile(path, digest string) bool {

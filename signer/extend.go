@@ -41,6 +41,7 @@ type ExtendRequest struct {
 	ExerciseID string
 
 	digest string // of the document as recorded
+	id     string // of the act; empty: a new one
 }
 
 // ExtendResult is the record of an extension and what it added.
@@ -98,8 +99,11 @@ func (s *Service) Extend(ctx context.Context, q ExtendRequest, path string) (*Ex
 		return nil, err
 	}
 	q.digest = sum
+	if q.id == "" {
+		q.id = rand.Text()
+	}
 	act := &Act{
-		ID: rand.Text(), AccountID: subject.AccountID, AgencyID: subject.AgencyID, DocumentName: q.Name, DocumentSHA256: sum,
+		ID: q.id, AccountID: subject.AccountID, AgencyID: subject.AgencyID, DocumentName: q.Name, DocumentSHA256: sum,
 		Factor: q.Factor, Level: prefix + q.Level, State: StateBegun, ExerciseID: q.ExerciseID, IntentIndex: -1, ReleaseIndex: -1, BegunAt: s.d.Clock.Now(),
 	}
 	err = s.record(ctx, act, nil)

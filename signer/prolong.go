@@ -21,21 +21,30 @@ ALTER TABLE document ADD COLUMN extend_id TEXT NOT NULL DEFAULT '';
 
 // ExtendDocument raises a signed document of the console to B-LTA, or renews
 // its archive time-stamp. The result takes the place of the signed file, which
-// it contains as it was.
+// it contains as it was. The claim carries the act's id as that of SignDocument
+// does: an extension whose process died between putting its result in place and
+// noting it at the document is adopted by the next one, which then adds nothing.
 func (s *Service) ExtendDocument(ctx context.Context, doc *Document) (*ExtendResult, error) {
-	id := rand.Text()
-	err := s.claimSigned(ctx, doc, id)
+	made, err := s.adopt(ctx, doc, s.d.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.extendFile(ctx, doc)
-	act := doc.ExtendID
+	if made != nil && doc.ActID != "" {
+		doc.ExtendID = made.ID
+		return &ExtendResult{Act: made}, nil
+	}
+	id := rand.Text()
+	err = s.claimSigned(ctx, doc, id)
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.extendFile(ctx, doc, id)
+	act := ""
 	if err == nil {
 		act = result.Act.ID
 	}
 	// What became of the act is noted even when the caller has gone.
-	_, noted := s.d.DB.NewUpdate().Model((*Document)(nil)).Set("extend_id = ?", act).Set("claim = ''").Set("claimed_at = NULL").
-		Where("id = ?", doc.ID).Where("claim = ?", id).Exec(context.WithoutCancel(ctx))
+	noted := s.settle(context.WithoutCancel(ctx), doc.ID, id, columnExtended, act)
 	if noted != nil {
 		noted = fmt.Errorf("%w: %w", ErrRecord, noted)
 	}
@@ -65,7 +74,7 @@ func (s *Service) claimSigned(ctx context.Context, doc *Document, id string) err
 	return nil
 }
 
-func (s *Service) extendFile(ctx context.Context, doc *Document) (*ExtendResult, error) {
+func (s *Service) extendFile(ctx context.Context, doc *Document, id string) (*ExtendResult, error) {
 	f, err := s.Open(doc)
 	if err != nil {
 		return nil, err
@@ -75,7 +84,7 @@ func (s *Service) extendFile(ctx context.Context, doc *Document) (*ExtendResult,
 	if err != nil {
 		return nil, fmt.Errorf("open document: %w", err)
 	}
-	return s.Extend(ctx, ExtendRequest{In: f, Size: info.Size(), Name: doc.Name, Level: string(pades.LevelLTA)}, s.signed(doc.ID))
+	return s.Extend(ctx, ExtendRequest{In: f, Size: info.Size(), Name: doc.Name, Level: string(pades.LevelLTA), id: id}, s.signed(doc.ID))
 }
 
 // extend answers the button of a signed document. No key of a person or an

@@ -90,7 +90,7 @@ func (e *env) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUse, err) })
 	root.AddCommand(
 		e.upCommand(), e.initCommand(), e.demoCommand(), e.versionCommand(), e.configCommand(), e.accountCommand(), e.directoryCommand(),
-		e.signCommand(), e.officeCommand(), e.extendCommand(), e.verifyCommand(), e.edxmlCommand(), e.nd30Command(), e.ledgerCommand(), e.backupCommand(), e.restoreCommand(), e.hsmCommand(), e.caCommand(),
+		e.signCommand(), e.officeCommand(), e.extendCommand(), e.verifyCommand(), e.trustCommand(), e.edxmlCommand(), e.nd30Command(), e.ledgerCommand(), e.backupCommand(), e.restoreCommand(), e.hsmCommand(), e.caCommand(),
 		e.policyCommand(), e.incidentCommand(), e.drillCommand(), e.benchCommand(), e.doctorCommand(),
 		workerCommand(), readerCommand(), ocspServer(), measureCommand(),
 	)

@@ -35,6 +35,8 @@ func (e *env) verifyCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.trust, "trust", "", "folder with CA certificates (root-*.pem are anchors) instead of the system's own")
 	cmd.Flags().StringVar(&f.tsaRoots, "tsa-roots", "", "folder with certificates of outside time-stamping authorities: its root-*.pem are anchors for time-stamps alone")
+	cmd.Flags().BoolVar(&f.offline, "offline", false, "touch no network: judge by the document and by the cache of revocation data (`antin trust fetch` fills it)")
+	cmd.Flags().StringVar(&f.cache, "cache", "", "folder of the cache of revocation data (default: trust-cache in the data folder; with --trust or a policy's lists in the user's cache folder)")
 	cmd.Flags().StringVar(&f.at, "at", "", "judge as of this time (RFC 3339)")
 	cmd.Flags().StringVar(&f.password, "password-file", "", "file with the password that opens encrypted documents")
 	cmd.Flags().StringVar(&f.policy, "policy", "", "YAML file with the validation policy, instead of the built-in one (`antin verify policy` prints it)")
@@ -47,6 +49,8 @@ func (e *env) verifyCommand() *cobra.Command {
 }
 
 type verifyFlags struct {
+	offline                                                    bool
+	cache                                                      string
 	trust, tsaRoots, at, password, content, algorithms, policy string
 	report                                                     reportWish
 }
@@ -89,6 +93,10 @@ func (e *env) verify(ctx context.Context, files []string, f verifyFlags) error {
 	err = answers.end()
 	if err != nil {
 		return err
+	}
+	err = options.Collector.CacheErr()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "antin: the verdict stands, but what was fetched is not kept: %v\n", err)
 	}
 	if status != exitDone {
 		return answer(status)

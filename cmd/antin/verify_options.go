@@ -56,7 +56,38 @@ func (e *env) verifyOptions(ctx context.Context, f verifyFlags) (verifyOptions, 
 		return options, err
 	}
 	options.Collector = &trust.Collector{}
+	err = f.collector(&options, userCache())
+	if err != nil {
+		return options, err
+	}
 	return options, f.outside(&options)
+}
+
+// userCache is the cache of those who have no system.
+func userCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return filepath.Join(os.TempDir(), fmt.Sprintf("antin-trust-%d", os.Getuid()))
+	}
+	return filepath.Join(dir, "antin", "trust")
+}
+
+// collector gives the collector its cache, and takes the network away from it
+// when that is asked.
+func (f verifyFlags) collector(o *verifyOptions, dir string) error {
+	if f.cache != "" {
+		dir = f.cache
+	}
+	own := *o.Collector
+	var err error
+	own.Cache, err = trust.OpenCache(dir, 0)
+	if err != nil && !f.offline && f.cache == "" {
+		// Online a default cache that cannot be made is done without.
+		own.Cache, err = nil, nil
+	}
+	own.Offline, o.Offline = f.offline, f.offline
+	o.Collector = &own
+	return err
 }
 
 // systemTrust are the anchors of the system in the data folder. Without a system
@@ -73,7 +104,7 @@ func (e *env) systemTrust(ctx context.Context, options verifyOptions, f verifyFl
 	options.Store, err = s.Anchors(ctx)
 	if err == nil {
 		options.Collector = s.Collector()
-		err = f.outside(&options)
+		err = errors.Join(f.collector(&options, s.TrustCache()), f.outside(&options))
 	}
 	if err != nil {
 		return options, errors.Join(err, s.Close())

@@ -57,6 +57,10 @@ type Collector struct {
 	// Recent, when it is there, spares asking again about authorities within a
 	// minute.
 	Recent *Recent
+	// Cache, when it is there, keeps what is collected.
+	Cache *Cache
+	// Offline answers from Cache alone: no address is asked, whatever happens.
+	Offline bool
 }
 
 // Collect returns what proves the state of every certificate of a chain (leaf
@@ -64,12 +68,16 @@ type Collector struct {
 // response and the CRL where it names them, at least one of the two; the
 // responders' certificates and their own evidence. Everything was verified.
 // When a certificate is revoked the evidence comes with a *RevokedError;
-// otherwise errors are *FetchError and name serial and address.
+// otherwise errors are *FetchError and name serial and address. Offline, all that
+// the cache holds is returned, with ErrOffline when it lacks a certificate.
 func (c *Collector) Collect(ctx context.Context, chain []*x509.Certificate) (Evidence, error) {
 	if len(chain) == 0 {
 		return Evidence{}, errors.New("collect evidence: empty chain")
 	}
 	run := &collection{Collector: c, done: make(map[string]bool)}
+	if c.Offline {
+		return run.fromCache(chain)
+	}
 	chain, err := run.complete(ctx, chain)
 	if err != nil {
 		return run.evidence, err
@@ -87,6 +95,29 @@ func (c *Collector) Collect(ctx context.Context, chain []*x509.Certificate) (Evi
 		return run.evidence, run.revoked
 	}
 	return run.evidence, nil
+}
+
+// CacheErr is what kept something from being kept in the cache; nil otherwise.
+func (c *Collector) CacheErr() error {
+	if c == nil {
+		return nil
+	}
+	return c.Cache.Err()
+}
+
+// fromCache gives what is kept about each certificate of a chain that has an
+// issuer in it. How old it is and what it says is judged where it is used.
+func (r *collection) fromCache(chain []*x509.Certificate) (Evidence, error) {
+	var missing error
+	for n := 0; n+1 < len(chain); n++ {
+		known, ok := r.Cache.find(chain[n])
+		if !ok {
+			missing = errors.Join(missing, fmt.Errorf("certificate %s: %w", SerialText(chain[n]), ErrOffline))
+			continue
+		}
+		r.evidence.Add(known)
+	}
+	return r.evidence, missing
 }
 
 func (c *Collector) now() time.Time {
@@ -187,7 +218,7 @@ func (r *collection) collect(ctx context.Context, cert, issuer *x509.Certificate
 		return nil
 	}
 	own := &collection{Collector: r.Collector, done: r.done}
-	if r.Recent != nil {
+	if r.Recent != nil || r.Cache != nil {
 		// What is remembered must be whole without the rest of this collection.
 		own.done = map[string]bool{string(cert.Raw): true}
 	}
@@ -195,6 +226,9 @@ func (r *collection) collect(ctx context.Context, cert, issuer *x509.Certificate
 	r.evidence.Add(own.evidence)
 	if own.revoked != nil && r.revoked == nil {
 		r.revoked = own.revoked
+	}
+	if err == nil {
+		r.Cache.keep(cert, own.evidence, r.now())
 	}
 	if err == nil && own.revoked == nil {
 		r.Recent.keep(cert, issuer, own.evidence, r.now())

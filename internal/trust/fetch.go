@@ -71,6 +71,9 @@ func checkURL(u *url.URL) error {
 
 // fetch gets or posts and returns the body up to limit bytes.
 func (c *Collector) fetch(ctx context.Context, address string, post []byte, contentType string, limit int64) ([]byte, error) {
+	if c.Offline {
+		return nil, ErrOffline
+	}
 	if len(address) > maxURL {
 		return nil, fmt.Errorf("%w: address too long", ErrFetch)
 	}

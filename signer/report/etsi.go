@@ -28,6 +28,11 @@ const (
 	urnProof      = "urn:etsi:019102:poetype:validation"
 	urnCert       = "urn:etsi:019102:validationObject:certificate"
 	urnSigned     = "urn:etsi:019102:validationObject:signedData"
+	urnOCSP       = "urn:etsi:019102:validationObject:OCSPResponse"
+	urnCRL        = "urn:etsi:019102:validationObject:CRL"
+	urnStamp      = "urn:etsi:019102:validationObject:timestamp"
+	urnRevocation = "urn:etsi:019102:revocationReason:"
+	urnQuality    = "urn:antin:validation:quality:"
 	// The constraints of this product's policy, for which ETSI has no names.
 	urnConstraint = "urn:antin:validation:constraint:"
 	urnReason     = "urn:antin:validation:reason:"
@@ -52,6 +57,7 @@ type etsiSignature struct {
 	Document    *etsiDocument    `xml:"vr:SignersDocument"`
 	Attributes  *etsiAttributes  `xml:"vr:SignatureAttributes"`
 	Signer      *etsiSigner      `xml:"vr:SignerInformation"`
+	Quality     *etsiQuality     `xml:"vr:SignatureQuality"`
 	Process     *etsiProcess     `xml:"vr:SignatureValidationProcess"`
 	Status      etsiStatus       `xml:"vr:SignatureValidationStatus"`
 }
@@ -101,20 +107,33 @@ type etsiSigner struct {
 	Name        string  `xml:"vr:Signer,omitempty"`
 }
 
+type etsiQuality struct {
+	List []string `xml:"vr:SignatureQualityInformation"`
+}
+
 type etsiProcess struct {
 	ID string `xml:"vr:SignatureValidationProcessID"`
 }
 
 type etsiStatus struct {
-	Main string    `xml:"vr:MainIndication"`
-	Sub  []string  `xml:"vr:SubIndication"`
-	Data *etsiData `xml:"vr:AssociatedValidationReportData"`
+	Main string     `xml:"vr:MainIndication"`
+	Sub  []string   `xml:"vr:SubIndication"`
+	Data []etsiData `xml:"vr:AssociatedValidationReportData"`
 }
 
 type etsiData struct {
 	Anchor     *etsiRef    `xml:"vr:TrustAnchor"`
 	Chain      *etsiChain  `xml:"vr:CertificateChain"`
+	Related    []etsiRef   `xml:"vr:RelatedValidationObject"`
+	Revoked    *etsiState  `xml:"vr:RevocationStatusInformation"`
 	Additional *etsiExtras `xml:"vr:AdditionalValidationReportData"`
+}
+
+type etsiState struct {
+	Certificate etsiRef  `xml:"vr:ValidationObjectId"`
+	Time        string   `xml:"vr:RevocationTime"`
+	Reason      string   `xml:"vr:RevocationReason,omitempty"`
+	Object      *etsiRef `xml:"vr:RevocationObject"`
 }
 
 type etsiExtras struct {
@@ -137,9 +156,26 @@ type etsiObjects struct {
 }
 
 type etsiObject struct {
-	ID   string             `xml:"id,attr"`
-	Type string             `xml:"vr:ObjectType"`
-	Body etsiRepresentation `xml:"vr:ValidationObjectRepresentation"`
+	ID    string             `xml:"id,attr"`
+	Type  string             `xml:"vr:ObjectType"`
+	Body  etsiRepresentation `xml:"vr:ValidationObjectRepresentation"`
+	POE   *etsiPOE           `xml:"vr:POE"`
+	Gives *etsiGives         `xml:"vr:POEProvisioning"`
+}
+
+type etsiPOE struct {
+	Time string `xml:"vr:POETime"`
+	Type string `xml:"vr:TypeOfProof"`
+}
+
+// etsiGives is what a time-stamp proves the existence of.
+type etsiGives struct {
+	Time  string         `xml:"vr:POETime"`
+	Field []etsiFieldRef `xml:"vr:SignatureReference"`
+}
+
+type etsiFieldRef struct {
+	Field string `xml:"vr:PAdESFieldName"`
 }
 
 type etsiRepresentation struct {
@@ -174,7 +210,7 @@ func writeETSI(w io.Writer, f File) error {
 		out.Signatures = append(out.Signatures, b.signature(n))
 	}
 	if len(out.Signatures) == 0 { // the schema wants one; nothing was found that could pass
-		out.Signatures = []etsiSignature{{Document: b.document(), Status: etsiStatus{Main: indication(f.Report.Verdict), Data: b.reasons(f.Report.Reasons, nil)}}}
+		out.Signatures = []etsiSignature{{Document: b.document(), Status: etsiStatus{Main: indication(f.Report.Verdict), Data: list(b.reasons(f.Report.Reasons, nil))}}}
 	}
 	if len(b.objects) > 0 {
 		out.Objects = &etsiObjects{b.objects}
@@ -221,7 +257,10 @@ func (b *etsi) signature(n int) etsiSignature {
 		}
 		out.Signer = &etsiSigner{Certificate: etsiRef{chain[0]}, Name: s.Signer}
 	}
-	out.Status.Data = b.reasons(s.Reasons, chain)
+	if s.Level != "" {
+		out.Quality = &etsiQuality{[]string{urnQuality + "level:" + s.Level, urnQuality + "kind:" + string(s.Kind)}}
+	}
+	out.Status.Data = b.evidence(s, b.reasons(s.Reasons, chain))
 	return out
 }
 

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/internal/trust/trusttest"
 	"github.com/antin-gov/antin/signer/pades"
 	"github.com/antin-gov/antin/signer/report"
@@ -154,17 +155,29 @@ func TestETSIReportSaysWhatWasFoundWithTheCertificatesItRefersTo(t *testing.T) {
 				last = at
 			}
 			objects := map[string]bool{}
+			revocation := 0
 			for _, object := range root.find("SignatureValidationObjects").Children {
 				objects[object.Attrs[0].Value] = true
 				if der := object.find("ValidationObjectRepresentation", "base64"); der != nil {
 					raw, err := base64.StdEncoding.DecodeString(der.Text)
-					if err == nil {
+					switch kind := object.find("ObjectType").text(); {
+					case err != nil:
+					case strings.HasSuffix(kind, ":certificate"):
 						_, err = x509.ParseCertificate(raw)
+					case strings.HasSuffix(kind, ":CRL"):
+						_, err = x509.ParseRevocationList(raw)
+						revocation++
+					case strings.HasSuffix(kind, ":OCSPResponse"):
+						_, err = trust.ParseOCSP(raw)
+						revocation++
 					}
 					if err != nil {
-						t.Errorf("certificate: %v", err)
+						t.Errorf("object %s: %v", object.Attrs[0].Value, err)
 					}
 				}
+			}
+			if !c.harm && (revocation == 0 || one.find("SignatureQuality") == nil) {
+				t.Errorf("%d revocation objects, quality %v", revocation, one.find("SignatureQuality"))
 			}
 			references := 0
 			var walk func(e *element)

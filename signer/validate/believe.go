@@ -99,6 +99,10 @@ func (v *validation) unrevoked(ctx context.Context, t *trial, n int, evidence *t
 		later := newReason(CodeRevokedLater, name, when)
 		result.later = &later
 	}
+	if v.options.Offline {
+		age := max(0, v.now.Sub(one.status.ThisUpdate)).Round(time.Second)
+		result.lenient = append(result.lenient, newReason(CodeRevocationOffline, name, one.status.ThisUpdate.UTC().Format(time.RFC3339), age.String()))
+	}
 	if one.old {
 		return result.refuse(v.policy, SubTryLater, newReason(CodeRevocationOld, name, one.status.ThisUpdate.UTC().Format(time.RFC3339), one.allowed.String()))
 	}

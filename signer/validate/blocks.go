@@ -31,6 +31,19 @@ func (v *validation) detail(c *candidate) *Detail {
 	if c.found != nil {
 		d.Blocks = append(d.Blocks, c.ruled(BlockChanges, c.Changes != ChangesUnknown))
 	}
+	for _, t := range c.facts.trials() {
+		if t.path != nil {
+			c.paths = append(c.paths, t.path)
+		}
+		for _, one := range t.steps {
+			c.states = append(c.states, State{Certificate: one.cert, Revocation: one.status})
+		}
+	}
+	for _, s := range c.facts.stamps {
+		if s.token != nil {
+			c.stamps = append(c.stamps, Stamp{Source: s.kind.source(), Token: s.token.Raw, Time: s.token.GenTime, Counts: s.counts})
+		}
+	}
 	d.Conclusion = Conclusion{Indication: Indication(c.Verdict), Sub: c.SubIndication}
 	r, ok := ruleOf(c.facts.decided)
 	if ok {

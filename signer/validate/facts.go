@@ -85,6 +85,20 @@ type stamp struct {
 	counts  bool // it proves its time
 }
 
+// trials are those of the signer and of the time-stamps.
+func (f *facts) trials() []*trial {
+	var list []*trial
+	if f.signer != nil {
+		list = append(list, f.signer)
+	}
+	for _, s := range f.stamps {
+		if s.trial != nil {
+			list = append(list, s.trial)
+		}
+	}
+	return list
+}
+
 func (f *facts) addStamp(kind stampKind, token *tsp.Token, control time.Time, b belief) *stamp {
 	s := &stamp{kind: kind, token: token, control: control, trial: b.trial}
 	f.stamps = append(f.stamps, s)

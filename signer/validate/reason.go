@@ -44,6 +44,7 @@ const (
 	CodeRevocationUnknown  Code = "revocation_unknown"
 	CodeRevocationFetch    Code = "revocation_fetch"
 	CodeRevocationOld      Code = "revocation_old"
+	CodeRevocationOffline  Code = "revocation_offline"
 	CodeTimestampInvalid   Code = "timestamp_invalid"
 	CodeTimestampImprint   Code = "timestamp_imprint"
 	CodeTimestampUntrusted Code = "timestamp_untrusted"
@@ -154,6 +155,7 @@ func catalogue() map[Code]message {
 		CodeRevocationUnknown:  {"Không xác định được tình trạng thu hồi của chứng thư {0} ({1}).", "The revocation status of certificate {0} is unknown ({1})."},
 		CodeRevocationFetch:    {"Không lấy được thông tin thu hồi của chứng thư {0} từ {1}.", "Revocation data of certificate {0} could not be had from {1}."},
 		CodeRevocationOld:      {"Dữ liệu thu hồi của chứng thư {0} có từ {1}, cũ hơn mức {2} mà chính sách cho phép tại thời điểm xét.", "Revocation data on certificate {0} is of {1}, older than the {2} that the policy allows at the time considered."},
+		CodeRevocationOffline:  {"Xét không qua mạng: tình trạng của chứng thư {0} theo dữ liệu lập lúc {1} ({2} trước thời điểm kiểm tra).", "Judged offline: the state of certificate {0} is by data of {1} ({2} before the time of validation)."},
 		CodeTimestampInvalid:   {"Dấu thời gian không hợp lệ.", "The time-stamp is not valid."},
 		CodeTimestampImprint:   {"Dấu thời gian được cấp cho dữ liệu khác.", "The time-stamp is over other data."},
 		CodeTimestampUntrusted: {"Dấu thời gian không được tin cậy nên không chứng minh được thời điểm ký.", "The time-stamp is not trusted, so it proves no time."},

@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"crypto/x509"
 	"errors"
 	"time"
 
@@ -125,6 +126,10 @@ type Signature struct {
 	ByteRange [4]int64 `json:"-"`
 	// Detail says step by step how it was judged.
 	Detail *Detail `json:"-"`
+
+	paths  []*trust.Path
+	states []State
+	stamps []Stamp
 }
 
 // Place is where a signature shows: the page, counted from 1, and the rectangle
@@ -133,6 +138,30 @@ type Place struct {
 	Page int        `json:"page"`
 	Rect [4]float64 `json:"rect"`
 }
+
+// Paths are the accepted certification paths of the signer and of the
+// time-stamps that were looked at.
+func (s *Signature) Paths() []*trust.Path { return s.paths }
+
+// State is what was found about the revocation of one certificate.
+type State struct {
+	Certificate *x509.Certificate
+	Revocation  trust.Revocation
+}
+
+// Stamp is a time-stamp that was looked at; Counts tells that it proves its time.
+type Stamp struct {
+	Source Source
+	Token  []byte
+	Time   time.Time
+	Counts bool
+}
+
+// States are the revocation states that the verdict rests on, signer first.
+func (s *Signature) States() []State { return s.states }
+
+// Stamps are the readable time-stamps of the signature.
+func (s *Signature) Stamps() []Stamp { return s.stamps }
 
 // Visible tells whether the signature shows on a page.
 func (s *Signature) Visible() bool { return len(s.Places) > 0 }

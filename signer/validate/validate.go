@@ -23,6 +23,9 @@ type Options struct {
 	// Collector fetches missing revocation data; nil stays offline. It is
 	// used only for certificates that lead to an anchor of the store.
 	Collector *trust.Collector
+	// Offline tells in the report how old the revocation data is that a verdict
+	// rests on: set it where Collector answers from a cache.
+	Offline bool
 	// Clock is used when At is zero; nil means the system's.
 	Clock clock.Clock
 	// File is the name for the report.

@@ -226,6 +226,10 @@ func (s *System) openOutside() error {
 	return nil
 }
 
+// TrustCache is the folder in which revocation data is kept for judging without
+// the network.
+func (s *System) TrustCache() string { return s.Path(dirTrustCache) }
+
 // Collector fetches revocation data.
 func (s *System) Collector() *trust.Collector {
 	return &trust.Collector{HTTP: s.http, Clock: s.Clock, Recent: &s.recent}

@@ -50,18 +50,19 @@ const LedgerDir = "ledger"
 
 // Folders and files of the data folder.
 const (
-	dirHSM       = "hsm"
-	dirLedger    = LedgerDir
-	dirRun       = "run"
-	dirTLS       = "tls"
-	dirBus       = "bus"
-	dirDocuments = "documents"
-	dirOffice    = "office"
-	dirSensor    = "sensor"
-	fileWorker   = "worker.json"
-	fileDatabase = "antin.db"
-	fileSocket   = "hsm.sock"
-	fileAnchors  = "anchors.pem"
+	dirHSM        = "hsm"
+	dirLedger     = LedgerDir
+	dirRun        = "run"
+	dirTLS        = "tls"
+	dirBus        = "bus"
+	dirDocuments  = "documents"
+	dirTrustCache = "trust-cache"
+	dirOffice     = "office"
+	dirSensor     = "sensor"
+	fileWorker    = "worker.json"
+	fileDatabase  = "antin.db"
+	fileSocket    = "hsm.sock"
+	fileAnchors   = "anchors.pem"
 )
 
 // labelLedger is the ledger's key in the token.
