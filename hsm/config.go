@@ -58,6 +58,8 @@ type WorkerConfig struct {
 	// good order and is started anew: SoftHSM 2.6.1 leaks about 200 bytes at
 	// each. 250,000 (50 MB) when zero.
 	RecycleAfter int64 `json:"recycle_after,omitempty"`
+
+	typed []byte // the PIN of PINTyped, in the worker only
 }
 
 // recycleAfter is RecycleAfter when that is zero.
@@ -132,6 +134,9 @@ func (c WorkerConfig) tokens() ([]tokenConfig, error) {
 	names := map[string]bool{}
 	for i := range out {
 		out[i].name = out[i].label
+		if out[i].name == "" {
+			out[i].name = "token"
+		}
 		if labels[out[i].label] > 1 {
 			out[i].name += "@" + out[i].serial
 		}
@@ -143,6 +148,9 @@ func (c WorkerConfig) tokens() ([]tokenConfig, error) {
 	return out, nil
 }
 
+// only tells whether a token that was not named is the only one of the worker.
+func (c WorkerConfig) only(u URI) bool { return len(c.Tokens) == 1 && u.Query["module-path"] != "" }
+
 // token reads one URI.
 func (c WorkerConfig) token(text string) (tokenConfig, error) {
 	u, err := ParseURI(text)
@@ -150,7 +158,8 @@ func (c WorkerConfig) token(text string) (tokenConfig, error) {
 		return tokenConfig{}, err
 	}
 	t := tokenConfig{uri: u, label: u.name(), serial: u.Path["serial"]}
-	if t.label == "" {
+	// A person's own token needs no name where it is the only one.
+	if t.label == "" && !(u.Scheme == schemePKCS11 && c.only(u)) {
 		return t, fmt.Errorf("%w: %s names no token", ErrBadRequest, text)
 	}
 	fallback := c.Sessions
@@ -221,6 +230,8 @@ type workerStart struct {
 	SOPINFile string `json:"so_pin_file,omitempty"`
 	// Bare asks for bare loops of signatures, instead of serving.
 	Bare *bareStart `json:"bare,omitempty"`
+	// PIN is that of PINTyped.
+	PIN []byte `json:"pin,omitempty"`
 }
 
 // workerReport is the one line that the child writes to its standard output.

@@ -39,6 +39,7 @@ const (
 	opSetState          operation = "set_state"
 	opProbe             operation = "probe"
 	opImportCertificate operation = "import_certificate"
+	opCertificates      operation = "certificates"
 	opDelete            operation = "delete"
 	opWrap              operation = "wrap"
 	opUnwrap            operation = "unwrap"
@@ -81,6 +82,8 @@ type response struct {
 	Tokens    []TokenInfo `json:"tokens,omitempty"`
 	Probe     *Probe      `json:"probe,omitempty"`
 	Wrapped   []byte      `json:"wrapped,omitempty"`
+	// Certificates answer opCertificates.
+	Certificates []wireCertificate `json:"certificates,omitempty"`
 }
 
 // wireKey is a key in a response; SPKI is a DER SubjectPublicKeyInfo

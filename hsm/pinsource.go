@@ -45,10 +45,16 @@ func checkPIN(p pinValue, from string) (pinValue, error) {
 	return p, nil
 }
 
+// PINTyped is the pin-source of a PIN that a person typed (Options.PIN).
+const PINTyped = "typed:"
+
 // pinSource reads the pin-source of a token URI (RFC 7512 §2.4): file:PATH or a
 // plain path, credential:NAME (systemd), vault:MOUNT/PATH#FIELD, or
 // vault-wrapped:FILE#FIELD.
 func (c WorkerConfig) pinSource(source string) (pinSource, error) {
+	if source == PINTyped {
+		return pinTyped{raw: c.typed, refused: c.pinMarker(source)}, nil
+	}
 	scheme, rest, ok := strings.Cut(source, ":")
 	if !ok || strings.HasPrefix(source, "/") {
 		return pinFile(source), nil

@@ -2,6 +2,7 @@ package hsm
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,9 @@ type Options struct {
 	// search path, the home folder and the locale. It must hold no secret.
 	Env    []string
 	Config WorkerConfig
+	// PIN is what a person typed, for tokens whose pin-source is PINTyped. It goes
+	// to the worker over its standard input.
+	PIN []byte
 	// Standby accepts that the worker of another process serves the socket
 	// (the command line beside the running server): the supervisor then waits
 	// and starts its own worker when that one goes.
@@ -92,6 +96,7 @@ func StartWorker(ctx context.Context, opts Options) (*Supervisor, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	opts.PIN = bytes.Clone(opts.PIN) // for workers that are started later; the caller wipes its own
 	err := os.MkdirAll(filepath.Dir(opts.Config.SocketPath), 0o700)
 	if err != nil {
 		return nil, fmt.Errorf("folder of the key socket: %w", err)
@@ -108,7 +113,7 @@ func StartWorker(ctx context.Context, opts Options) (*Supervisor, error) {
 
 // startOnce starts a child and waits until it listens.
 func startOnce(ctx context.Context, opts Options) (*child, error) {
-	c, err := spawn(ctx, opts.Command, opts.Env, opts.Logger, workerStart{Config: opts.Config})
+	c, err := spawn(ctx, opts.Command, opts.Env, opts.Logger, workerStart{Config: opts.Config, PIN: opts.PIN})
 	if err != nil {
 		return nil, err
 	}

@@ -151,25 +151,58 @@ func (t *token) selectSlot() error {
 		return fmt.Errorf("list slots: %w", err)
 	}
 	found := 0
+	var there []string
 	for _, slot := range slots {
 		info, err := t.mod.GetTokenInfo(slot)
 		if err != nil {
 			continue // a slot whose token went away is not ours to judge
 		}
-		serial := strings.TrimRight(info.SerialNumber, " \x00")
-		if strings.TrimRight(info.Label, " \x00") != t.cfg.label || (t.cfg.serial != "" && serial != t.cfg.serial) {
+		serial, label := strings.TrimRight(info.SerialNumber, " \x00"), strings.TrimRight(info.Label, " \x00")
+		if info.Flags&pkcs11.CKF_TOKEN_INITIALIZED == 0 {
+			continue
+		}
+		there = append(there, fmt.Sprintf("%q (serial number %s)", label, serial))
+		if (t.cfg.label != "" && label != t.cfg.label) || (t.cfg.serial != "" && serial != t.cfg.serial) {
 			continue
 		}
 		found++
 		t.slot, t.serial, t.about = slot, serial, info
 	}
+	if len(there) == 0 {
+		return fmt.Errorf("%w: the module shows none; is it plugged in?", ErrTokenNotFound)
+	}
 	if found == 0 {
-		return fmt.Errorf("%w: no token has the label %q", ErrTokenNotFound, t.cfg.label)
+		return fmt.Errorf("%w: no token has the label %q%s; there are %s", ErrTokenNotFound, t.cfg.label, t.cfg.wanted(), strings.Join(there, ", "))
+	}
+	if found > 1 && t.cfg.label == "" {
+		return fmt.Errorf("%w: name one of %s", ErrTokenNotFound, strings.Join(there, ", "))
 	}
 	if found > 1 {
 		return fmt.Errorf("%w: %d tokens have the label %q; give the serial number too", ErrTokenNotFound, found, t.cfg.label)
 	}
 	return nil
+}
+
+// wanted names the serial number that was asked for.
+func (c tokenConfig) wanted() string {
+	if c.serial == "" {
+		return ""
+	}
+	return " and the serial number " + c.serial
+}
+
+// warning says what a token's flags tell of the tries that are left (PKCS#11
+// v2.40 §3.2); tokens do not count them for others.
+func warning(flags uint) string {
+	switch {
+	case flags&pkcs11.CKF_USER_PIN_LOCKED != 0:
+		return "the token is locked now: its security officer must set a new PIN"
+	case flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0:
+		return "one try is left before the token locks"
+	case flags&pkcs11.CKF_USER_PIN_COUNT_LOW != 0:
+		return "a few tries are left before the token locks"
+	}
+	return "the token does not say how many tries are left"
 }
 
 // login logs the user in on the anchor session, for all sessions of the token.
@@ -193,7 +226,12 @@ func (t *token) login() error {
 		return guard.accepted()
 	}
 	if classify(err) == curePIN {
-		return errors.Join(fmt.Errorf("%w by token %q: %w", ErrPIN, t.cfg.label, err), guard.refused())
+		tries := ""
+		after, unknown := t.mod.GetTokenInfo(t.slot)
+		if unknown == nil {
+			tries = "; " + warning(after.Flags)
+		}
+		return errors.Join(fmt.Errorf("%w by token %q: %w%s", ErrPIN, strings.TrimRight(t.about.Label, " \x00"), err, tries), guard.refused())
 	}
 	return fmt.Errorf("log in to token %q: %w", t.cfg.label, err)
 }

@@ -395,6 +395,9 @@ func (t *token) signOnce(key *tokenKey, plan signPlan) ([]byte, error) {
 		pin = value.raw
 	}
 	raw, err := t.shim.sign(session, key.handle, mech, pin, data)
+	if isCode(err, pkcs11.CKR_MECHANISM_INVALID) || isCode(err, pkcs11.CKR_MECHANISM_PARAM_INVALID) || isCode(err, pkcs11.CKR_ARGUMENTS_BAD) {
+		return nil, fmt.Errorf("%w: the token does not sign as %s %s: %w", ErrUnsupported, plan.scheme, plan.hashName(), err)
+	}
 	if err != nil {
 		return nil, err
 	}

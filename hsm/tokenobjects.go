@@ -20,6 +20,13 @@ const (
 	ckmEdDSA               = 0x1057 // CKM_EDDSA
 	ckmAESKeyWrapPad       = 0x210a // CKM_AES_KEY_WRAP_PAD (RFC 5649)
 	ckkECEdwards           = 0x40   // CKK_EC_EDWARDS
+
+	ckmSHA3_256     = 0x2b0 // CKM_SHA3_256
+	ckmSHA3_384     = 0x2c0
+	ckmSHA3_512     = 0x2d0
+	ckgMGF1SHA3_256 = 0x7 // CKG_MGF1_SHA3_256
+	ckgMGF1SHA3_384 = 0x8
+	ckgMGF1SHA3_512 = 0x9
 )
 
 // maxWrapped bounds a wrapped key: RSA-4096 as PKCS #8 has about 2,400 bytes.

@@ -45,7 +45,9 @@ func schemeCodes() [4]scheme {
 	return [4]scheme{schemePKCS1, schemePSS, schemeECDSA, schemeEdDSA}
 }
 
-func hashCodes() [4]string { return [4]string{"", "SHA-256", "SHA-384", "SHA-512"} }
+func hashCodes() [7]string {
+	return [7]string{"", "SHA-256", "SHA-384", "SHA-512", "SHA3-256", "SHA3-384", "SHA3-512"}
+}
 
 // appendSign writes a request with its length before it.
 func appendSign(b []byte, r signRequest) ([]byte, error) {

@@ -61,6 +61,8 @@ func WorkerMain(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logg
 		return fmt.Errorf("read start line: %w", err)
 	}
 	start, err := parseStart(line)
+	clear(line) // it may hold a PIN
+	start.Config.typed = start.PIN
 	if err == nil && start.Init {
 		err = initToken(start)
 		return errors.Join(err, report(out, err))
@@ -342,6 +344,9 @@ func (s *workerServer) answerToken(ctx context.Context, req request) (response, 
 		return response{Probe: &p}, err
 	case opImportCertificate:
 		return response{}, s.tokens.importCertificate(ctx, req.Label, req.Certificate)
+	case opCertificates:
+		certificates, err := s.tokens.certificates(ctx)
+		return response{Certificates: certificates}, err
 	case opDelete:
 		return response{}, s.tokens.deleteKey(ctx, req.Token, req.Label, req.KeyID)
 	case opWrap:

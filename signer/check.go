@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -94,6 +95,10 @@ func schemeFor(public crypto.PublicKey, asked Scheme) (Scheme, error) {
 		}
 		if asked == SchemePSS || asked == SchemePKCS1 {
 			return asked, nil
+		}
+	case ed25519.PublicKey:
+		if asked == "" || asked == SchemeEd25519 {
+			return SchemeEd25519, nil
 		}
 	}
 	return "", fmt.Errorf("%w: a key of type %T does not sign as %q", ErrRequest, public, asked)

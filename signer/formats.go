@@ -186,7 +186,7 @@ func (s *Service) signCAdES(ctx context.Context, act *Act, key *Key, private cry
 	if q.Size > s.d.SecondOpinionMax {
 		return made, nil
 	}
-	made.opinion, err = containerOpinion(result.Core, io.NewSectionReader(q.In, 0, q.Size), scheme)
+	made.opinion, err = containerOpinion(result.Core, io.NewSectionReader(q.In, 0, q.Size), scheme, q.Hash)
 	return made, err
 }
 
@@ -208,7 +208,7 @@ func (s *Service) signParallel(ctx context.Context, act *Act, key *Key, private 
 	if err != nil {
 		return nil, err
 	}
-	opinion, err := containerOpinion(result.Core, bytes.NewReader(signed[0].Content), scheme)
+	opinion, err := containerOpinion(result.Core, bytes.NewReader(signed[0].Content), scheme, q.Hash)
 	return &madeObject{data: result.CMS, opinion: opinion}, err
 }
 
@@ -237,7 +237,7 @@ func (s *Service) signASiC(ctx context.Context, act *Act, key *Key, private cryp
 	if err != nil {
 		return nil, err
 	}
-	opinion, err := containerOpinion(result.CMS.Core, bytes.NewReader(result.Manifest), scheme)
+	opinion, err := containerOpinion(result.CMS.Core, bytes.NewReader(result.Manifest), scheme, q.Hash)
 	return &madeObject{data: out.Bytes(), opinion: opinion}, err
 }
 
@@ -272,12 +272,12 @@ func (s *Service) xadesOptions(act *Act, key *Key, private crypto.Signer, q Requ
 // containerOpinion asks smallstep/pkcs7, which shares no code with ours, about
 // a new CMS signature; it does not know RSA-PSS. core is the container before
 // revocation data, which that reader cannot read, was added.
-func containerOpinion(core []byte, content io.Reader, scheme Scheme) (Opinion, error) {
+func containerOpinion(core []byte, content io.Reader, scheme Scheme, h crypto.Hash) (Opinion, error) {
 	parsed, err := pkcs7.Parse(core)
 	if err != nil {
 		return OpinionUnreadable, nil
 	}
-	if scheme == SchemePSS {
+	if !readerKnows(scheme, h) {
 		return OpinionUnknowing, nil
 	}
 	parsed.Content, err = io.ReadAll(content)

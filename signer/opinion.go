@@ -2,6 +2,7 @@ package signer
 
 import (
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/digitorus/pdfsign/verify"
 
@@ -56,21 +58,27 @@ func readHere(file io.ReaderAt, size int64) (count, error) {
 	return c, nil
 }
 
+// readerKnows tells whether the independent readers know an algorithm: none
+// of them knows RSA-PSS, Ed25519 and SHA-3.
+func readerKnows(scheme Scheme, h crypto.Hash) bool {
+	return scheme != SchemePSS && scheme != SchemeEd25519 && slices.Contains([]crypto.Hash{0, crypto.SHA256, crypto.SHA384, crypto.SHA512}, h)
+}
+
 // secondOpinion compares what the reader finds after signing with what it
 // found before: one more right signature is agreement; one more wrong one is
 // disagreement, unless the scheme is one that it does not know.
-func secondOpinion(ctx context.Context, read reader, before count, file io.ReaderAt, size int64, scheme Scheme) Opinion {
+func secondOpinion(ctx context.Context, read reader, before count, file io.ReaderAt, size int64, knows bool) Opinion {
 	after, err := read(ctx, file, size)
 	switch {
 	case err != nil:
 		return OpinionUnreadable
-	case after.wrong > before.wrong && scheme == SchemePSS:
+	case after.wrong > before.wrong && !knows:
 		return OpinionUnknowing
 	case after.wrong > before.wrong:
 		return OpinionDisagrees
 	case after.right > before.right:
 		return OpinionAgrees
-	case scheme == SchemePSS:
+	case !knows:
 		return OpinionUnknowing
 	default:
 		return OpinionUnreadable
@@ -101,7 +109,7 @@ func (s *Service) examine(ctx context.Context, act *Act, q Request, before count
 			// the signed revision; our own verification looks at the whole.
 			read = signed.Signed
 		}
-		opinion = secondOpinion(ctx, s.reader(), before, out, read, Scheme(act.Scheme))
+		opinion = secondOpinion(ctx, s.reader(), before, out, read, readerKnows(Scheme(act.Scheme), q.Hash))
 	}
 	own := opinion != OpinionAgrees || act.Level == string(pades.LevelLTA)
 	if opinion != OpinionDisagrees && own && !s.intact(ctx, out, signed, q.Password) {

@@ -35,7 +35,7 @@ func TestTheIndependentReaderIsNotFooled(t *testing.T) {
 			if pdf == nil {
 				t.Fatal("the place to spoil was not found")
 			}
-			got := secondOpinion(t.Context(), (&Service{}).reader(), count{}, bytes.NewReader(pdf), int64(len(pdf)), c.scheme)
+			got := secondOpinion(t.Context(), (&Service{}).reader(), count{}, bytes.NewReader(pdf), int64(len(pdf)), readerKnows(c.scheme, 0))
 			if got != c.want {
 				t.Errorf("%s says %q, want %q", act.ID, got, c.want)
 			}

@@ -71,6 +71,8 @@ const (
 	SchemeECDSA Scheme = "ecdsa"
 	SchemePSS   Scheme = "rsa-pss"
 	SchemePKCS1 Scheme = "rsa-pkcs1"
+	// SchemeEd25519 goes with SHA-512 (RFC 8419 §3).
+	SchemeEd25519 Scheme = "ed25519"
 )
 
 // Key is a key of the token with its certificate and holder.
@@ -300,11 +302,7 @@ func (s *Service) signTo(ctx context.Context, act *Act, stamps *tsp.Answers, tok
 	}
 	defer func() { _ = os.Remove(out.Name()) }()
 	defer func() { _ = out.Close() }()
-	produce := s.producePDF
-	if q.Format != FormatPAdES {
-		produce = s.produceObject
-	}
-	err = produce(ctx, act, key, private, q, scheme, out)
+	err = s.produce(ctx, act, key, private, q, scheme, out)
 	if err != nil {
 		return err
 	}
@@ -316,6 +314,17 @@ func (s *Service) signTo(ctx context.Context, act *Act, stamps *tsp.Answers, tok
 	}
 	act.StampedBy = stamps.URLs()
 	return s.release(ctx, act, out, path)
+}
+
+// produce signs in the format of the request and examines the result.
+func (s *Service) produce(ctx context.Context, act *Act, key *Key, private crypto.Signer, q Request, scheme Scheme, out *os.File) error {
+	if scheme == SchemeEd25519 && q.Hash == 0 {
+		q.Hash = crypto.SHA512
+	}
+	if q.Format == FormatPAdES {
+		return s.producePDF(ctx, act, key, private, q, scheme, out)
+	}
+	return s.produceObject(ctx, act, key, private, q, scheme, out)
 }
 
 // release records that the result leaves and puts it in place.
@@ -334,7 +343,12 @@ func (s *Service) release(ctx context.Context, act *Act, out *os.File, path stri
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRecord, err)
 	}
-	err = os.Rename(out.Name(), path)
+	return putInPlace(out.Name(), path)
+}
+
+// putInPlace gives a result that is written whole its name.
+func putInPlace(made, path string) error {
+	err := os.Rename(made, path)
 	if err != nil {
 		return fmt.Errorf("put the result in place: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"os"
@@ -26,6 +27,8 @@ type signFlags struct {
 	seal                                                                           bool
 	result                                                                         string
 	workers                                                                        int
+	hash                                                                           string
+	own                                                                            tokenFlags
 }
 
 func (e *env) signCommand() *cobra.Command {
@@ -42,6 +45,7 @@ func (e *env) signCommand() *cobra.Command {
 			"  antin sign du-lieu.csv -o du-lieu.csv.p7s --key demo-official --format cades\n" +
 			"  antin sign ho-so.xml -o ho-so.signed.xml --key demo-official --format xades\n" +
 			"  antin sign --batch incoming --key demo-official -o signed --result ket-qua.csv\n" +
+			"  antin sign chi-thi.pdf -o chi-thi.signed.pdf --pkcs11 /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so --tsa http://127.0.0.1:8080/tsa\n" +
 			"  antin sign --batch danh-sach.txt --key demo-official -o signed --format cades",
 		Args: func(_ *cobra.Command, args []string) error {
 			if (f.batch == "") != (len(args) == 1) {
@@ -53,12 +57,21 @@ func (e *env) signCommand() *cobra.Command {
 			if f.pages != "" && (f.visible == "" || f.page != 0 || f.place == "" && (f.visible == string(appearance.Person) || f.visible == string(appearance.Seal))) {
 				return fmt.Errorf("%w: --pages goes with --visible and --place, and stands instead of --page", errUse)
 			}
+			if f.own.module != "" {
+				if f.out == "" || f.seal {
+					return fmt.Errorf("%w: --pkcs11 needs --out and does not seal for an agency", errUse)
+				}
+				if !cmd.Flags().Changed("level") {
+					f.level = "" // the highest that is possible without more
+				}
+				return e.signLocal(cmd.Context(), f, args)
+			}
 			if f.out == "" || f.key == "" {
 				return fmt.Errorf("%w: --out and --key are needed", errUse)
 			}
 			return e.with(cmd.Context(), func(ctx context.Context, s *app.System) error {
 				if f.batch != "" {
-					return e.signBatch(ctx, s, f)
+					return e.signBatch(ctx, f, func(ctx context.Context, in, out string) (*signer.Act, error) { return signFile(ctx, s, f, in, out) })
 				}
 				act, err := signFile(ctx, s, f, args[0], f.out)
 				if err != nil {
@@ -87,6 +100,8 @@ func (e *env) signCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.copyForm, "copy", "", "copy: sao-y, sao-luc or trich-sao")
 	cmd.Flags().IntVar(&f.page, "page", 0, "page of the mark, -1 for the last (default: that of the signature block; with --place the first)")
 	cmd.Flags().StringVar(&f.pages, "pages", "", "several pages that show the one signature, each at --place: all, or numbers and ranges such as 1,3-5 or 2-last")
+	cmd.Flags().StringVar(&f.hash, "hash", "", "digest algorithm: sha256 (default), sha384, sha512, sha3-256, sha3-384 or sha3-512")
+	f.own.add(cmd)
 	cmd.Flags().StringVar(&f.reason, "reason", "", "reason")
 	cmd.Flags().StringVar(&f.scheme, "scheme", "", "rsa-pss (default of RSA keys) or rsa-pkcs1")
 	cmd.Flags().IntVar(&f.certify, "certify", 0, "certify with P = 1, 2 or 3")
@@ -99,10 +114,9 @@ func (e *env) signCommand() *cobra.Command {
 }
 
 func signFile(ctx context.Context, s *app.System, f signFlags, in, out string) (*signer.Act, error) {
-	q := signer.Request{Key: f.key, Level: f.level, Field: f.field, Reason: f.reason, Scheme: signer.Scheme(f.scheme), Certify: f.certify,
-		Seal: f.seal, Factor: signer.FactorLocal, Name: filepath.Base(in), Format: signer.Format(f.format), Packaging: signer.Packaging(f.packaging)}
-	if f.format == "pades" {
-		q.Format = signer.FormatPAdES
+	q, err := f.request(filepath.Base(in))
+	if err != nil {
+		return nil, err
 	}
 	entry, err := s.Register.Get(ctx, f.key)
 	if err != nil {
@@ -111,26 +125,55 @@ func signFile(ctx context.Context, s *app.System, f signFlags, in, out string) (
 	// An agency's key seals; the rules of the seal are not to be forgotten.
 	q.Seal = q.Seal || entry.PersonID == ""
 	if f.visible != "" {
-		spec, err := mark(ctx, s, f)
+		chain, err := entry.Certificates()
 		if err != nil {
 			return nil, err
 		}
-		q.Visible = spec
+		q.Visible, err = mark(f, chain[0].Subject.CommonName)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return signInput(q, in, out, func(q signer.Request) (*signer.Act, error) { return s.Signer.Sign(ctx, q, out) })
+}
+
+// request is what the flags ask for, without the document and its mark.
+func (f signFlags) request(name string) (signer.Request, error) {
+	q := signer.Request{Key: f.key, Level: f.level, Field: f.field, Reason: f.reason, Scheme: signer.Scheme(f.scheme), Certify: f.certify,
+		Seal: f.seal, Factor: signer.FactorLocal, Name: name, Format: signer.Format(f.format), Packaging: signer.Packaging(f.packaging)}
+	if f.format == "pades" {
+		q.Format = signer.FormatPAdES
+	}
+	if f.hash != "" {
+		known := map[string]crypto.Hash{
+			"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512,
+			"sha3-256": crypto.SHA3_256, "sha3-384": crypto.SHA3_384, "sha3-512": crypto.SHA3_512,
+		}
+		h, ok := known[f.hash]
+		if !ok {
+			return q, fmt.Errorf("%w: --hash %s is not known or too weak", errUse, f.hash)
+		}
+		q.Hash = h
 	}
 	if f.password != "" {
 		text, err := documentPassword(f.password)
 		if err != nil {
-			return nil, err
+			return q, err
 		}
 		q.Password = text
 	}
+	return q, nil
+}
+
+// signInput lets sign sign the file in into out.
+func signInput(q signer.Request, in, out string, sign func(q signer.Request) (*signer.Act, error)) (*signer.Act, error) {
 	file, size, err := openInput(in, out)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
 	q.In, q.Size = file, size
-	act, err := s.Signer.Sign(ctx, q, out)
+	act, err := sign(q)
 	if errors.Is(err, signer.ErrRequest) {
 		return nil, fmt.Errorf("%w: %w", errUse, err)
 	}
@@ -170,20 +213,12 @@ func documentPassword(path string) (string, error) {
 
 // mark is the visible mark that the flags describe, with the holder's name for
 // the drawn default.
-func mark(ctx context.Context, s *app.System, f signFlags) (*appearance.Spec, error) {
-	entry, err := s.Register.Get(ctx, f.key)
-	if err != nil {
-		return nil, err
-	}
-	chain, err := entry.Certificates()
-	if err != nil {
-		return nil, err
-	}
-	spec, err := preset(f, chain[0].Subject.CommonName)
+func mark(f signFlags, holder string) (*appearance.Spec, error) {
+	spec, err := preset(f, holder)
 	if err != nil {
 		return nil, fmt.Errorf("%w: --visible %s: %w", errUse, f.visible, err)
 	}
-	spec.Time, spec.Name, spec.Diameter = clock.System{}.Now(), chain[0].Subject.CommonName, f.diameter
+	spec.Time, spec.Name, spec.Diameter = clock.System{}.Now(), holder, f.diameter
 	if f.page != 0 {
 		spec.Page = f.page
 	}

@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/antin-gov/antin/cmd/antin/app"
 	"github.com/antin-gov/antin/signer"
 	"github.com/antin-gov/antin/signer/batch"
 )
 
 // signBatch signs the files of a folder or list. A batch that was cut off goes
 // on where it stopped, and says what became of each file even then.
-func (e *env) signBatch(ctx context.Context, s *app.System, f signFlags) error {
+func (e *env) signBatch(ctx context.Context, f signFlags, sign func(ctx context.Context, in, out string) (*signer.Act, error)) error {
 	endings, ending := batchNames(f)
 	files, err := batch.Files(f.batch, endings...)
 	if err != nil {
@@ -26,7 +25,7 @@ func (e *env) signBatch(ctx context.Context, s *app.System, f signFlags) error {
 	bar := progress(int64(len(files)), "signing")
 	job := batch.Job{
 		Folder: f.out, Ending: ending, Workers: f.workers,
-		Sign: func(ctx context.Context, in, out string) (*signer.Act, error) { return signFile(ctx, s, f, in, out) },
+		Sign: sign,
 		Done: func(batch.Result) { _ = bar.Add(1) },
 	}
 	results, stopped := job.Run(ctx, files)

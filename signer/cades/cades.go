@@ -111,11 +111,18 @@ func Sign(ctx context.Context, content io.Reader, o Options) (*Result, error) {
 			return nil, fmt.Errorf("cades: read content: %w", err)
 		}
 	}
-	_, err = io.Copy(digest, content)
+	imprint := cms.ImprintHash(o.Hash)
+	second := digest // of the archive time-stamp
+	to := io.Writer(digest)
+	if imprint != o.Hash {
+		second = imprint.New()
+		to = io.MultiWriter(digest, second)
+	}
+	_, err = io.Copy(to, content)
 	if err != nil {
 		return nil, fmt.Errorf("cades: read content: %w", err)
 	}
-	return o.seal(ctx, digest.Sum(nil), params)
+	return o.seal(ctx, digest.Sum(nil), archived{imprint, second.Sum(nil)}, params)
 }
 
 // SignDigest makes a detached signature over a content of which only the
@@ -128,7 +135,7 @@ func SignDigest(ctx context.Context, digest []byte, o Options) (*Result, error) 
 	if o.Attached {
 		return nil, fmt.Errorf("%w: a digest has no content to attach", ErrOptions)
 	}
-	return o.seal(ctx, digest, o.params())
+	return o.seal(ctx, digest, archived{o.Hash, digest}, o.params())
 }
 
 func (o Options) params() cms.Params {
@@ -137,8 +144,14 @@ func (o Options) params() cms.Params {
 	}
 }
 
+// archived is the content's digest with the algorithm of the archive time-stamp.
+type archived struct {
+	hash   crypto.Hash
+	digest []byte
+}
+
 // seal makes the container over a digest and raises it to the level.
-func (o Options) seal(ctx context.Context, digest []byte, params cms.Params) (*Result, error) {
+func (o Options) seal(ctx context.Context, digest []byte, a archived, params cms.Params) (*Result, error) {
 	r := &Result{Digest: digest}
 	var err error
 	r.CMS, err = cms.Sign(ctx, r.Digest, params)
@@ -154,7 +167,7 @@ func (o Options) seal(ctx context.Context, digest []byte, params cms.Params) (*R
 		return nil, fmt.Errorf("cades: %w", err)
 	}
 	if o.Level == LevelLTA {
-		err = r.addArchive(ctx, o)
+		err = r.addArchive(ctx, o, a)
 		if err != nil {
 			return nil, fmt.Errorf("cades: archive time-stamp: %w", err)
 		}
@@ -186,12 +199,12 @@ func (r *Result) addMaterial(ctx context.Context, o Options) error {
 
 // addArchive puts an archive-time-stamp-v3 over everything that is there
 // (EN 319 122-1 §5.5.3).
-func (r *Result) addArchive(ctx context.Context, o Options) error {
+func (r *Result) addArchive(ctx context.Context, o Options, a archived) error {
 	signed, err := r.parse()
 	if err != nil {
 		return err
 	}
-	attribute, err := archiveAttribute(signed, o.Hash, r.Digest, func(imprint []byte) ([]byte, error) { return o.Timestamp(ctx, o.Hash, imprint) })
+	attribute, err := archiveAttribute(signed, a.hash, a.digest, func(imprint []byte) ([]byte, error) { return o.Timestamp(ctx, a.hash, imprint) })
 	if err != nil {
 		return err
 	}

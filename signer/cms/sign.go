@@ -170,12 +170,28 @@ func (p Params) check() (Algorithm, error) {
 	}
 }
 
+// ImprintHash is the algorithm with which a time-stamp is asked for: that of the
+// signature, but of SHA-2 where the signature has one of SHA-3, which few
+// time-stamping authorities know.
+func ImprintHash(h crypto.Hash) crypto.Hash {
+	switch h {
+	case crypto.SHA3_256:
+		return crypto.SHA256
+	case crypto.SHA3_384:
+		return crypto.SHA384
+	case crypto.SHA3_512:
+		return crypto.SHA512
+	}
+	return h
+}
+
 func (p Params) stamp(ctx context.Context, signature []byte) ([]byte, error) {
 	// The imprint is over the signature value, not over the document
 	// (RFC 3161 appendix A).
-	h := p.Hash.New()
+	imprint := ImprintHash(p.Hash)
+	h := imprint.New()
 	h.Write(signature)
-	token, err := p.Timestamp(ctx, p.Hash, h.Sum(nil))
+	token, err := p.Timestamp(ctx, imprint, h.Sum(nil))
 	if err != nil {
 		return nil, fmt.Errorf("signature time-stamp: %w", err)
 	}

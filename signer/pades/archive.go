@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/antin-gov/antin/signer/cms"
 	"github.com/antin-gov/antin/signer/cos"
 	"github.com/antin-gov/antin/signer/tsp"
 )
@@ -31,12 +32,13 @@ func addTimestamp(ctx context.Context, out Output, size int64, o Options) (*stam
 	if err != nil {
 		return nil, err
 	}
+	imprint := cms.ImprintHash(o.Hash)
 	// The file is there already: it is digested and not copied.
-	p, err := d.reserve(ctx, out, size, io.Discard, out, name, o.Hash)
+	p, err := d.reserve(ctx, out, size, io.Discard, out, name, imprint)
 	if err != nil {
 		return nil, err
 	}
-	der, err := o.Timestamp(ctx, o.Hash, p.Digest)
+	der, err := o.Timestamp(ctx, imprint, p.Digest)
 	if err != nil {
 		return nil, fmt.Errorf("pades: document time-stamp: %w", err)
 	}
@@ -44,7 +46,7 @@ func addTimestamp(ctx context.Context, out Output, size int64, o Options) (*stam
 	if err != nil {
 		return nil, fmt.Errorf("pades: document time-stamp: %w", err)
 	}
-	err = token.Verify(tsp.VerifyOptions{Hash: o.Hash, Digest: p.Digest})
+	err = token.Verify(tsp.VerifyOptions{Hash: imprint, Digest: p.Digest})
 	if err != nil {
 		return nil, fmt.Errorf("pades: document time-stamp: %w", err)
 	}

@@ -91,6 +91,10 @@ func Prepare(ctx context.Context, in io.ReaderAt, size int64, out Output, o Opti
 	if err != nil {
 		return nil, err
 	}
+	err = d.declare(o)
+	if err != nil {
+		return nil, err
+	}
 	return d.reserve(ctx, in, size, out, out, name, o.Hash)
 }
 

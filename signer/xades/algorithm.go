@@ -19,6 +19,7 @@ var errAlgorithm = cms.ErrAlgorithm
 const (
 	dsigNS  = "http://www.w3.org/2000/09/xmldsig#"
 	more01  = "http://www.w3.org/2001/04/xmldsig-more#"
+	more21  = "http://www.w3.org/2021/04/xmldsig-more#"
 	more07  = "http://www.w3.org/2007/05/xmldsig-more#"
 	xmlenc  = "http://www.w3.org/2001/04/xmlenc#"
 	base64T = dsigNS + "base64"
@@ -85,7 +86,9 @@ func signatureIDs() []signatureID {
 		hash crypto.Hash
 		name string
 	}{{crypto.SHA3_256, "sha3-256"}, {crypto.SHA3_384, "sha3-384"}, {crypto.SHA3_512, "sha3-512"}} {
-		ids = append(ids, signatureID{cms.Algorithm{Scheme: cms.SchemePSS, Hash: h.hash, SaltLength: h.hash.Size()}, more07 + h.name + "-rsa-MGF1"})
+		ids = append(ids,
+			signatureID{cms.Algorithm{Scheme: cms.SchemeECDSA, Hash: h.hash}, more21 + "ecdsa-" + h.name},
+			signatureID{cms.Algorithm{Scheme: cms.SchemePSS, Hash: h.hash, SaltLength: h.hash.Size()}, more07 + h.name + "-rsa-MGF1"})
 	}
 	return ids
 }

@@ -350,9 +350,10 @@ func (b *builder) sign() error {
 
 // addUnsigned stamps the value and, for the long term, adds what proves it.
 func (b *builder) addUnsigned(ctx context.Context, r *Result) error {
-	h := b.o.Hash.New()
+	imprint := cms.ImprintHash(b.o.Hash)
+	h := imprint.New()
 	h.Write([]byte(b.value))
-	token, err := b.o.Timestamp(ctx, b.o.Hash, h.Sum(nil))
+	token, err := b.o.Timestamp(ctx, imprint, h.Sum(nil))
 	if err != nil {
 		return fmt.Errorf("signature time-stamp: %w", err)
 	}
@@ -380,7 +381,7 @@ func (b *builder) addUnsigned(ctx context.Context, r *Result) error {
 // archive puts an archive time-stamp over the finished signature.
 func (b *builder) archive(ctx context.Context, r *Result) error {
 	e := &extension{out: &Extended{XML: r.XML}, o: ExtendOptions{
-		Level: LevelLTA, Hash: b.o.Hash, Timestamp: b.o.Timestamp, Content: b.content, Detached: b.o.Packaging == Detached,
+		Level: LevelLTA, Hash: cms.ImprintHash(b.o.Hash), Timestamp: b.o.Timestamp, Content: b.content, Detached: b.o.Packaging == Detached,
 	}}
 	all, err := e.signatures()
 	if err != nil {
