@@ -1,6 +1,7 @@
 package signer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -39,9 +40,10 @@ type ExtendRequest struct {
 	Password   string
 	Factor     string
 	ExerciseID string
+	// ID is that of the act, new, where the caller wrote it down beforehand.
+	ID string
 
 	digest string // of the document as recorded
-	id     string // of the act; empty: a new one
 }
 
 // ExtendResult is the record of an extension and what it added.
@@ -99,11 +101,9 @@ func (s *Service) Extend(ctx context.Context, q ExtendRequest, path string) (*Ex
 		return nil, err
 	}
 	q.digest = sum
-	if q.id == "" {
-		q.id = rand.Text()
-	}
+	q.ID = cmp.Or(q.ID, rand.Text())
 	act := &Act{
-		ID: q.id, AccountID: subject.AccountID, AgencyID: subject.AgencyID, DocumentName: q.Name, DocumentSHA256: sum,
+		ID: q.ID, AccountID: subject.AccountID, AgencyID: subject.AgencyID, DocumentName: q.Name, DocumentSHA256: sum,
 		Factor: q.Factor, Level: prefix + q.Level, State: StateBegun, ExerciseID: q.ExerciseID, IntentIndex: -1, ReleaseIndex: -1, BegunAt: s.d.Clock.Now(),
 	}
 	err = s.record(ctx, act, nil)

@@ -84,7 +84,7 @@ func (s *Service) extendFile(ctx context.Context, doc *Document, id string) (*Ex
 	if err != nil {
 		return nil, fmt.Errorf("open document: %w", err)
 	}
-	return s.Extend(ctx, ExtendRequest{In: f, Size: info.Size(), Name: doc.Name, Level: string(pades.LevelLTA), id: id}, s.signed(doc.ID))
+	return s.Extend(ctx, ExtendRequest{In: f, Size: info.Size(), Name: doc.Name, Level: string(pades.LevelLTA), ID: id}, s.signed(doc.ID))
 }
 
 // extend answers the button of a signed document. No key of a person or an

@@ -301,6 +301,34 @@ func (s *Service) Delegations(ctx context.Context, agencyID string) ([]Delegatio
 	return list, nil
 }
 
+// signers lists the entries of an agency by which somebody may sign now.
+func (s *Service) signers(ctx context.Context, agencyID string) ([]Delegation, error) {
+	list, err := s.Delegations(ctx, agencyID)
+	if err != nil {
+		return nil, err
+	}
+	now := s.d.Clock.Now()
+	hold := []Delegation{}
+	for i := range list {
+		d := &list[i]
+		code, _ := d.lapse(now)
+		if code != "" {
+			continue
+		}
+		if !d.Form.own() {
+			_, err = s.grantor(ctx, d, now)
+			if errors.Is(err, ErrDelegation) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		hold = append(hold, *d)
+	}
+	return hold, nil
+}
+
 // authority finds the entry by which a person may sign a type of document in a
 // form now, or says what is missing.
 func (s *Service) authority(ctx context.Context, agencyID, personID string, form Form, kind string, at time.Time) (*Delegation, error) {

@@ -57,6 +57,8 @@ type Document struct {
 	Revision int64  `bun:"revision" json:"revision"`
 	SHA256   string `bun:"sha256" json:"sha256"`
 	Size     int64  `bun:"size" json:"size"`
+	// ProtectedUntil is until when what the file holds proves its signatures.
+	ProtectedUntil *time.Time `bun:"protected_until" json:"protected_until,omitempty"`
 	// Places says where the marks go.
 	Places Places `bun:"places,type:jsonb" json:"places"`
 	// Reason is why the document was returned or withdrawn.
@@ -186,5 +188,5 @@ CREATE TABLE office_delegation (
 	revoke_reason TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX office_delegation_person ON office_delegation (agency_id, person_id);
-`}}
+`}, protectionSchema()}
 }

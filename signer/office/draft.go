@@ -27,6 +27,10 @@ const (
 	maxName   = 120
 )
 
+// errForm means that a draft is laid out for another authority than it is
+// submitted for.
+var errForm = fmt.Errorf("%w: authority", ErrRequest)
+
 // File is a PDF that is brought.
 type File struct {
 	Name    string
@@ -251,7 +255,7 @@ func fits(paper *nd30.Document, form Form) error {
 		}
 	}
 	if printed != form {
-		return fmt.Errorf("%w: the document is laid out to be signed %s, the draft says %s", ErrRequest, printed, form)
+		return fmt.Errorf("%w: the document is laid out to be signed %s, the draft says %s", errForm, printed, form)
 	}
 	return nil
 }

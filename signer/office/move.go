@@ -34,6 +34,7 @@ const (
 	moveResubmit = "resubmit"
 	moveWithdraw = "withdraw"
 	moveRecall   = "recall"
+	moveExtend   = "extend"
 )
 
 // errCut is why an act came to nothing that was cut off after its release.
@@ -156,6 +157,7 @@ func (s *Service) finish(ctx context.Context, doc *Document, m move) error {
 			return fmt.Errorf("read document %s: %w", doc.ID, err)
 		}
 		doc.SHA256, doc.Size = sum, size
+		doc.ProtectedUntil = s.protection(ctx, doc)
 	}
 	doc.State, doc.MovedAt, doc.Reason = m.to, now, m.reason
 	if m.change != nil {
@@ -172,7 +174,7 @@ func (s *Service) finish(ctx context.Context, doc *Document, m move) error {
 	claim := doc.Claim
 	doc.Claim, doc.ClaimMove, doc.ClaimBy, doc.ClaimedAt = "", "", "", nil
 	err = s.d.DB.InTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		columns := append([]string{"state", "moved_at", "reason", "revision", "sha256", "size", "claim", "claim_move", "claim_by", "claimed_at"}, m.columns...)
+		columns := append([]string{"state", "moved_at", "reason", "revision", "sha256", "size", "protected_until", "claim", "claim_move", "claim_by", "claimed_at"}, m.columns...)
 		res, err := tx.NewUpdate().Model(doc).Column(columns...).WherePK().Where("claim = ?", claim).Where("state = ?", was).Exec(ctx)
 		if err != nil {
 			return err
@@ -321,6 +323,8 @@ func (s *Service) resumed(doc *Document) move {
 		return m
 	case moveNumber:
 		return move{name: moveNumber, to: StateNumbered, work: worked}
+	case moveExtend:
+		return move{name: moveExtend, to: StateIssued, work: worked}
 	}
 	return move{name: moveSeal, to: StateSealed, work: worked}
 }

@@ -1,12 +1,14 @@
 package office
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"mime"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/web"
@@ -14,6 +16,7 @@ import (
 	"github.com/antin-gov/antin/signer"
 	"github.com/antin-gov/antin/signer/appearance"
 	"github.com/antin-gov/antin/signer/nd30"
+	"github.com/antin-gov/antin/signer/pades"
 )
 
 //go:embed all:templates locales
@@ -28,8 +31,9 @@ type pages struct {
 	pages   *web.Pages
 }
 
-// RegisterPages adds the pages of the office to the console: what waits, one
-// document with its trail, several to sign at once, and the archive.
+// RegisterPages adds the pages of the office to the console: what waits, drafts,
+// one document with its trail, several to sign at once, the archive, the
+// delegation register and what expires.
 func RegisterPages(site *web.Site, s *Service) error {
 	read, err := site.Pages(room)
 	if err != nil {
@@ -38,6 +42,15 @@ func RegisterPages(site *web.Site, s *Service) error {
 	p := &pages{site: site, service: s, pages: read}
 	site.Nav(web.NavItem{Group: "documents", Path: "/office", Key: "office.nav", Roles: []string{auth.RoleOfficial, auth.RoleClerk, auth.RoleLeader}})
 	site.Handle("GET /office", web.SignedIn, p.list)
+	site.Handle("GET /office/new", web.SignedIn, p.newDraft)
+	site.Handle("POST /office/new", web.SignedIn, p.submit)
+	site.Handle("GET /office/document/{id}/again", web.SignedIn, p.again)
+	site.Handle("POST /office/document/{id}/again", web.SignedIn, p.resubmit)
+	site.Handle("GET /office/document/{id}/attachment/{n}", web.SignedIn, p.attachment)
+	site.Handle("GET /office/delegations", web.SignedIn, p.delegations)
+	site.Handle("POST /office/delegations", web.SignedIn, p.delegate)
+	site.Handle("POST /office/delegations/{id}/revoke", web.SignedIn, p.revoke)
+	site.Handle("GET /office/expiring", web.SignedIn, p.expiring)
 	site.Handle("GET /office/many", web.SignedIn, p.many)
 	site.Handle("POST /office/many", web.SignedIn, p.signMany)
 	site.Handle("POST /office/many/passkey", web.SignedIn, p.passkeyMany)
@@ -54,6 +67,10 @@ type row struct {
 	KindName, Signer, Tone string
 	// Mine says that the visitor may sign it now.
 	Mine bool
+	// Due is until when the document must leave, nil where no day is set; Late
+	// says that it has passed.
+	Due  *time.Time
+	Late bool
 }
 
 type listView struct {
@@ -65,6 +82,10 @@ type listView struct {
 	// Signable counts the documents that the visitor may sign at once.
 	Signable int
 	Full     bool
+	// Drafts says that the visitor may bring one; Clerk that the next numbers
+	// are shown.
+	Drafts, Clerk bool
+	Next, Copy    int64
 }
 
 func (p *pages) list(w http.ResponseWriter, r *http.Request) {
@@ -90,7 +111,41 @@ func (p *pages) list(w http.ResponseWriter, r *http.Request) {
 		view.Rows = append(view.Rows, one)
 	}
 	view.Full = view.Archive && len(docs) == archivePage
+	err = p.desk(r, docs, &view)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	p.pages.Render(w, r, "list", web.Page{Title: "office.title", View: view})
+}
+
+// desk adds what the list is worked with: days, next numbers, and who may draft.
+func (p *pages) desk(r *http.Request, docs []Document, view *listView) error {
+	ctx := r.Context()
+	subject := auth.SubjectFrom(ctx)
+	due, err := p.service.Due(ctx, docs)
+	if err != nil {
+		return err
+	}
+	for i := range view.Rows {
+		view.Rows[i].dated(due, p.service.d.Clock.Now())
+	}
+	view.Drafts = subject.Has(auth.RoleOfficial) || subject.Has(auth.RoleClerk)
+	view.Clerk = subject.Has(auth.RoleClerk) && subject.AgencyID != ""
+	if view.Clerk {
+		view.Next, err = p.service.Next(ctx, subject.AgencyID, false)
+	}
+	if err == nil && view.Clerk {
+		view.Copy, err = p.service.Next(ctx, subject.AgencyID, true)
+	}
+	return err
+}
+
+func (one *row) dated(due map[string]time.Time, now time.Time) {
+	at, ok := due[one.ID]
+	if ok {
+		one.Due, one.Late = &at, now.After(at)
+	}
 }
 
 func states() []State {
@@ -127,8 +182,8 @@ type moves struct {
 	Bind string
 	// Mark says that the move puts a mark on a page.
 	Mark bool
-	// Issue, Return, Withdraw and Recall need no key.
-	Issue, Return, Withdraw, Recall bool
+	// Issue, Return, Withdraw, Recall, Extend and Again need no key.
+	Issue, Return, Withdraw, Recall, Extend, Again bool
 }
 
 // movesOf tells what the page offers; the policy decides again when it is done.
@@ -148,6 +203,8 @@ func movesOf(s auth.Subject, doc *Document) moves {
 	case doc.State == StateIssued && doc.SignedBy == s.AccountID:
 		m.Recall = true
 	}
+	m.Extend = doc.State == StateIssued && s.Has(auth.RoleClerk) && s.AgencyID == doc.AgencyID
+	m.Again = doc.State == StateReturned && doc.CreatedBy == s.AccountID
 	open := doc.State != StateIssued && doc.State != StateWithdrawn
 	m.Withdraw = open && (doc.CreatedBy == s.AccountID || doc.SignedBy == s.AccountID)
 	return m
@@ -162,8 +219,12 @@ type documentView struct {
 	Key         string
 	Place       Place
 	Pages       int
-	Why         string
-	Error       string
+	// NextSymbol is what the document would be numbered now, Level of what is
+	// bound.
+	NextSymbol string
+	Level      string
+	Why        string
+	Error      string
 }
 
 // Holder is the name in a key's certificate.
@@ -213,6 +274,9 @@ func (p *pages) render(w http.ResponseWriter, r *http.Request, doc *Document, vi
 	if err == nil && view.Moves.Mark {
 		err = p.suggest(r, doc, &view)
 	}
+	if err == nil {
+		err = p.facts(ctx, doc, &view)
+	}
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -223,6 +287,25 @@ func (p *pages) render(w http.ResponseWriter, r *http.Request, doc *Document, vi
 	}
 	p.pages.Render(w, r, "document", web.Page{Title: "office.title", TitleText: doc.Name, Scripts: []string{"sign"}, Status: status, ExerciseID: doc.ExerciseID, View: view})
 }
+
+// facts adds the day by which the document must leave and its next number.
+func (p *pages) facts(ctx context.Context, doc *Document, view *documentView) error {
+	if view.Level == "" {
+		view.Level = string(pades.LevelLT)
+	}
+	due, err := p.service.Due(ctx, []Document{*doc})
+	if err != nil {
+		return err
+	}
+	view.dated(due, p.service.d.Clock.Now())
+	if view.Moves.Bind == moveNumber {
+		view.NextSymbol, err = p.service.NextSymbol(ctx, doc)
+	}
+	return err
+}
+
+// Levels are those that a signature can be made at.
+func (documentView) Levels() []pades.Level { return pades.Levels() }
 
 // keys are those with which the move can be made.
 func (p *pages) keys(r *http.Request, doc *Document, bind string) ([]signer.Key, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/antin-gov/antin/signer"
 	"github.com/antin-gov/antin/signer/appearance"
 	"github.com/antin-gov/antin/signer/cos"
+	"github.com/antin-gov/antin/signer/nd30"
 )
 
 // maxMany bounds how many documents one second factor signs on the console.
@@ -44,7 +45,7 @@ func (p *pages) move(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	view := documentView{Key: r.FormValue("key"), Why: r.FormValue("reason")}
+	view := documentView{Key: r.FormValue("key"), Why: r.FormValue("reason"), Level: r.FormValue("level")}
 	err := p.made(r, doc, &view)
 	if err == nil {
 		http.Redirect(w, r, "/office/document/"+doc.ID, http.StatusSeeOther)
@@ -75,6 +76,8 @@ func (p *pages) made(r *http.Request, doc *Document, view *documentView) error {
 		_, err = s.Withdraw(ctx, doc.ID, view.Why)
 	case moveRecall:
 		_, err = s.Recall(ctx, doc.ID, view.Why)
+	case moveExtend:
+		_, err = s.Extend(ctx, doc.ID)
 	case moveSign, moveNumber, moveSeal:
 		err = p.bind(r, doc, do, view)
 	default:
@@ -92,7 +95,7 @@ func (p *pages) bind(r *http.Request, doc *Document, do string, view *documentVi
 	if offered.Bind != do || r.FormValue("digest") != doc.SHA256 {
 		return errStale
 	}
-	use := Use{Key: view.Key, Digest: doc.SHA256}
+	use := Use{Key: view.Key, Digest: doc.SHA256, Level: view.Level}
 	if offered.Mark {
 		place, err := placeOf(r)
 		if err != nil {
@@ -151,6 +154,14 @@ func problem(err error) string {
 		return key
 	case errors.Is(err, auth.ErrDenied):
 		return "office.error.denied"
+	case errors.Is(err, nd30.ErrSecret):
+		return secretProblem(err)
+	case errors.Is(err, signer.ErrNotExtendable):
+		return "office.error.extend"
+	case errors.Is(err, ErrDelegation):
+		return "office.error.delegation"
+	case errors.Is(err, errForm):
+		return "office.error.form"
 	case errors.Is(err, ErrAuthority):
 		return "office.error.authority"
 	case errors.Is(err, ErrOrder), errors.Is(err, signer.ErrChanged), errors.Is(err, ErrBusy):

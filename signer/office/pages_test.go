@@ -25,6 +25,7 @@ type console struct {
 	accounts *auth.Accounts
 	sessions *auth.Sessions
 	url      string
+	handler  http.Handler
 }
 
 func newConsole(t testing.TB) *console {
@@ -54,7 +55,7 @@ func newConsole(t testing.TB) *console {
 	must(err)
 	srv := httptest.NewServer(handler)
 	t.Cleanup(srv.Close)
-	return &console{world: w, accounts: accounts, sessions: sessions, url: srv.URL}
+	return &console{world: w, accounts: accounts, sessions: sessions, url: srv.URL, handler: handler}
 }
 
 // visit is one person at the console.
@@ -78,16 +79,20 @@ var untranslated = regexp.MustCompile(`\boffice\.[a-z][a-zA-Z.-]+`)
 // do opens a page, or sends a form; redirects are shown and not followed.
 func (v *visit) do(t testing.TB, path string, form url.Values) (status int, location, page string) {
 	t.Helper()
-	method, body := http.MethodGet, ""
-	if form != nil {
-		method, body = http.MethodPost, form.Encode()
+	if form == nil {
+		return v.send(t, http.MethodGet, path, "", nil)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), method, v.url+path, strings.NewReader(body))
+	return v.send(t, http.MethodPost, path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+}
+
+func (v *visit) send(t testing.TB, method, path, contentType string, body io.Reader) (status int, location, page string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, v.url+path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
 	}
 	r.AddCookie(&http.Cookie{Name: web.CookieSession, Value: v.cookie})
 	r.AddCookie(&http.Cookie{Name: "antin-lang", Value: v.lang})

@@ -74,6 +74,7 @@ type Signer interface {
 	CheckKey(ctx context.Context, k signer.Key) error
 	CheckSecret(ctx context.Context, d *nd30.Document) error
 	Withdraw(ctx context.Context, act *signer.Act, why error) error
+	Extend(ctx context.Context, q signer.ExtendRequest, path string) (*signer.ExtendResult, error)
 }
 
 // Deps are what the service needs.
@@ -84,6 +85,7 @@ type Deps struct {
 	Directory  *directory.Directory
 	Ledger     ledger.Appender
 	Clock      clock.Clock
+	Calendar   Calendar
 	Authorizer auth.Authorizer
 	// Dir is the folder of the documents' files.
 	Dir string
@@ -99,7 +101,7 @@ type Service struct{ d Deps }
 
 // New checks the dependencies and returns the service.
 func New(d Deps) (*Service, error) {
-	if d.DB == nil || d.Signer == nil || d.Keys == nil || d.Directory == nil || d.Ledger == nil || d.Clock == nil || d.Authorizer == nil || d.Logger == nil ||
+	if d.DB == nil || d.Signer == nil || d.Keys == nil || d.Directory == nil || d.Ledger == nil || d.Clock == nil || d.Calendar == nil || d.Authorizer == nil || d.Logger == nil ||
 		d.Dir == "" || d.MaxSize <= 0 {
 		return nil, fmt.Errorf("%w: a dependency is missing", ErrRequest)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/antin-gov/antin/internal/store"
 	"github.com/antin-gov/antin/internal/trust"
 	"github.com/antin-gov/antin/internal/trust/trusttest"
+	"github.com/antin-gov/antin/internal/workdays"
 	"github.com/antin-gov/antin/signer"
 	"github.com/antin-gov/antin/signer/office"
 	"github.com/antin-gov/antin/signer/tsp"
@@ -97,8 +98,12 @@ func newWorld(t testing.TB, db *store.DB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	calendar, err := workdays.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.deps = office.Deps{
-		DB: db, Signer: w.signer, Keys: keys, Directory: directory.New(db), Ledger: w.ledger, Clock: w.pki.Clock, Authorizer: roles{},
+		DB: db, Signer: w.signer, Keys: keys, Directory: directory.New(db), Ledger: w.ledger, Clock: w.pki.Clock, Calendar: calendar, Authorizer: roles{},
 		Dir: filepath.Join(t.TempDir(), "office"), MaxSize: 2 << 20, Logger: quiet,
 	}
 	w.Service, err = office.New(w.deps)
@@ -237,7 +242,7 @@ type roles struct{}
 func (roles) Authorize(_ context.Context, s auth.Subject, action string, r auth.Resource) error {
 	need := map[string]string{
 		"sign.document": auth.RoleOfficial, "sign.seal": auth.RoleClerk, "office.draft": auth.RoleOfficial, "office.sign": auth.RoleOfficial,
-		"office.number": auth.RoleClerk, "office.seal": auth.RoleClerk, "office.issue": auth.RoleClerk,
+		"office.number": auth.RoleClerk, "office.seal": auth.RoleClerk, "office.issue": auth.RoleClerk, "office.extend": auth.RoleClerk,
 	}[action]
 	deny := func(code string) error { return &auth.DeniedError{Action: action, Code: code} }
 	switch {

@@ -74,7 +74,7 @@ func (s *System) openServices(ctx context.Context) error {
 		return err
 	}
 	s.Office, err = office.New(office.Deps{
-		DB: s.DB, Signer: s.Signer, Keys: signingKeys{register: s.Register, client: s.Keys}, Directory: s.Directory, Ledger: s.Ledger, Clock: s.Clock,
+		DB: s.DB, Signer: s.Signer, Keys: signingKeys{register: s.Register, client: s.Keys}, Directory: s.Directory, Ledger: s.Ledger, Clock: s.Clock, Calendar: s.Workdays,
 		Authorizer: s.Policy, Dir: s.Path(dirOffice), MaxSize: s.Config.Signer.MaxUpload, Logger: s.Logger,
 	})
 	if err != nil {

@@ -78,6 +78,7 @@ grants := {
 	"office.seal": {"clerk"},
 	"office.issue": {"clerk"},
 	"office.return": {"clerk"},
+	"office.extend": {"clerk"},
 	# their drafter or their signer, see below
 	"office.resubmit": set(),
 	"office.withdraw": set(),
@@ -147,7 +148,7 @@ for_others := {"office.delegate.add"}
 # own_agency are the actions on resources of the subject's own agency alone.
 own_agency := {
 	"sign.document", "sign.seal", "sign.remote", "sign.levels.declare", "ca.request.confirm",
-	"office.draft", "office.read", "office.sign", "office.number", "office.seal", "office.issue", "office.return",
+	"office.draft", "office.read", "office.sign", "office.number", "office.seal", "office.issue", "office.return", "office.extend",
 	"office.resubmit", "office.withdraw", "office.recall", "office.delegate.add", "office.delegate.revoke", "office.delegate.read",
 }
 
