@@ -74,6 +74,34 @@ func openAppendLock(dir string) (*appendLock, error) {
 	return &appendLock{f: f}, nil
 }
 
+// claimCollector makes this process the one that removes partial tiles, and
+// gives nil where another one is. If several did, one that publishes and one
+// that collects could wait for each other's process: the kernel, which counts
+// tessera's locks by process, takes that for a deadlock and refuses both, and a
+// checkpoint is published an interval late.
+func claimCollector(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, stateDir, "collect.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock of the ledger: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, f.Close()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock of the ledger: %w", err), f.Close())
+	}
+	return f, nil
+}
+
+// leaveCollector lets another process collect.
+func leaveCollector(f *os.File) error {
+	if f == nil {
+		return nil
+	}
+	return f.Close()
+}
+
 // ErrLocked says that another process holds the lock of the ledger and does not
 // go on.
 var ErrLocked = errors.New("another process holds the ledger and does not go on")

@@ -70,6 +70,8 @@ type Log struct {
 	shutdown func(context.Context) error
 	cancel   context.CancelFunc
 	presence *os.File
+	// collector is held where this process removes partial tiles; else nil.
+	collector *os.File
 }
 
 var _ Appender = (*Log)(nil)
@@ -104,29 +106,33 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := o.open(ctx, signer, vkey)
+	collector, err := claimCollector(o.Dir)
 	if err != nil {
 		return nil, errors.Join(err, leavePresence(presence))
 	}
-	l.presence = presence
+	l, err := o.open(ctx, signer, vkey, collector != nil)
+	if err != nil {
+		return nil, errors.Join(err, leaveCollector(collector), leavePresence(presence))
+	}
+	l.presence, l.collector = presence, collector
 	return l, nil
 }
 
 // open does the part of Open that holds the append lock, so that no other
 // process writes meanwhile.
-func (o Options) open(ctx context.Context, signer *noteSigner, vkey string) (*Log, error) {
+func (o Options) open(ctx context.Context, signer *noteSigner, vkey string, collects bool) (*Log, error) {
 	lock, err := openAppendLock(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	l, err := o.openLocked(ctx, signer, vkey, lock)
+	l, err := o.openLocked(ctx, signer, vkey, lock, collects)
 	if err != nil {
 		return nil, errors.Join(err, lock.close())
 	}
 	return l, nil
 }
 
-func (o Options) openLocked(ctx context.Context, signer *noteSigner, vkey string, lock *appendLock) (*Log, error) {
+func (o Options) openLocked(ctx context.Context, signer *noteSigner, vkey string, lock *appendLock, collects bool) (*Log, error) {
 	_, err := lock.acquireWithin(ctx, appendWait)
 	if err != nil {
 		return nil, err
@@ -150,6 +156,10 @@ func (o Options) openLocked(ctx context.Context, signer *noteSigner, vkey string
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
+	collect := time.Duration(0) // never
+	if collects {
+		collect = collectInterval
+	}
 	// The log lives until Close, not until the caller's context ends.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	appender, shutdown, logReader, err := tessera.NewAppender(background, driver, tessera.NewAppendOptions().
@@ -157,7 +167,7 @@ func (o Options) openLocked(ctx context.Context, signer *noteSigner, vkey string
 		WithBatching(maxBatch, batchAge).
 		WithCheckpointInterval(o.CheckpointInterval).
 		WithCheckpointRepublishInterval(0).
-		WithGarbageCollectionInterval(collectInterval).
+		WithGarbageCollectionInterval(collect).
 		WithShutdownTimeout(closeWait))
 	if err != nil {
 		cancel()
@@ -259,5 +269,5 @@ func (l *Log) Close() error {
 	if err != nil {
 		err = fmt.Errorf("close ledger: the last checkpoint: %w", err)
 	}
-	return errors.Join(err, l.batcher.lock.close(), leavePresence(l.presence))
+	return errors.Join(err, l.batcher.lock.close(), leaveCollector(l.collector), leavePresence(l.presence))
 }

@@ -291,6 +291,36 @@ func TestTwoProcessesAppendToOneLog(t *testing.T) {
 	}
 }
 
+func TestOneOfSeveralWritersCollectsAndTheNextOneAfterIt(t *testing.T) {
+	dir := t.TempDir()
+	key, _ := newTestKey(t)
+	err := openTest(t, dir, key).Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := claimCollector(dir) // the kernel's lock is another one for each opening, as for each process
+	if err != nil || other == nil {
+		t.Fatalf("the lock of a closed log is not free: %v, %v", other, err)
+	}
+	l := openTest(t, dir, key)
+	if l.collector != nil {
+		t.Error("two collect")
+	}
+	_, err = l.Append(t.Context(), testEntry("by who does not collect"))
+	err = errors.Join(err, l.Close(), leaveCollector(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l = openTest(t, dir, key)
+	if l.collector == nil {
+		t.Error("nobody collects")
+	}
+	err = l.Close()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestEveryAcknowledgedEntrySurvivesAKill(t *testing.T) {
 	dir := t.TempDir()
 	key, keyFile := newTestKey(t)

@@ -18,7 +18,7 @@ async function start(into: HTMLElement) {
     return;
   }
   if (status) status.textContent = "";
-  if (!form?.elements.namedItem("key")) return; // signed already, or nothing to sign with
+  if (!form?.elements.namedItem("key") || !form.elements.namedItem("page")) return; // signed already, nothing to sign with, or no mark to place
   const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement;
   const mark = document.createElement("div");
   mark.tabIndex = 0;
