@@ -306,7 +306,7 @@ func TestOneOfSeveralWritersCollectsAndTheNextOneAfterIt(t *testing.T) {
 	if l.collector != nil {
 		t.Error("two collect")
 	}
-	_, err = l.Append(t.Context(), testEntry("by who does not collect"))
+	_, err = l.Append(t.Context(), testEntry("not-collecting"))
 	err = errors.Join(err, l.Close(), leaveCollector(other))
 	if err != nil {
 		t.Fatal(err)
