@@ -197,4 +197,3 @@ func TestInABrowserADocumentGoesFromDraftToIssueByClicks(t *testing.T) {
 	b.open("/office/expiring")
 	b.shots("expiring")
 }
-
