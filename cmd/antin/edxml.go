@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/antin-gov/antin/cmd/antin/app"
-	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/signer"
 	"github.com/antin-gov/antin/signer/edxml"
 	"github.com/antin-gov/antin/signer/validate"
@@ -25,7 +24,7 @@ func (e *env) edxmlCommand() *cobra.Command {
 		Example: "  antin edxml build thu.json quyet-dinh.pdf -o thu.edxml\n  antin edxml sign thu.edxml -o thu.signed.edxml --key demo-agency\n" +
 			"  antin edxml verify thu.signed.edxml\n  antin edxml status thu.signed.edxml -o tra-loi.edxml --code 02 --reason 'Chữ ký hết hạn' --organ 28.22.H17 --name 'Sở Nội vụ'",
 	}
-	cmd.AddCommand(e.edxmlBuild(), e.edxmlSign(), e.edxmlVerify(), e.edxmlStatus(), e.edxmlWithdraw(), e.edxmlExtract())
+	cmd.AddCommand(e.edxmlBuild(), e.edxmlSign(), e.edxmlVerify(), e.edxmlStatus(), e.edxmlRefuse(), e.edxmlWithdraw(), e.edxmlExtract())
 	return cmd
 }
 
@@ -139,7 +138,7 @@ func (e *env) edxmlSign() *cobra.Command {
 	}
 	outFlag(cmd, &f.out, "the signed envelope")
 	cmd.Flags().StringVar(&f.key, "key", "", "name of the key")
-	cmd.Flags().StringVar(&f.level, "level", "B-LT", "B-B, B-T or B-LT")
+	cmd.Flags().StringVar(&f.level, "level", "B-LT", "B-B, B-T, B-LT or B-LTA")
 	cmd.Flags().StringVar(&f.scheme, "scheme", "", "rsa-pkcs1 (default of RSA keys, as other systems read it) or rsa-pss")
 	return cmd
 }
@@ -250,26 +249,13 @@ func (e *env) edxmlStatus() *cobra.Command {
 		Long: "Answer an envelope. Codes: 01 arrived, 02 refused (with --reason), 03 taken in, 04 assigned, 05 being worked on, 06 done,\n" +
 			"13 asked back, 15 given back, 16 not given back (with --reason). The answer is not signed yet: antin edxml sign.",
 		RunE: func(_ *cobra.Command, args []string) error {
-			m, err := readMessage(args[0])
-			if err != nil {
-				return err
-			}
-			if m.Envelope == nil {
-				return fmt.Errorf("%w: %s is a status itself", errUse, args[0])
-			}
-			var made []byte
-			status, err := m.Envelope.Answer(from, edxml.StatusCode(code), reason, clock.System{}.Now())
-			if err == nil {
-				made, err = status.Write()
-			}
-			return writeMade(out, made, err)
+			return answerEnvelope(args[0], out, from, edxml.StatusCode(code), reason)
 		},
 	}
 	outFlag(cmd, &out, "the answer")
 	cmd.Flags().StringVar(&code, "code", string(edxml.Arrived), "what became of the document")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for a refusal")
-	cmd.Flags().StringVar(&from.ID, "organ", "", "identifier of the answering agency")
-	cmd.Flags().StringVar(&from.Name, "name", "", "name of the answering agency")
+	organFlags(cmd, &from)
 	return cmd
 }
 

@@ -188,7 +188,7 @@ test_the_assigned_person_signs_a_document_and_nobody_for_them if {
 }
 
 test_the_clerk_numbers_seals_and_issues_for_the_own_agency_alone if {
-	every action in {"office.number", "office.seal", "office.issue", "office.return"} {
+	every action in {"office.number", "office.seal", "office.issue", "office.return", "office.extend"} {
 		may(["clerk"], action, {"agency": "stc", "created_by": "b"})
 		refused(["clerk"], action, {"agency": "ubnd", "created_by": "b"}, "agency")
 		refused(["official"], action, {"agency": "stc", "created_by": "b"}, "role")
