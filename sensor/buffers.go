@@ -3,8 +3,10 @@ package sensor
 import (
 	"bytes"
 	"encoding/hex"
+	"slices"
 	"strconv"
 
+	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
@@ -19,8 +21,48 @@ type evidence struct {
 	dns     *dns.Message
 	http    *http1.Tx
 	tls     *tls.Conn
+	bodies  []encode.Body
 	tx      uint64
 	hasTx   bool
+}
+
+// fillDNS gives the rules the fields of a message.
+func fillDNS(b *rules.Buffers, m *dns.Message, dir flow.Direction) {
+	for i := range m.Queries {
+		q := &m.Queries[i]
+		b.Add(rules.BufferDNSQuery, q.Name)
+		b.Add(rules.BufferDNSQueries, q.Name)
+		b.AddNumber(rules.BufferDNSRRType, uint64(q.Type))
+	}
+	b.AddNumber(rules.BufferDNSOpcode, uint64(m.Opcode()))
+	if m.Response() {
+		b.AddNumber(rules.BufferDNSRcode, uint64(m.Rcode()))
+		for i := range m.Queries {
+			b.Add(rules.BufferDNSResponse, m.Queries[i].Name)
+		}
+	}
+	for i, list := range [...][]dns.Record{m.Answers, m.Authorities, m.Additionals} {
+		buf := [...]rules.Buffer{rules.BufferDNSAnswers, rules.BufferDNSAuthorities, rules.BufferDNSAdditionals}[i]
+		for j := range list {
+			b.Add(buf, list[j].Name)
+			if !m.Response() {
+				continue
+			}
+			b.Add(rules.BufferDNSResponse, list[j].Name)
+			fillDNSNames(b, &list[j])
+		}
+	}
+}
+
+// fillDNSNames adds the names in a record's data.
+func fillDNSNames(b *rules.Buffers, r *dns.Record) {
+	if r.SOA != nil {
+		b.AddText(rules.BufferDNSResponse, r.SOA.MName)
+	}
+	switch r.Type {
+	case dns.TypeNS, dns.TypeCNAME, dns.TypePTR, dns.TypeMX:
+		b.AddText(rules.BufferDNSResponse, r.Data)
+	}
 }
 
 // fillTLS gives the rules the fields of one side of a handshake.
@@ -34,6 +76,10 @@ func fillTLS(b *rules.Buffers, c *tls.Conn, dir flow.Direction) {
 		b.Add(rules.BufferJA3String, []byte(text))
 		b.Add(rules.BufferJA3Hash, []byte(hash))
 		b.Add(rules.BufferJA4Hash, []byte(h.JA4()))
+		fillRandom(b, h.Random)
+		for _, name := range h.ALPN {
+			b.AddText(rules.BufferTLSALPN, name)
+		}
 		return
 	}
 	if s := c.Server; s != nil {
@@ -41,6 +87,16 @@ func fillTLS(b *rules.Buffers, c *tls.Conn, dir flow.Direction) {
 		b.Add(rules.BufferJA3SString, []byte(text))
 		b.Add(rules.BufferJA3SHash, []byte(hash))
 		b.Add(rules.BufferTLSVersion, []byte(ruleVersion(s.Selected())))
+		fillRandom(b, s.Random)
+		for _, name := range s.ALPN {
+			b.AddText(rules.BufferTLSALPN, name)
+		}
+	}
+	if len(c.Certificates) > 0 {
+		b.AddNumber(rules.BufferTLSCertChainLen, uint64(len(c.Certificates)))
+		for _, name := range c.Certificates[0].Names {
+			b.AddText(rules.BufferTLSSubjectAltName, []byte(name))
+		}
 	}
 	for i, cert := range c.Certificates {
 		b.Add(rules.BufferTLSCerts, cert.Raw)
@@ -52,6 +108,17 @@ func fillTLS(b *rules.Buffers, c *tls.Conn, dir flow.Direction) {
 		b.Add(rules.BufferTLSCertSerial, colons(cert.Serial, "0123456789ABCDEF"))
 		b.Add(rules.BufferTLSCertFingerprint, colons(cert.Fingerprint[:], "0123456789abcdef"))
 	}
+}
+
+// fillRandom adds a hello's random value, whose first four bytes once were a
+// time (RFC 5246 §7.4.1.2).
+func fillRandom(b *rules.Buffers, random []byte) {
+	if len(random) < 32 {
+		return
+	}
+	b.Add(rules.BufferTLSRandom, random)
+	b.Add(rules.BufferTLSRandomTime, random[:4])
+	b.Add(rules.BufferTLSRandomBytes, random[4:])
 }
 
 // ruleVersion is the version as tls.version rules write it: "1.2".
@@ -110,7 +177,6 @@ func fillHTTP(b *rules.Buffers, tx *http1.Tx, m *http1.Message, dir flow.Directi
 		}
 		if len(m.Body) > 0 {
 			b.Add(rules.BufferHTTPRequestBody, m.Body)
-			b.Add(rules.BufferFileData, m.Body)
 		}
 	} else {
 		side = responseFields[:]
@@ -120,12 +186,11 @@ func fillHTTP(b *rules.Buffers, tx *http1.Tx, m *http1.Message, dir flow.Directi
 		body := m.Decoded()
 		if len(body) > 0 {
 			b.Add(rules.BufferHTTPResponseBody, body)
-			b.Add(rules.BufferFileData, body)
 		}
 	}
 	b.Add(rules.BufferHTTPProtocol, m.Protocol)
 	b.Add(rules.BufferHTTPStart, m.Head)
-	fillHeaders(b, m)
+	fillHeaders(b, m, dir)
 	for _, list := range [...][]field{side, bothFields[:]} {
 		for _, f := range list {
 			if v := m.Get(f.name); v != nil {
@@ -135,13 +200,29 @@ func fillHTTP(b *rules.Buffers, tx *http1.Tx, m *http1.Message, dir flow.Directi
 	}
 }
 
+// fillBody gives the rules a body that was not followed as a file.
+func fillBody(b *rules.Buffers, m *http1.Message, dir flow.Direction) {
+	if dir == flow.ToServer {
+		b.AddText(rules.BufferFileData, m.Body)
+		return
+	}
+	for _, body := range b.Get(rules.BufferHTTPResponseBody) {
+		b.Add(rules.BufferFileData, body)
+	}
+}
+
 // fillHeaders builds the buffers over all headers: "Name: value" lines, which
 // leave out cookies as they have a buffer of their own, and the names alone.
-func fillHeaders(b *rules.Buffers, m *http1.Message) {
+func fillHeaders(b *rules.Buffers, m *http1.Message, dir flow.Direction) {
 	var lines []byte
 	names := []byte("\r\n")
+	each := rules.BufferHTTPRequestHeader
+	if dir == flow.ToClient {
+		each = rules.BufferHTTPResponseHeader
+	}
 	for i := range m.Headers {
 		h := &m.Headers[i]
+		b.Add(each, slices.Concat(h.Name, []byte(": "), h.Value))
 		names = append(append(names, h.Name...), '\r', '\n')
 		if isCookie(h.Name) {
 			continue

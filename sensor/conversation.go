@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/proto/dns"
@@ -67,13 +68,15 @@ type conversation struct {
 	// first is how each direction began.
 	first [2][4]byte
 
-	http     *http1.Conn
-	tls      *tls.Conn
-	tlsDone  bool
-	tlsQuiet [2]bool
-	dnsIn    [2]dns.Stream
-	asked    []dnsAsked
-	tx       uint64
+	http *http1.Conn
+	// httpFiles are files that ended before their message was inspected.
+	httpFiles [2][]*files.File
+	tls       *tls.Conn
+	tlsDone   bool
+	tlsQuiet  [2]bool
+	dnsIn     [2]dns.Stream
+	asked     []dnsAsked
+	tx        uint64
 	// transactions is how many the records of the flow have numbered.
 	transactions uint64
 

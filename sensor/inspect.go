@@ -3,6 +3,7 @@ package sensor
 import (
 	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
@@ -52,9 +53,7 @@ func (c *conversation) inspectDNS(dir flow.Direction, m *dns.Message, tx uint64,
 		return
 	}
 	w.buffers.Reset()
-	for i := range m.Queries {
-		w.buffers.Add(rules.BufferDNSQuery, m.Queries[i].Name)
-	}
+	fillDNS(&w.buffers, m, dir)
 	in := w.prepare(c, dir, rules.ViewTransaction)
 	in.Buffers, in.Payload, in.Unit = &w.buffers, raw, unit(tx, dir)
 	if w.wants.App {
@@ -86,6 +85,19 @@ func (c *conversation) inspectTLS(dir flow.Direction) {
 }
 
 func (c *conversation) inspectHTTP(dir flow.Direction, tx *http1.Tx) {
+	files := c.httpFiles[dir]
+	c.httpFiles[dir] = nil
+	c.inspectHTTPWith(dir, tx, files)
+}
+
+// httpFile shows a file that ended after its message had been inspected.
+func (c *conversation) httpFile(dir flow.Direction, tx *http1.Tx, f *files.File) {
+	if c.w.rules != nil && c.w.wants.Files {
+		c.inspectHTTPWith(dir, tx, []*files.File{f})
+	}
+}
+
+func (c *conversation) inspectHTTPWith(dir flow.Direction, tx *http1.Tx, ended []*files.File) {
 	w := c.w
 	if w.rules == nil {
 		return
@@ -97,6 +109,12 @@ func (c *conversation) inspectHTTP(dir flow.Direction, tx *http1.Tx) {
 		m = &tx.Response
 	}
 	fillHTTP(b, tx, m, dir)
+	for _, f := range ended {
+		w.fillFile(b, f)
+	}
+	if len(ended) == 0 {
+		fillBody(b, m, dir)
+	}
 	raw := make([]byte, 0, len(m.Head)+len(m.Body))
 	raw = append(append(raw, m.Head...), m.Body...)
 	in := w.prepare(c, dir, rules.ViewTransaction)
@@ -119,7 +137,7 @@ func (w *worker) alert(c *conversation, dir flow.Direction, r *rules.Rule, ev ev
 	a := eve.Alert{
 		GID: uint64(r.GID), SID: uint64(r.SID), Rev: uint64(r.Rev), Signature: r.Msg,
 		Category: r.Category, Severity: r.Priority, Metadata: grouped(r.Metadata), Flow: c.f,
-		Direction: dir, DNS: ev.dns, HTTP: ev.http, TLS: ev.tls, Stream: ev.stream,
+		Direction: dir, DNS: ev.dns, HTTP: ev.http, TLS: ev.tls, Stream: ev.stream, More: ev.bodies,
 	}
 	if p := w.cur; p != nil {
 		h.ICMPType, h.ICMPCode = p.ICMPType, p.ICMPCode

@@ -119,12 +119,23 @@ func (c *conversation) recordFile(dir int, tx uint64, f *files.File, bodies ...e
 	c.w.emit(h.Type, c.w.eve.Object(&h, append(bodies, files.Body{File: f, Tx: tx})...))
 }
 
+// Inspect implements proto.Host.
+func (h host) Inspect(dir int, tx uint64, bodies ...encode.Body) { h.c.inspectFields(dir, tx, bodies) }
+
+// Notice implements proto.Host.
+func (h host) Notice(dir int, _ uint64, name string) {
+	h.c.appEvent(flow.Direction(dir), h.c.eventApp()+"."+name)
+}
+
 // host is a conversation as its parser sees it. It implements proto.Host.
 type host struct{ c *conversation }
 
 // Record implements proto.Host.
 func (h host) Record(e proto.Event) {
 	c := h.c
+	for _, dir := range e.Sides() {
+		c.inspectFields(dir, e.Tx, e.Bodies)
+	}
 	head := c.header(e.Kind, flow.Direction(e.Dir))
 	head.TxID, head.HasTx = e.Tx, e.HasTx
 	if e.HasTx {
@@ -135,6 +146,7 @@ func (h host) Record(e proto.Event) {
 
 // File implements proto.Host.
 func (h host) File(dir int, tx uint64, f *files.File, bodies ...encode.Body) {
+	h.c.inspectFile(dir, tx, f, bodies)
 	h.c.recordFile(dir, tx, f, bodies...)
 }
 

@@ -108,6 +108,11 @@ func (c *conversation) End(tx *http1.Tx) {
 
 // File implements http1.Handler.
 func (c *conversation) File(tx *http1.Tx, dir int, f *files.File) {
+	if !tx.Told(dir) {
+		c.httpFiles[dir] = append(c.httpFiles[dir], f)
+	} else {
+		c.httpFile(flow.Direction(dir), tx, f)
+	}
 	c.recordFile(dir, tx.ID, f, eve.HTTPBody{Tx: tx})
 }
 

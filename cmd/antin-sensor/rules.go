@@ -49,18 +49,22 @@ func expand(patterns []string) ([]string, error) {
 
 func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet, error) {
 	set := &ruleSet{classes: map[string]rules.Classification{}}
+	if vars.Data == nil {
+		vars.Data = &rules.Data{}
+	}
 	var dirs []string
 	for _, name := range files {
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, fmt.Errorf("read rules: %w", err)
 		}
+		dir := filepath.Dir(name)
+		vars.Data.Open = func(list string) (io.ReadCloser, error) { return openList(dir, list) }
 		rs, refused := rules.Parse(f, name, vars)
 		f.Close()
 		set.rules = append(set.rules, rs...)
 		set.refused = append(set.refused, refused...)
 		set.files = append(set.files, fileResult{File: name, Loaded: len(rs), Refused: len(refused)})
-		dir := filepath.Dir(name)
 		if !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
@@ -75,6 +79,19 @@ func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet
 		}
 	}
 	return set, nil
+}
+
+// openList opens a list that a rule names, beside the rule file unless its
+// path is absolute.
+func openList(dir, name string) (io.ReadCloser, error) {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", name, err)
+	}
+	return f, nil
 }
 
 func (s *ruleSet) classify(path string) error {

@@ -8,6 +8,7 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/hex"
 	"hash"
 
 	"github.com/antin-gov/antin/sensor/encode"
@@ -91,6 +92,18 @@ func (f *File) Finish(complete bool) {
 		f.State = Closed
 	}
 }
+
+// Sums are the digests of a file that is complete so far, in hexadecimal
+// digits; nil after a gap.
+func (f *File) Sums() (md5sum, sha1sum, sha256sum []byte) {
+	if f.Gaps {
+		return nil, nil, nil
+	}
+	f.start()
+	return hexed(f.md5), hexed(f.sha1), hexed(f.sha256)
+}
+
+func hexed(h hash.Hash) []byte { return hex.AppendEncode(nil, h.Sum(nil)) }
 
 // Body is the fileinfo object of a file. It implements encode.Body.
 type Body struct {

@@ -9,6 +9,7 @@ package proto
 import (
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/files"
+	"github.com/antin-gov/antin/sensor/rules"
 )
 
 // Directions of a conversation.
@@ -27,12 +28,36 @@ type Event struct {
 	Tx     uint64
 	HasTx  bool
 	Bodies []encode.Body
+	// OneSided is true when all of it was said in the direction From.
+	OneSided bool
+	From     int
+}
+
+// Sides are the directions in which rules see the record's fields.
+func (e *Event) Sides() []int {
+	if e.OneSided {
+		return []int{e.From}
+	}
+	return []int{ToServer, ToClient}
+}
+
+// Fields is a body whose fields rules can test. Fields adds those that exist
+// in a direction; the bytes are not kept beyond the call.
+type Fields interface {
+	Fields(dir int, b *rules.Buffers)
 }
 
 // Host takes what a parser finds.
 type Host interface {
 	// Record writes a record.
 	Record(Event)
+	// Inspect shows what is known of a transaction to the rules before its
+	// record is written. A body that implements Fields is shown with its record
+	// as well; a rule alerts once on a direction of a transaction.
+	Inspect(dir int, tx uint64, bodies ...encode.Body)
+	// Notice tells the rules that a transaction breaks its protocol's rules; the
+	// name is an event of the rule language without the protocol before it.
+	Notice(dir int, tx uint64, name string)
 	// File takes a file that ended; the bodies describe where it was found.
 	File(dir int, tx uint64, f *files.File, bodies ...encode.Body)
 	// Upgrade tells that the conversation goes on as another protocol, as

@@ -1,65 +1,13 @@
 package rules
 
-import "strings"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // Buffer names a field of a transaction: what the language calls a sticky
 // buffer.
 type Buffer uint8
-
-// The sticky buffers. BufferPayload is the default buffer of plain content;
-// callers fill it through Input.Payload.
-const (
-	BufferPayload Buffer = iota
-	BufferHTTPMethod
-	BufferHTTPURI
-	BufferHTTPURIRaw
-	BufferHTTPHost
-	BufferHTTPHostRaw
-	BufferHTTPUserAgent
-	BufferHTTPHeader
-	BufferHTTPHeaderRaw
-	BufferHTTPHeaderNames
-	BufferHTTPRequestBody
-	BufferHTTPResponseBody
-	BufferHTTPStatCode
-	BufferHTTPStatMsg
-	BufferHTTPCookie
-	BufferHTTPReferer
-	BufferHTTPContentType
-	BufferHTTPContentLen
-	BufferHTTPAccept
-	BufferHTTPAcceptEnc
-	BufferHTTPAcceptLang
-	BufferHTTPConnection
-	BufferHTTPLocation
-	BufferHTTPServer
-	BufferHTTPProtocol
-	BufferHTTPRequestLine
-	BufferHTTPResponseLine
-	BufferHTTPStart
-	BufferFileData
-	BufferDNSQuery
-	BufferTLSSNI
-	BufferTLSVersion
-	BufferTLSCerts
-	BufferTLSCertSubject
-	BufferTLSCertIssuer
-	BufferTLSCertSerial
-	BufferTLSCertFingerprint
-	BufferJA3Hash
-	BufferJA3String
-	BufferJA3SHash
-	BufferJA3SString
-	BufferJA4Hash
-	BufferSSHProto
-	BufferSSHSoftware
-	BufferSMBNamedPipe
-	BufferSMBShare
-	// BufferBase64Data is what base64_decode made; it exists only inside a
-	// rule's judgement.
-	BufferBase64Data
-	bufferCount
-)
 
 // side says in which direction a buffer exists.
 type side uint8
@@ -75,83 +23,11 @@ type bufferInfo struct {
 	side side
 	// app is the application protocol that the buffer implies, empty for any.
 	app string
-}
-
-var bufferTable = [bufferCount]bufferInfo{
-	BufferPayload:            {"payload", sideBoth, ""},
-	BufferHTTPMethod:         {"http.method", sideServer, "http"},
-	BufferHTTPURI:            {"http.uri", sideServer, "http"},
-	BufferHTTPURIRaw:         {"http.uri.raw", sideServer, "http"},
-	BufferHTTPHost:           {"http.host", sideServer, "http"},
-	BufferHTTPHostRaw:        {"http.host.raw", sideServer, "http"},
-	BufferHTTPUserAgent:      {"http.user_agent", sideServer, "http"},
-	BufferHTTPHeader:         {"http.header", sideBoth, "http"},
-	BufferHTTPHeaderRaw:      {"http.header.raw", sideBoth, "http"},
-	BufferHTTPHeaderNames:    {"http.header_names", sideBoth, "http"},
-	BufferHTTPRequestBody:    {"http.request_body", sideServer, "http"},
-	BufferHTTPResponseBody:   {"http.response_body", sideClient, "http"},
-	BufferHTTPStatCode:       {"http.stat_code", sideClient, "http"},
-	BufferHTTPStatMsg:        {"http.stat_msg", sideClient, "http"},
-	BufferHTTPCookie:         {"http.cookie", sideBoth, "http"},
-	BufferHTTPReferer:        {"http.referer", sideServer, "http"},
-	BufferHTTPContentType:    {"http.content_type", sideBoth, "http"},
-	BufferHTTPContentLen:     {"http.content_len", sideBoth, "http"},
-	BufferHTTPAccept:         {"http.accept", sideServer, "http"},
-	BufferHTTPAcceptEnc:      {"http.accept_enc", sideServer, "http"},
-	BufferHTTPAcceptLang:     {"http.accept_lang", sideServer, "http"},
-	BufferHTTPConnection:     {"http.connection", sideBoth, "http"},
-	BufferHTTPLocation:       {"http.location", sideClient, "http"},
-	BufferHTTPServer:         {"http.server", sideClient, "http"},
-	BufferHTTPProtocol:       {"http.protocol", sideBoth, "http"},
-	BufferHTTPRequestLine:    {"http.request_line", sideServer, "http"},
-	BufferHTTPResponseLine:   {"http.response_line", sideClient, "http"},
-	BufferHTTPStart:          {"http.start", sideBoth, "http"},
-	BufferFileData:           {"file.data", sideBoth, ""},
-	BufferDNSQuery:           {"dns.query", sideServer, "dns"},
-	BufferTLSSNI:             {"tls.sni", sideServer, "tls"},
-	BufferTLSVersion:         {"tls.version", sideBoth, "tls"},
-	BufferTLSCerts:           {"tls.certs", sideBoth, "tls"},
-	BufferTLSCertSubject:     {"tls.cert_subject", sideClient, "tls"},
-	BufferTLSCertIssuer:      {"tls.cert_issuer", sideClient, "tls"},
-	BufferTLSCertSerial:      {"tls.cert_serial", sideClient, "tls"},
-	BufferTLSCertFingerprint: {"tls.cert_fingerprint", sideClient, "tls"},
-	BufferJA3Hash:            {"ja3.hash", sideServer, "tls"},
-	BufferJA3String:          {"ja3.string", sideServer, "tls"},
-	BufferJA3SHash:           {"ja3s.hash", sideClient, "tls"},
-	BufferJA3SString:         {"ja3s.string", sideClient, "tls"},
-	BufferJA4Hash:            {"ja4.hash", sideServer, "tls"},
-	BufferSSHProto:           {"ssh.proto", sideBoth, "ssh"},
-	BufferSSHSoftware:        {"ssh.software", sideBoth, "ssh"},
-	BufferSMBNamedPipe:       {"smb.named_pipe", sideServer, "smb"},
-	BufferSMBShare:           {"smb.share", sideServer, "smb"},
-	BufferBase64Data:         {"base64_data", sideBoth, ""},
-}
-
-// stickyAliases are the older names of sticky buffers.
-var stickyAliases = map[string]Buffer{
-	"file_data": BufferFileData, "dns_query": BufferDNSQuery, "tls_sni": BufferTLSSNI,
-	"tls_cert_subject": BufferTLSCertSubject, "tls_cert_issuer": BufferTLSCertIssuer,
-	"tls_cert_serial": BufferTLSCertSerial, "tls_cert_fingerprint": BufferTLSCertFingerprint,
-	"ja3_hash": BufferJA3Hash, "ja3_string": BufferJA3String, "ja3s_hash": BufferJA3SHash,
-	"ssh_proto": BufferSSHProto, "ssh_software": BufferSSHSoftware,
-	"http_header_names": BufferHTTPHeaderNames, "http_accept": BufferHTTPAccept,
-	"http_accept_enc": BufferHTTPAcceptEnc, "http_accept_lang": BufferHTTPAcceptLang,
-	"http_connection": BufferHTTPConnection, "http_content_len": BufferHTTPContentLen,
-	"http_content_type": BufferHTTPContentType, "http_protocol": BufferHTTPProtocol,
-	"http_referer": BufferHTTPReferer, "http_request_line": BufferHTTPRequestLine,
-	"http_response_line": BufferHTTPResponseLine, "http_start": BufferHTTPStart,
-	"pkt_data": BufferPayload,
-}
-
-// contentModifiers are the keywords that move the content before them into a
-// buffer: the form that sticky buffers replaced.
-var contentModifiers = map[string]Buffer{
-	"http_uri": BufferHTTPURI, "http_raw_uri": BufferHTTPURIRaw, "http_method": BufferHTTPMethod,
-	"http_host": BufferHTTPHost, "http_raw_host": BufferHTTPHostRaw, "http_header": BufferHTTPHeader,
-	"http_raw_header": BufferHTTPHeaderRaw, "http_cookie": BufferHTTPCookie,
-	"http_user_agent": BufferHTTPUserAgent, "http_client_body": BufferHTTPRequestBody,
-	"http_server_body": BufferFileData, "http_stat_code": BufferHTTPStatCode,
-	"http_stat_msg": BufferHTTPStatMsg,
+	// number is set where a keyword compares the buffer, which holds a number
+	// in eight big-endian bytes.
+	number *numberInfo
+	// packet buffers are made of each packet.
+	packet bool
 }
 
 // String returns the name that rules use.
@@ -166,7 +42,7 @@ func (b Buffer) String() string {
 func BufferByName(name string) (Buffer, bool) {
 	name = strings.ToLower(name)
 	for i := range bufferTable {
-		if bufferTable[i].name == name {
+		if bufferTable[i].name == name && bufferTable[i].number == nil {
 			return Buffer(i), true
 		}
 	}
@@ -174,10 +50,29 @@ func BufferByName(name string) (Buffer, bool) {
 	return b, ok
 }
 
+// numberKeyword finds the buffer of a keyword that compares a number.
+func numberKeyword(name string) (Buffer, bool) {
+	for i := range bufferTable {
+		if bufferTable[i].number != nil && bufferTable[i].name == name {
+			return Buffer(i), true
+		}
+	}
+	b, ok := numberAliases[name]
+	return b, ok
+}
+
+// numberAliases are other names of number keywords.
+var numberAliases = map[string]Buffer{
+	"mqtt.connack.return_code": BufferMQTTReasonCode, "file.size": BufferFileSize,
+}
+
 // Buffers holds the fields of one transaction. The zero value is empty; Reset
 // makes it empty again and keeps its memory.
 type Buffers struct {
 	values [bufferCount][][]byte
+	// used lists the buffers that hold something.
+	used  []Buffer
+	arena []byte
 }
 
 // Add adds an instance of a buffer: DNS queries and certificates come in
@@ -186,8 +81,28 @@ func (b *Buffers) Add(name Buffer, value []byte) {
 	if name == BufferPayload || name >= bufferCount {
 		return
 	}
+	if len(b.values[name]) == 0 {
+		b.used = append(b.used, name)
+	}
 	b.values[name] = append(b.values[name], value)
 }
+
+// AddText adds an instance of a text that is not empty.
+func (b *Buffers) AddText(name Buffer, value []byte) {
+	if len(value) > 0 {
+		b.Add(name, value)
+	}
+}
+
+// AddNumber adds an instance of a number.
+func (b *Buffers) AddNumber(name Buffer, n uint64) {
+	from := len(b.arena)
+	b.arena = binary.BigEndian.AppendUint64(b.arena, n)
+	b.Add(name, b.arena[from:len(b.arena):len(b.arena)])
+}
+
+// Empty reports whether no buffer holds anything.
+func (b *Buffers) Empty() bool { return len(b.used) == 0 }
 
 // Get returns the instances of a buffer.
 func (b *Buffers) Get(name Buffer) [][]byte {
@@ -197,9 +112,19 @@ func (b *Buffers) Get(name Buffer) [][]byte {
 	return b.values[name]
 }
 
+// Each calls f with every instance, in the order in which buffers were added.
+func (b *Buffers) Each(f func(name Buffer, value []byte)) {
+	for _, name := range b.used {
+		for _, v := range b.values[name] {
+			f(name, v)
+		}
+	}
+}
+
 // Reset empties all buffers.
 func (b *Buffers) Reset() {
-	for i := range b.values {
+	for _, i := range b.used {
 		b.values[i] = b.values[i][:0]
 	}
+	b.used, b.arena = b.used[:0], b.arena[:0]
 }

@@ -19,6 +19,10 @@ type Options struct {
 type Engine struct {
 	rules []*Rule
 	keys  []keyGroup
+	// packetKeys are those of keys that are made of each packet; optional are
+	// the rules on transactions that may lack the buffers they name.
+	packetKeys []int
+	optional   []int32
 	// tcp, other and stream are the prefilters of plain content.
 	tcp, other, stream group
 	// listedSrc and listedDst index header-only rules by their address list;
@@ -95,13 +99,14 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 	e.nameBits()
 	e.nameSets()
 	e.buildGroups()
+	e.wants.wantFiles(e.keys)
 	return e, nil
 }
 
 // Stats returns the engine's figures.
 func (e *Engine) Stats() Stats {
 	s := Stats{Rules: len(e.rules), Duplicates: e.duplicates, Suppressed: e.suppressed.Load(), Exhausted: e.exhausted.Load()}
-	s.Unfiltered = len(e.headerOnly) + len(e.tcp.always) + len(e.other.always) + len(e.stream.always)
+	s.Unfiltered = len(e.headerOnly) + len(e.optional) + len(e.tcp.always) + len(e.other.always) + len(e.stream.always)
 	for i := range e.keys {
 		s.Unfiltered += len(e.keys[i].always)
 	}
@@ -219,12 +224,17 @@ func (e *Engine) buildGroups() {
 			e.place(r, id, builders)
 			continue
 		}
-		if len(r.lists) == 0 {
+		at := slices.IndexFunc(r.lists, func(l bufferList) bool { return l.buf == BufferPayload })
+		if at < 0 && len(r.lists) > 0 {
+			e.place(r, id, builders)
+			continue
+		}
+		if at < 0 {
 			r.ipOnly = r.proto.ip == ipAny && r.proto.version == 0 && len(r.packet) == 0 && r.flow == (flowSpec{views: r.flow.views}) && !r.checksBits()
 			e.placeHeaderOnly(r, id, &srcSpans, &dstSpans)
 			continue
 		}
-		fast := fastContent(&r.lists[0])
+		fast := fastContent(&r.lists[at])
 		if r.flow.views&(1<<ViewPacket) != 0 {
 			if r.proto.ip&ipTCP != 0 && !r.flow.tcpStreamOnly {
 				e.tcp.put(tcp, fast, id)
@@ -239,6 +249,9 @@ func (e *Engine) buildGroups() {
 	}
 	for i := range e.keys {
 		e.keys[i].matcher = builders[i].build()
+		if bufferTable[e.keys[i].buf].packet {
+			e.packetKeys = append(e.packetKeys, i)
+		}
 	}
 	e.tcp.matcher, e.other.matcher, e.stream.matcher = tcp.build(), other.build(), stream.build()
 	e.listedSrc = addrIndex{newCells(srcSpans[0]), newCells(srcSpans[1])}
@@ -251,7 +264,7 @@ func (e *Engine) key(l *bufferList, builders *[]*matcherBuilder) int {
 		return 0
 	}
 	for i := range e.keys {
-		if e.keys[i].buf == l.buf && slices.Equal(e.keys[i].trans, l.trans) {
+		if e.keys[i].buf == l.buf && sameTransforms(e.keys[i].trans, l.trans) {
 			return i + 1
 		}
 	}
@@ -267,7 +280,7 @@ func (e *Engine) place(r *Rule, id int32, builders []*matcherBuilder) {
 	var best *content
 	for i := range r.lists {
 		l := &r.lists[i]
-		if l.buf == BufferPayload {
+		if l.buf == BufferPayload || l.optional() {
 			continue
 		}
 		if bestKey == 0 {
@@ -277,6 +290,10 @@ func (e *Engine) place(r *Rule, id int32, builders []*matcherBuilder) {
 		if c != nil && (best == nil || !best.fast && (c.fast || len(c.pattern) > len(best.pattern))) {
 			best, bestKey = c, l.key
 		}
+	}
+	if bestKey == 0 {
+		e.optional = append(e.optional, id)
+		return
 	}
 	e.keys[bestKey-1].put(builders[bestKey-1], best, id)
 }

@@ -23,6 +23,23 @@ const (
 // that nobody looks for what no rule needs.
 type EventWants struct {
 	Decode, Stream, Checksum, App bool
+	// Files, FileSums and FileMagic say that rules look at files at all, at
+	// their digests, and at their kind.
+	Files, FileSums, FileMagic bool
+}
+
+// wantFiles notes what the engine's buffers say of files.
+func (w *EventWants) wantFiles(keys []keyGroup) {
+	for i := range keys {
+		switch keys[i].buf {
+		case BufferFileMD5, BufferFileSHA1, BufferFileSHA256:
+			w.FileSums, w.Files = true, true
+		case BufferFileMagic:
+			w.FileMagic, w.Files = true, true
+		case BufferFileData, BufferFileName, BufferFileExt, BufferFileSize:
+			w.Files = true
+		}
+	}
 }
 
 // Wants returns the kinds of events that rules ask for.

@@ -136,11 +136,15 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 		ctx.addRules(e.listedSrc.rules(in.Src.Addr()))
 		ctx.addRules(e.listedDst.rules(in.Dst.Addr()))
 		ctx.addRules(e.headerOnly)
+		for _, i := range e.packetKeys {
+			e.prefilterPacket(ctx, i, in)
+		}
 	case in.View == ViewStream:
 		ctx.subjects[0].base = int(min(in.StreamOffset, maxStreamOffset))
 		ctx.prefilter(&e.stream, 2, in.Payload)
 	case in.View == ViewTransaction:
 		e.prefilterKeys(ctx, in.Buffers)
+		ctx.addRules(e.optional)
 	}
 	if len(ctx.candidates) > 1 {
 		slices.Sort(ctx.candidates)
@@ -247,7 +251,7 @@ func (e *Engine) headerHolds(ctx *Context, in *Input, r *Rule) bool {
 	if r.proto.version != 0 && !r.proto.versionHolds(in) || r.proto.number != 0 && r.proto.number != in.Proto {
 		return false
 	}
-	if r.proto.app != "" && r.proto.app != in.AppProto {
+	if r.proto.app != "" && !appHolds(r.proto.app, in.AppProto) {
 		return false
 	}
 	if r.ipOnly && in.Flow != nil && in.Flow.ipOnly[direction(in)] {

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 type itemKind uint8
@@ -19,6 +20,8 @@ const (
 	itemASN1
 	itemFTPBounce
 	itemNumber
+	itemSet
+	itemEntropy
 )
 
 // item is one test on a buffer.
@@ -29,12 +32,15 @@ type item struct {
 	bytes   *byteTest
 	base64  *base64Test
 	asn1    *asn1Test
+	set     *setTest
+	entropy *entropyTest
 	// size is bsize's, urilen's and, over the number in the buffer,
 	// itemNumber's.
 	size numberTest
 	// at, relative and negated are isdataat's.
 	at                int
 	atRef             varRef
+	quantifier        quantifier
 	relative, negated bool
 }
 
@@ -86,8 +92,23 @@ type bufferList struct {
 	// depend on each other, which keeps backtracking short.
 	checks []item
 	chains [][]item
+	// changes are done on an instance for which all else holds; each must
+	// change something for the list to hold.
+	changes []*setTest
 	// key is the engine's number for buf and trans.
 	key int
+	// absent asks that the buffer is not there; orElse accepts that.
+	absent, orElse bool
+}
+
+// optional says that the list can hold without the buffer.
+func (l *bufferList) optional() bool {
+	if l.absent || l.orElse {
+		return true
+	}
+	return slices.ContainsFunc(l.items, func(it item) bool {
+		return it.kind == itemNumber && (it.quantifier == allOrNone || it.quantifier == anyOrNone || it.quantifier == countOf)
+	})
 }
 
 func (l *bufferList) compile() error {
@@ -102,6 +123,8 @@ func (l *bufferList) compile() error {
 			}
 		}
 		switch {
+		case it.kind == itemSet && it.set.changes():
+			l.changes = append(l.changes, it.set)
 		case ordered, it.isRelative():
 			chain = append(chain, it)
 		case it.moves():
@@ -125,21 +148,26 @@ func (b *builder) add(buf Buffer, trans []transform, it item) error {
 	if b.items > maxItems {
 		return fmt.Errorf("more than %d tests in one rule", maxItems)
 	}
+	l := b.listOf(buf, trans)
+	l.items = append(l.items, it)
+	return nil
+}
+
+// listOf finds the list of a buffer, or makes it.
+func (b *builder) listOf(buf Buffer, trans []transform) *bufferList {
 	lists := b.rule.lists
 	at := slices.IndexFunc(lists, func(l bufferList) bool {
-		return l.buf == buf && slices.Equal(l.trans, trans)
+		return l.buf == buf && sameTransforms(l.trans, trans)
 	})
 	if at < 0 {
 		at = len(lists)
 		b.rule.lists = append(lists, bufferList{buf: buf, trans: slices.Clone(trans)})
 	}
-	l := &b.rule.lists[at]
-	l.items = append(l.items, it)
 	b.lastList = at
 	if buf == b.buf {
 		b.list = at
 	}
-	return nil
+	return &b.rule.lists[at]
 }
 
 // moveLast moves the last content into a buffer, for the older form
@@ -167,7 +195,20 @@ func (b *builder) bufferOption(o option) (bool, error) {
 	if ok && o.name == "payload" {
 		return false, nil
 	}
+	number, isNumber := numberKeyword(o.name)
+	if isNumber {
+		return true, b.addNumberKeyword(number, o.value)
+	}
 	if ok {
+		if bufferTable[buf].packet {
+			b.needPkt = true
+		}
+		if buf == BufferFileMD5 || buf == BufferFileSHA1 || buf == BufferFileSHA256 {
+			return true, b.addHashes(buf, o.value)
+		}
+		if buf == BufferFileExt {
+			return true, b.addText(buf, o.value, true)
+		}
 		if buf == BufferTLSVersion {
 			return true, b.addExact(buf, unquote(o.value))
 		}
@@ -177,15 +218,50 @@ func (b *builder) bufferOption(o option) (bool, error) {
 		b.buf, b.trans, b.list, b.last = buf, nil, -1, nil
 		return true, nil
 	}
-	t, ok := transformByName(o.name)
-	if !ok {
-		return false, nil
+	if o.name == "absent" {
+		return true, b.addAbsent(o.value)
+	}
+	t, ok, err := parseTransform(o)
+	if !ok || err != nil {
+		return ok, err
 	}
 	if b.buf == BufferPayload {
 		return true, fmt.Errorf("a transform stands after a sticky buffer")
 	}
 	b.trans, b.list, b.last = append(slices.Clip(b.trans), t), -1, nil
 	return true, nil
+}
+
+// addAbsent asks that the current buffer is absent, or else that it holds.
+func (b *builder) addAbsent(value string) error {
+	if b.buf == BufferPayload {
+		return fmt.Errorf("no sticky buffer before it")
+	}
+	l := b.listOf(b.buf, b.trans)
+	switch strings.TrimSpace(value) {
+	case "":
+		l.absent = true
+	case "or_else":
+		l.orElse = true
+	default:
+		return fmt.Errorf("%q is not or_else", clip(value))
+	}
+	return nil
+}
+
+// addText asks that a buffer holds a text without regard to case, or, when
+// whole, equals it: the file keywords that stand for content.
+func (b *builder) addText(buf Buffer, value string, whole bool) error {
+	value, negated := strings.CutPrefix(strings.TrimSpace(value), "!")
+	pattern, err := parsePattern(`"` + unquote(strings.TrimSpace(value)) + `"`)
+	if err != nil {
+		return err
+	}
+	c := &content{pattern: pattern, depth: -1, within: -1, negated: negated, starts: whole, endswith: whole, nocase: true}
+	for i, x := range c.pattern {
+		c.pattern[i] = fold[x]
+	}
+	return b.add(buf, nil, item{kind: itemContent, content: c})
 }
 
 // addExact asks that a buffer equals a value.
@@ -197,11 +273,11 @@ func (b *builder) addExact(buf Buffer, value string) error {
 	return b.add(buf, nil, item{kind: itemContent, content: c})
 }
 
-// numberHolds tests the number that a buffer holds in big-endian bytes.
-func (it *item) numberHolds(raw []byte) bool {
+// bufferNumber is the number that a buffer holds in big-endian bytes.
+func bufferNumber(raw []byte) int {
 	n := 0
-	for _, c := range raw[:min(len(raw), 7)] {
+	for _, c := range raw[:min(len(raw), 8)] {
 		n = n<<8 | int(c)
 	}
-	return it.size.holds(n)
+	return n
 }

@@ -26,10 +26,11 @@ type builder struct {
 	needPkt  bool
 	vars     map[string]varRef
 	base64   *base64Test
+	data     *Data
 }
 
-func newBuilder(r *Rule) *builder {
-	return &builder{rule: r, list: -1, vars: map[string]varRef{}}
+func newBuilder(r *Rule, data *Data) *builder {
+	return &builder{rule: r, list: -1, vars: map[string]varRef{}, data: data}
 }
 
 type option struct {
@@ -193,7 +194,7 @@ func (b *builder) finish() error {
 	if r.SID == 0 {
 		return errors.New("no sid")
 	}
-	if len(b.trans) > 0 && b.list < 0 {
+	if len(b.trans) > 0 && b.list < 0 && b.base64 == nil {
 		return errors.New("transform without content after it")
 	}
 	err := b.settleBase64()
@@ -220,10 +221,16 @@ func (b *builder) resolveViews() error {
 	anchored := false
 	for i := range r.lists {
 		l := &r.lists[i]
+		if bufferTable[l.buf].packet {
+			continue
+		}
 		if l.buf != BufferPayload {
 			f.views |= 1 << ViewTransaction
 			info := bufferTable[l.buf]
-			if info.app != "" && r.proto.app != "" && r.proto.app != info.app {
+			if info.app != "" && r.proto.app == "" && l.optional() {
+				r.proto.app = info.app
+			}
+			if !bufferOf(info.app, r.proto.app) {
 				return fmt.Errorf("%s in a rule for %s", l.buf, r.proto.app)
 			}
 			continue

@@ -6,73 +6,6 @@ import (
 	"strings"
 )
 
-// numberTest compares a size or code: n, <n, >n, <=n, >=n, !n, a<>b or a-b,
-// which leave out their ends.
-type numberTest struct {
-	op   numberOp
-	a, b int
-}
-
-type numberOp uint8
-
-const (
-	numEqual numberOp = iota
-	numNot
-	numLess
-	numLessEqual
-	numMore
-	numMoreEqual
-	numBetween
-)
-
-func (t numberTest) holds(n int) bool {
-	switch t.op {
-	case numEqual:
-		return n == t.a
-	case numNot:
-		return n != t.a
-	case numLess:
-		return n < t.a
-	case numLessEqual:
-		return n <= t.a
-	case numMore:
-		return n > t.a
-	case numMoreEqual:
-		return n >= t.a
-	}
-	return n > t.a && n < t.b
-}
-
-func parseNumberTest(s string, most int) (numberTest, error) {
-	s = strings.TrimSpace(s)
-	lo, hi, between := strings.Cut(s, "<>")
-	if !between {
-		lo, hi, between = strings.Cut(s, "-")
-	}
-	if between {
-		a, err := parseInt(lo, 0, most)
-		if err != nil {
-			return numberTest{}, err
-		}
-		b, err := parseInt(hi, 0, most)
-		if err == nil && b <= a {
-			err = errors.New("range is not ascending")
-		}
-		return numberTest{numBetween, a, b}, err
-	}
-	for _, p := range []struct {
-		text string
-		op   numberOp
-	}{{"<=", numLessEqual}, {">=", numMoreEqual}, {"<", numLess}, {">", numMore}, {"!", numNot}, {"=", numEqual}, {"", numEqual}} {
-		rest, ok := strings.CutPrefix(s, p.text)
-		if ok {
-			a, err := parseInt(rest, 0, most)
-			return numberTest{op: p.op, a: a}, err
-		}
-	}
-	return numberTest{}, errNotNumber
-}
-
 type packetKind uint8
 
 const (
@@ -231,6 +164,21 @@ func (b *builder) testOption(o option) (bool, error) {
 		return true, b.addPacket(packetTest{kind: packetFlags, flags: t}, err)
 	case "dsize":
 		return true, b.addNumber(packetSize, o.value, 65535)
+	case "dataset":
+		return true, b.addDataset(o.value)
+	case "datarep":
+		return true, b.addDatarep(o.value)
+	case "entropy":
+		return true, b.addEntropy(o.value)
+	case "filename":
+		return true, b.addText(BufferFileName, o.value, false)
+	case "fileext":
+		return true, b.addText(BufferFileExt, o.value, true)
+	case "filemagic":
+		return true, b.addText(BufferFileMagic, o.value, false)
+	case "filestore", "tls.store":
+		// What is stored is the sensor's choice; the rule alerts.
+		return true, nil
 	case "itype":
 		return true, b.addNumber(packetICMPType, o.value, 255)
 	case "icode":

@@ -126,7 +126,7 @@ func (p *fileParser) rule(text string, line int) {
 		p.refuse(line, 0, errors.New("not a rule: no options in parentheses"))
 		return
 	}
-	b := newBuilder(&Rule{GID: 1, Priority: defaultPriority, File: p.file, Line: line})
+	b := newBuilder(&Rule{GID: 1, Priority: defaultPriority, File: p.file, Line: line}, p.vars.Data)
 	err := p.header(b.rule, head)
 	optErr := b.options(strings.TrimSuffix(body, ")"))
 	if err == nil {
@@ -311,14 +311,12 @@ func parseProto(s string) (protoSpec, error) {
 		return protoSpec{ip: ipICMP4}, nil
 	case "icmpv6":
 		return protoSpec{ip: ipICMP6}, nil
-	case "http", "http1":
-		return protoSpec{ip: ipTCP, app: "http"}, nil
-	case "tls", "ssl":
+	case "ssl":
 		return protoSpec{ip: ipTCP, app: "tls"}, nil
-	case "ssh", "smb", "ftp", "smtp":
-		return protoSpec{ip: ipTCP, app: strings.ToLower(s)}, nil
-	case "dns":
-		return protoSpec{ip: ipTCP | ipUDP, app: "dns"}, nil
+	}
+	ip, ok := appProtocols[strings.ToLower(s)]
+	if ok {
+		return protoSpec{ip: ip, app: strings.ToLower(s)}, nil
 	}
 	return protoSpec{}, fmt.Errorf("protocol %q is not inspected", clip(s))
 }

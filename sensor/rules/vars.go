@@ -10,6 +10,8 @@ import (
 type Vars struct {
 	Address map[string]string
 	Port    map[string]string
+	// Data are the lists that rules name; nil refuses rules that need one.
+	Data *Data
 }
 
 // DefaultVars returns Suricata's default variables with the given home

@@ -65,6 +65,15 @@ func (ctx *Context) listsHold(r *Rule) bool {
 func (ctx *Context) listHolds(l *bufferList) bool {
 	k := ctx.keys[l.key]
 	if k.generation != ctx.generation {
+		k = subjectRange{}
+	}
+	if bufferTable[l.buf].number != nil {
+		return l.numbersHold(ctx.subjects[k.from:k.to])
+	}
+	if k.from == k.to {
+		return l.absent || l.orElse
+	}
+	if l.absent {
 		return false
 	}
 	for i := k.from; i < k.to; i++ {
@@ -75,6 +84,48 @@ func (ctx *Context) listHolds(l *bufferList) bool {
 	return false
 }
 
+// numbersHold tests a list over the numbers of a buffer, each test for itself.
+func (l *bufferList) numbersHold(values []subject) bool {
+	for i := range l.items {
+		it := &l.items[i]
+		if it.quantifier == countOf {
+			if !it.size.holds(len(values)) {
+				return false
+			}
+			continue
+		}
+		held := 0
+		for j := range values {
+			if it.size.holds(bufferNumber(values[j].raw)) {
+				held++
+			}
+		}
+		if !it.quantified(held, values) {
+			return false
+		}
+	}
+	return true
+}
+
+// quantified judges how many of the numbers held.
+func (it *item) quantified(held int, values []subject) bool {
+	switch it.quantifier {
+	case allOf:
+		return held > 0 && held == len(values)
+	case allOrNone:
+		return held == len(values)
+	case anyOrNone:
+		return held > 0 || len(values) == 0
+	case atIndex:
+		at := it.at
+		if at < 0 {
+			at += len(values)
+		}
+		return at >= 0 && at < len(values) && it.size.holds(bufferNumber(values[at].raw))
+	}
+	return held > 0
+}
+
 func (ctx *Context) instanceHolds(l *bufferList, s *subject) bool {
 	for i := range l.checks {
 		if !ctx.chainHolds(l.checks[i:i+1], s, 0) {
@@ -83,6 +134,11 @@ func (ctx *Context) instanceHolds(l *bufferList, s *subject) bool {
 	}
 	for _, c := range l.chains {
 		if !ctx.chainHolds(c, s, 0) {
+			return false
+		}
+	}
+	for _, c := range l.changes {
+		if !c.holds(s.raw) {
 			return false
 		}
 	}
@@ -142,10 +198,12 @@ func (ctx *Context) rareHolds(it *item, rest []item, s *subject, pos int) bool {
 		return ctx.base64Holds(it.base64, rest, s, pos)
 	case itemASN1:
 		return it.asn1.holds(s.raw, pos) && ctx.chainHolds(rest, s, pos)
+	case itemSet:
+		return it.set.holds(s.raw) && ctx.chainHolds(rest, s, pos)
+	case itemEntropy:
+		return it.entropy.holds(s.raw) && ctx.chainHolds(rest, s, pos)
 	case itemFTPBounce:
 		return ftpBounces(s.raw, ctx.in.Src.Addr()) && ctx.chainHolds(rest, s, pos)
-	case itemNumber:
-		return it.numberHolds(s.raw) && ctx.chainHolds(rest, s, pos)
 	}
 	return false
 }

@@ -104,7 +104,7 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		// An option in pieces is joined (RFC 3396 §5).
 		m.options[code] = append(m.options[code], v...)
 	}
-	c.host.Record(proto.Event{Kind: "dhcp", Tx: c.next, HasTx: true, Bodies: []encode.Body{m}})
+	c.host.Record(proto.Event{Kind: "dhcp", Tx: c.next, HasTx: true, From: dir, OneSided: true, Bodies: []encode.Body{m}})
 	c.next++
 	return nil
 }

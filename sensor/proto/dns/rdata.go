@@ -11,12 +11,12 @@ import (
 // Resource record types whose data is read (IANA "DNS Parameters").
 const (
 	typeA      = 1
-	typeNS     = 2
-	typeCNAME  = 5
+	TypeNS     = 2
+	TypeCNAME  = 5
 	typeSOA    = 6
 	typeNULL   = 10
-	typePTR    = 12
-	typeMX     = 15
+	TypePTR    = 12
+	TypeMX     = 15
 	typeTXT    = 16
 	typeAAAA   = 28
 	typeSRV    = 33
@@ -36,9 +36,9 @@ func (r *Record) data(b []byte, from, to int) {
 		if ok {
 			r.Data = encode.AppendAddr(nil, addr)
 		}
-	case typeNS, typeCNAME, typePTR, typeDNAME:
+	case TypeNS, TypeCNAME, TypePTR, typeDNAME:
 		r.Data = nameAt(b, from, to)
-	case typeMX:
+	case TypeMX:
 		if len(raw) > 2 {
 			r.Data = nameAt(b, from+2, to)
 		}

@@ -104,6 +104,14 @@ type Tx struct {
 	requestTold, responseTold, ended bool
 }
 
+// Told reports whether the handler has been told the message of a direction.
+func (tx *Tx) Told(dir int) bool {
+	if dir == 0 {
+		return tx.requestTold
+	}
+	return tx.responseTold
+}
+
 // Handler is told what happens. Each is called at most once for a transaction:
 // Request and Response when that half is complete, or as much of it came as is
 // kept, or the connection ended; End after both.
@@ -185,6 +193,8 @@ func (c *Conn) Close() {
 
 // tell reports what was not reported yet of a transaction, and ends it.
 func (c *Conn) tell(tx *Tx) {
+	c.fileEnd(0, tx, &tx.Request, tx.Request.Done)
+	c.fileEnd(1, tx, &tx.Response, tx.Response.Done)
 	if !tx.requestTold && tx.Request.Seen {
 		tx.requestTold = true
 		c.h.Request(tx)
@@ -193,8 +203,6 @@ func (c *Conn) tell(tx *Tx) {
 		tx.responseTold = true
 		c.h.Response(tx)
 	}
-	c.fileEnd(0, tx, &tx.Request, tx.Request.Done)
-	c.fileEnd(1, tx, &tx.Response, tx.Response.Done)
 	if !tx.ended && (tx.Request.Seen || tx.Response.Seen) {
 		tx.ended = true
 		c.h.End(tx)
@@ -231,11 +239,11 @@ func (c *Conn) finished(dir int) {
 	p.message.Done = true
 	p.state, p.message, p.tx = stateHead, nil, nil
 	if dir == 0 {
+		c.fileEnd(0, tx, &tx.Request, true)
 		if !tx.requestTold {
 			tx.requestTold = true
 			c.h.Request(tx)
 		}
-		c.fileEnd(0, tx, &tx.Request, true)
 		return
 	}
 	if tx.Status/100 == 1 && tx.Status != 101 {

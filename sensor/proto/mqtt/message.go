@@ -24,6 +24,7 @@ type topic struct {
 // message is one control packet.
 type message struct {
 	kind        uint8
+	dir         int
 	dup, retain bool
 	qos         uint8
 	id          uint16

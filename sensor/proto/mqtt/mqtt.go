@@ -165,7 +165,8 @@ func (c *Conn) truncated(dir int, first uint8, size int) {
 }
 
 // join adds a packet to its transaction and tells those that are complete.
-func (c *Conn) join(_ int, m *message) {
+func (c *Conn) join(dir int, m *message) {
+	m.dir = dir
 	tx := c.find(m)
 	if tx == nil {
 		tx = &transaction{number: c.next, id: m.id, hasID: m.hasID}

@@ -46,12 +46,12 @@ type packet struct {
 }
 
 // Feed implements proto.Parser.
-func (c *Conn) Feed(_ int, b []byte) error {
+func (c *Conn) Feed(dir int, b []byte) error {
 	if !valid(b) {
 		return ErrMalformed
 	}
 	p := packet{version: b[0] >> 3 & 7, mode: b[0] & 7, stratum: b[1], reference: [4]byte(b[12:16])}
-	c.host.Record(proto.Event{Kind: "ntp", Tx: c.next, HasTx: true, Bodies: []encode.Body{p}})
+	c.host.Record(proto.Event{Kind: "ntp", Tx: c.next, HasTx: true, From: dir, OneSided: true, Bodies: []encode.Body{p}})
 	c.next++
 	return nil
 }

@@ -12,15 +12,19 @@ import (
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/rules"
 )
 
 // Recorder keeps what a parser tells. It implements proto.Host.
 type Recorder struct {
 	// Records are the objects of the records, one JSON object each.
-	Records  []string
-	Files    []string
-	Upgrades int
-	Expected []*proto.Expectation
+	Records []string
+	Files   []string
+	// Notices are the names of what was noticed, Fields what rules would see:
+	// direction, buffer and value.
+	Notices, Fields []string
+	Upgrades        int
+	Expected        []*proto.Expectation
 }
 
 func render(bodies []encode.Body) string {
@@ -32,7 +36,32 @@ func render(bodies []encode.Body) string {
 }
 
 // Record implements proto.Host.
-func (r *Recorder) Record(e proto.Event) { r.Records = append(r.Records, render(e.Bodies)) }
+func (r *Recorder) Record(e proto.Event) {
+	r.Records = append(r.Records, render(e.Bodies))
+	for _, dir := range e.Sides() {
+		r.fields(dir, e.Bodies)
+	}
+}
+
+// Inspect implements proto.Host.
+func (r *Recorder) Inspect(dir int, _ uint64, bodies ...encode.Body) { r.fields(dir, bodies) }
+
+// Notice implements proto.Host.
+func (r *Recorder) Notice(_ int, _ uint64, name string) { r.Notices = append(r.Notices, name) }
+
+// fields asks the bodies for their fields, as the sensor does.
+func (r *Recorder) fields(dir int, bodies []encode.Body) {
+	var b rules.Buffers
+	for _, body := range bodies {
+		f, ok := body.(proto.Fields)
+		if ok {
+			f.Fields(dir, &b)
+		}
+	}
+	b.Each(func(name rules.Buffer, value []byte) {
+		r.Fields = append(r.Fields, fmt.Sprintf("%d %s %q", dir, name, value))
+	})
+}
 
 // File implements proto.Host.
 func (r *Recorder) File(dir int, tx uint64, f *files.File, bodies ...encode.Body) {

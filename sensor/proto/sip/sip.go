@@ -69,7 +69,7 @@ func ProbePacket(dir int, b []byte, h proto.Hint) bool {
 }
 
 type message struct {
-	line                  []byte
+	line, head            []byte
 	method, uri           []byte
 	code, reason, version []byte
 }
@@ -98,7 +98,7 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		}
 		head := buf[:i]
 		rest := buf[i+4:]
-		err := c.message(head)
+		err := c.message(dir, head)
 		if err != nil {
 			c.buf[dir] = nil
 			return err
@@ -130,14 +130,14 @@ func contentLength(head []byte) int {
 	return 0
 }
 
-func (c *Conn) message(head []byte) error {
+func (c *Conn) message(dir int, head []byte) error {
 	line, _, _ := bytes.Cut(head, []byte{'\n'})
 	line = bytes.Clone(bytes.TrimRight(line, "\r"))
 	parts := bytes.SplitN(line, []byte{' '}, 3)
 	if len(parts) < 3 {
 		return ErrMalformed
 	}
-	m := &message{line: line}
+	m := &message{line: line, head: head}
 	switch {
 	case string(parts[0]) == version:
 		m.version, m.code, m.reason = parts[0], parts[1], parts[2]
@@ -146,7 +146,9 @@ func (c *Conn) message(head []byte) error {
 	default:
 		return ErrMalformed
 	}
-	c.host.Record(proto.Event{Kind: "sip", Tx: c.next, HasTx: true, Bodies: []encode.Body{m}})
+	c.host.Record(proto.Event{
+		Kind: "sip", Tx: c.next, HasTx: true, From: dir, OneSided: true, Bodies: []encode.Body{m},
+	})
 	c.next++
 	return nil
 }

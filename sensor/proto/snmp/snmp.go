@@ -50,12 +50,12 @@ type message struct {
 }
 
 // Feed implements proto.Parser.
-func (c *Conn) Feed(_ int, b []byte) error {
+func (c *Conn) Feed(dir int, b []byte) error {
 	m, err := parse(b)
 	if err != nil {
 		return err
 	}
-	c.host.Record(proto.Event{Kind: "snmp", Tx: c.next, HasTx: true, Bodies: []encode.Body{m}})
+	c.host.Record(proto.Event{Kind: "snmp", Tx: c.next, HasTx: true, From: dir, OneSided: true, Bodies: []encode.Body{m}})
 	c.next++
 	return nil
 }

@@ -80,7 +80,11 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		return ErrMalformed
 	}
 	h.buf = append(h.buf, b...)
+	told := h.banner
 	err := h.read(dir)
+	if h.banner && !told {
+		c.host.Inspect(dir, 0, c)
+	}
 	if err != nil {
 		h.done, h.buf = true, nil
 	}

@@ -20,6 +20,7 @@ const (
 type ClientHello struct {
 	RecordVersion uint16
 	Version       uint16
+	Random        []byte
 	Ciphers       []uint16
 	Extensions    []uint16
 	Groups        []uint16
@@ -36,6 +37,7 @@ type ClientHello struct {
 // ServerHello is what the server chose (RFC 8446 §4.1.3).
 type ServerHello struct {
 	Version    uint16
+	Random     []byte
 	Cipher     uint16
 	Extensions []uint16
 	ALPN       [][]byte
@@ -81,7 +83,7 @@ func parseClientHello(body []byte) (*ClientHello, error) {
 	h := &ClientHello{}
 	s := cryptobyte.String(body)
 	var session, ciphers, compression cryptobyte.String
-	if !s.ReadUint16(&h.Version) || !s.Skip(32) || !s.ReadUint8LengthPrefixed(&session) ||
+	if !s.ReadUint16(&h.Version) || !s.ReadBytes(&h.Random, 32) || !s.ReadUint8LengthPrefixed(&session) ||
 		!s.ReadUint16LengthPrefixed(&ciphers) || !s.ReadUint8LengthPrefixed(&compression) {
 		return nil, ErrMalformed
 	}
@@ -128,12 +130,11 @@ func (h *ClientHello) extension(kind uint16, data cryptobyte.String) {
 func parseServerHello(body []byte) (*ServerHello, error) {
 	h := &ServerHello{}
 	s := cryptobyte.String(body)
-	var random []byte
 	var session cryptobyte.String
-	if !s.ReadUint16(&h.Version) || !s.ReadBytes(&random, 32) {
+	if !s.ReadUint16(&h.Version) || !s.ReadBytes(&h.Random, 32) {
 		return nil, ErrMalformed
 	}
-	if bytes.Equal(random, helloRetry) {
+	if bytes.Equal(h.Random, helloRetry) {
 		return nil, nil
 	}
 	// TLS 1.3 drafts up to 21 had no session id and no compression.

@@ -1,0 +1,48 @@
+package rules
+
+// appProtocols are the application protocols that rules can name, with the IP
+// protocols that carry them. A name stands here when the sensor has a parser
+// or finds the protocol.
+var appProtocols = map[string]uint8{
+	"dhcp":     ipUDP,
+	"dns":      ipTCP | ipUDP,
+	"ftp":      ipTCP,
+	"ftp-data": ipTCP,
+	"http":     ipTCP,
+	"http1":    ipTCP,
+	"mqtt":     ipTCP,
+	"ntp":      ipUDP,
+	"sip":      ipTCP | ipUDP,
+	"smb":      ipTCP,
+	"smtp":     ipTCP,
+	"snmp":     ipUDP | ipTCP,
+	"ssh":      ipTCP,
+	"tls":      ipTCP,
+}
+
+// appHolds compares the protocol that a rule names with a flow's.
+func appHolds(want, have string) bool {
+	switch want {
+	case "http":
+		return have == "http" || have == "http2"
+	case "http1":
+		return have == "http"
+	}
+	return want == have
+}
+
+// bufferOf reports whether a rule for a protocol may use the buffers of
+// another's name.
+func bufferOf(buffer, rule string) bool {
+	switch {
+	case buffer == "" || rule == "" || buffer == rule:
+		return true
+	case buffer == "http":
+		return rule == "http1" || rule == "http2"
+	case buffer == "tls":
+		return rule == "quic"
+	case buffer == "smtp":
+		return rule == "imap" || rule == "pop3"
+	}
+	return false
+}
