@@ -20,7 +20,9 @@ func (w *worker) prepare(c *conversation, dir flow.Direction, view rules.View) *
 		View:        view, AppProto: c.ruleApp(), Flow: &c.rules,
 		ICMPType: f.ICMPType, ICMPCode: f.ICMPCode,
 		StreamSize: [2]uint32{c.size[0].size(), c.size[1].size()},
-		AppFailed:  c.app == appFailed && c.http == nil,
+		FlowAge:    f.Last.Sub(f.Start), FlowPackets: [2]uint64{f.Count[0].Packets, f.Count[1].Packets},
+		FlowBytes: [2]uint64{f.Count[0].Bytes, f.Count[1].Bytes},
+		AppFailed: c.app == appFailed && c.http == nil,
 	}
 	if dir == flow.ToClient {
 		in.Src, in.Dst = in.Dst, in.Src

@@ -22,6 +22,7 @@ type ruleSet struct {
 	refused []rules.Refusal
 	files   []fileResult
 	classes map[string]rules.Classification
+	data    *rules.Data
 }
 
 // fileResult is what became of one rule file.
@@ -52,6 +53,7 @@ func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet
 	if vars.Data == nil {
 		vars.Data = &rules.Data{}
 	}
+	set.data = vars.Data
 	var dirs []string
 	for _, name := range files {
 		f, err := os.Open(name)
@@ -59,6 +61,7 @@ func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet
 			return nil, fmt.Errorf("read rules: %w", err)
 		}
 		dir := filepath.Dir(name)
+		vars.Data.Dir = dir
 		vars.Data.Open = func(list string) (io.ReadCloser, error) { return openList(dir, list) }
 		rs, refused := rules.Parse(f, name, vars)
 		f.Close()

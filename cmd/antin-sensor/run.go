@@ -21,6 +21,7 @@ import (
 	"github.com/antin-gov/antin/sensor"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/output"
+	"github.com/antin-gov/antin/sensor/rules"
 	"github.com/antin-gov/antin/sensor/spool"
 )
 
@@ -39,6 +40,7 @@ type runFlags struct {
 	exercise   string
 	quiet      bool
 	s          settings
+	data       *rules.Data
 }
 
 var (
@@ -153,7 +155,7 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	}
 	broken, err := f.capture(cmd.Context(), engine, log)
 	finish()
-	err = errors.Join(err, closeSinks(cfg.Sinks, s.Output.NATS.Deadline))
+	err = errors.Join(err, closeSinks(cfg.Sinks, s.Output.NATS.Deadline), saveDatasets(f.data))
 	if !f.quiet {
 		err = errors.Join(err, summary(cmd.ErrOrStderr(), engine.Counters(), cfg.Sinks, broken))
 	}
@@ -196,6 +198,7 @@ func (f *runFlags) addRules(s *settings, cfg *sensor.Config, log *slog.Logger) e
 		log.Warn("rule refused", "file", r.File, "line", r.Line, "sid", r.SID, "reason", r.Reason)
 	}
 	log.Info("rules loaded", "loaded", len(set.rules), "refused", len(set.refused))
+	f.data = set.data
 	cfg.Rules, err = set.engine()
 	return err
 }

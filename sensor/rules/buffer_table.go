@@ -138,6 +138,12 @@ const (
 	BufferNTPMode
 	BufferNTPStratum
 	BufferNTPReference
+	BufferKRB5MsgType
+	BufferKRB5ErrCode
+	BufferKRB5CName
+	BufferKRB5SName
+	BufferQUICSNI
+	BufferQUICVersion
 	// The following are of packets: header bytes and addresses.
 	BufferIPv4Header
 	BufferIPv6Header
@@ -290,6 +296,12 @@ var bufferTable = [bufferCount]bufferInfo{
 	BufferNTPMode:              {name: "ntp.mode", side: sideBoth, app: "ntp", number: &numberInfo{most: 7, names: ntpModes}},
 	BufferNTPStratum:           {name: "ntp.stratum", side: sideBoth, app: "ntp", number: &numberInfo{most: 255}},
 	BufferNTPReference:         {name: "ntp.reference_id", side: sideBoth, app: "ntp"},
+	BufferKRB5MsgType:          {name: "krb5_msg_type", side: sideBoth, app: "krb5", number: &numberInfo{most: 1<<31 - 1, names: krb5Types}},
+	BufferKRB5ErrCode:          {name: "krb5_err_code", side: sideBoth, app: "krb5", number: &numberInfo{most: 1<<31 - 1}},
+	BufferKRB5CName:            {name: "krb5.cname", side: sideBoth, app: "krb5"},
+	BufferKRB5SName:            {name: "krb5.sname", side: sideBoth, app: "krb5"},
+	BufferQUICSNI:              {name: "quic.sni", side: sideBoth, app: "quic"},
+	BufferQUICVersion:          {name: "quic.version", side: sideBoth, app: "quic"},
 	BufferIPv4Header:           {name: "ipv4.hdr", side: sideBoth, packet: true},
 	BufferIPv6Header:           {name: "ipv6.hdr", side: sideBoth, packet: true},
 	BufferTCPHeader:            {name: "tcp.hdr", side: sideBoth, packet: true},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,9 @@ import (
 type Data struct {
 	// Open reads a list by the name that a rule gives; nil refuses such rules.
 	Open func(name string) (io.ReadCloser, error)
+	// Dir is the folder that the files to save to lie in when their name is
+	// not absolute.
+	Dir  string
 	mu   sync.Mutex
 	sets map[string]*Dataset
 }
@@ -248,6 +252,14 @@ func (d *Data) dataset(name, kind, load string, mayLack bool, limit int) (*Datas
 	}
 	d.sets[name] = s
 	return s, nil
+}
+
+// path is where a set is saved.
+func (d *Data) path(name string) string {
+	if d.Dir == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(d.Dir, name)
 }
 
 // digests makes a set that is a list of digests in hexadecimal digits.

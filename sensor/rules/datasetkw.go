@@ -107,7 +107,7 @@ func (b *builder) addDataset(value string) error {
 		return err
 	}
 	if o.save != "" {
-		t.set.Save = o.save
+		t.set.Save = b.data.path(o.save)
 	}
 	return b.addSet(t)
 }

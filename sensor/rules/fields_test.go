@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 // fieldsOf makes the buffers of a transaction: texts by name, and numbers.
@@ -269,5 +270,44 @@ func TestPacketHeaderBuffers(t *testing.T) {
 				t.Errorf("%s: %v, want %v", c.options, got, c.want)
 			}
 		})
+	}
+}
+
+func TestCountsOfFlows(t *testing.T) {
+	for _, c := range []struct {
+		options string
+		want    bool
+	}{
+		{"flow.age:>9;", true},
+		{"flow.age:>10;", false},
+		{"flow.pkts_toserver:3;", true},
+		{"flow.pkts_toclient:3;", false},
+		{"flow.pkts:both,>4;", true},
+		{"flow.bytes:either,>1000;", true},
+		{"flow.bytes:toserver,>1000;", false},
+		{"flow.bytes_toclient:>1KiB;", true},
+	} {
+		e := mustEngine(t, `alert tcp any any -> any any (msg:"m"; `+c.options+` sid:1;)`)
+		in := toServer("x")
+		in.FlowAge, in.FlowPackets, in.FlowBytes = 10*time.Second, [2]uint64{3, 2}, [2]uint64{300, 2000}
+		in.Flow = &FlowState{}
+		if got := len(e.Inspect(e.NewContext(), in)) == 1; got != c.want {
+			t.Errorf("%s: %v, want %v", c.options, got, c.want)
+		}
+	}
+}
+
+func TestRequires(t *testing.T) {
+	for _, c := range []struct {
+		value string
+		want  bool
+	}{
+		{"version >= 8", true}, {"version >= 8.0.0, keyword sid", true}, {"version >= 7 < 8", false},
+		{"version >= 7.0.3 < 8 | >= 9.0.99", false}, {"version >= 7.0.3 < 8 | >= 8", true}, {"feature ja4", true},
+		{"feature lua", false}, {"keyword foobar", false}, {"version 8", false}, {"colour red", false},
+	} {
+		if err := checkRequires(c.value); (err == nil) != c.want {
+			t.Errorf("%s: %v, want met %v", c.value, err, c.want)
+		}
 	}
 }

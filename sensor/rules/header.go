@@ -209,6 +209,11 @@ func (b *builder) headerOption(o option) (bool, error) {
 		n, err := parseNumberTest(unquote(o.value), most)
 		return true, b.addPacket(packetTest{kind: packetField, field: field, number: n}, err)
 	}
+	kind, isFlow := flowKeyword(o.name)
+	if isFlow {
+		t, err := parseFlowNumber(kind, o.value)
+		return true, b.addState(t, err)
+	}
 	switch o.name {
 	case "tos":
 		n, err := parseTOS(o.value)

@@ -67,6 +67,10 @@ type Input struct {
 	// StreamSize is how far the sequence numbers of client and server have
 	// come from their first, SYN and FIN counted.
 	StreamSize [2]uint32
+	// FlowAge is how long the flow has lasted, FlowPackets and FlowBytes what
+	// client and server have sent in it.
+	FlowAge                time.Duration
+	FlowPackets, FlowBytes [2]uint64
 	// Events are what was noticed with this unit, by full name.
 	Events []string
 	// EventsOnly shows the unit to the rules on its events alone: a packet that

@@ -275,7 +275,8 @@ var (
 		"get_request": 0, "get_next_request": 1, "response": 2, "set_request": 3, "trap_v1": 4, "get_bulk_request": 5,
 		"inform_request": 6, "trap_v2": 7, "report": 8,
 	}
-	ntpModes = map[string]int{
+	krb5Types = map[string]int{"as_req": 10, "as_rep": 11, "tgs_req": 12, "tgs_rep": 13, "error": 30}
+	ntpModes  = map[string]int{
 		"symmetric_active": 1, "symmetric_passive": 2, "client": 3, "server": 4, "broadcast": 5, "control": 6, "private": 7,
 	}
 )

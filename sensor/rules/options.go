@@ -148,6 +148,8 @@ func (b *builder) metaOption(o option) (bool, error) {
 			}
 		}
 		return true, nil
+	case "requires":
+		return true, checkRequires(o.value)
 	case "target":
 		if o.value != "src_ip" && o.value != "dest_ip" {
 			return true, errors.New("neither src_ip nor dest_ip")

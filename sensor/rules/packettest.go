@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 type packetKind uint8
@@ -20,6 +21,8 @@ const (
 	packetVersion
 	packetStreamSize
 	packetAppProto
+	packetFlowAge
+	packetFlowCount
 )
 
 // packetTest is a test on the packet's headers.
@@ -30,7 +33,9 @@ type packetTest struct {
 	field  headerField
 	// side is stream_size's; app and negated are app-layer-protocol's.
 	side, app string
-	negated   bool
+	// bytes counts bytes and not packets.
+	bytes   bool
+	negated bool
 }
 
 func (t *packetTest) holds(in *Input) bool {
@@ -54,6 +59,10 @@ func (t *packetTest) holds(in *Input) bool {
 		return t.streamSizeHolds(in)
 	case packetAppProto:
 		return t.appProtoHolds(in)
+	case packetFlowAge:
+		return in.Flow != nil && t.number.holds(int(in.FlowAge/time.Second))
+	case packetFlowCount:
+		return in.Flow != nil && t.flowCountHolds(in)
 	}
 	if in.Proto != ProtoICMP && in.Proto != ProtoICMPv6 {
 		return false

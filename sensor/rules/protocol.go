@@ -10,13 +10,18 @@ var appProtocols = map[string]uint8{
 	"ftp-data": ipTCP,
 	"http":     ipTCP,
 	"http1":    ipTCP,
+	"http2":    ipTCP,
+	"krb5":     ipTCP | ipUDP,
 	"mqtt":     ipTCP,
 	"ntp":      ipUDP,
+	"pop3":     ipTCP,
+	"quic":     ipUDP,
 	"sip":      ipTCP | ipUDP,
 	"smb":      ipTCP,
 	"smtp":     ipTCP,
 	"snmp":     ipUDP | ipTCP,
 	"ssh":      ipTCP,
+	"tftp":     ipUDP,
 	"tls":      ipTCP,
 }
 

@@ -29,3 +29,11 @@ RULES
 show "antin-sensor rules check bad.rules"
 sensor rules check "$R/bad.rules" | sed 's/^/        /'
 claim "what cannot be run is refused by line and reason, the rest loads (exit status 1)" exits 1 sensor rules check "$R/bad.rules"
+cat >"$R/fields.rules" <<'RULES'
+alert ssh any any -> any any (msg:"ssh"; ssh.hassh; content:"a"; sid:1;)
+alert mqtt any any -> any any (msg:"mqtt"; mqtt.type:CONNECT; mqtt.connect.flags:username,!will; sid:2;)
+alert dns any any -> any any (msg:"dns"; dns.query; to_sha256; dataset:set,seen,type sha256; dns.rrtype:!1; sid:3;)
+alert http any any -> any any (msg:"http"; http.referer; absent; http.uri; url_decode; content:"/etc/passwd"; sid:4;)
+alert tcp-pkt any any -> any any (msg:"tcp"; tcp.hdr; content:"|50 18|"; flow.pkts:both,>3; sid:5;)
+RULES
+claim "fields, numbers with names, datasets, absence, transforms and header bytes are read" sensor rules check "$R/fields.rules"

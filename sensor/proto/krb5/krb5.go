@@ -109,7 +109,7 @@ func (c *Conn) message(dir int, b []byte) error {
 	case typeError:
 		m.failed = c.asked
 	}
-	c.host.Record(proto.Event{Kind: "krb5", Dir: dir, Tx: c.next, HasTx: true, Bodies: []encode.Body{m}})
+	c.host.Record(proto.Event{Kind: "krb5", Dir: dir, From: dir, OneSided: true, Tx: c.next, HasTx: true, Bodies: []encode.Body{m}})
 	c.next++
 	return nil
 }

@@ -203,7 +203,7 @@ func (c *Conn) handshake(dir int) {
 	}
 	c.told[dir] = true
 	body := b[headLength : headLength+size]
-	rec := &record{version: versionName(c.version)}
+	rec := &record{version: versionName(c.version), number: c.version}
 	var err error
 	switch {
 	case dir == proto.ToServer && b[0] == 1:
@@ -216,7 +216,7 @@ func (c *Conn) handshake(dir int) {
 	if err != nil || rec.client == nil && rec.server == nil {
 		return
 	}
-	c.host.Record(proto.Event{Kind: "quic", Dir: dir, Tx: c.next, HasTx: true, Bodies: []encode.Body{rec}})
+	c.host.Record(proto.Event{Kind: "quic", Dir: dir, From: dir, OneSided: true, Tx: c.next, HasTx: true, Bodies: []encode.Body{rec}})
 	c.next++
 	c.crypto[dir] = stream{}
 }

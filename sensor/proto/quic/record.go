@@ -10,6 +10,7 @@ import (
 // record is one hello. It implements encode.Body.
 type record struct {
 	version string
+	number  uint32
 	client  *tls.ClientHello
 	server  *tls.ServerHello
 }
