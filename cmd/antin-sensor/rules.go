@@ -23,6 +23,7 @@ type ruleSet struct {
 	files   []fileResult
 	classes map[string]rules.Classification
 	data    *rules.Data
+	adjust  []rules.Adjustment
 }
 
 // fileResult is what became of one rule file.
@@ -72,6 +73,12 @@ func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet
 			dirs = append(dirs, dir)
 		}
 	}
+	for _, dir := range dirs {
+		err := set.thresholds(filepath.Join(dir, "threshold.config"), vars)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
 	if classification != "" {
 		return set, set.classify(classification)
 	}
@@ -82,6 +89,20 @@ func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet
 		}
 	}
 	return set, nil
+}
+
+// thresholds reads a threshold.config; a line that cannot be used is refused
+// like a rule.
+func (s *ruleSet) thresholds(path string, vars rules.Vars) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read thresholds: %w", err)
+	}
+	defer f.Close()
+	list, refused := rules.ParseThresholds(f, path, vars)
+	s.adjust = append(s.adjust, list...)
+	s.refused = append(s.refused, refused...)
+	return nil
 }
 
 // openList opens a list that a rule names, beside the rule file unless its
@@ -117,7 +138,7 @@ func (s *ruleSet) engine() (*rules.Engine, error) {
 	if len(s.rules) == 0 {
 		return nil, nil
 	}
-	return rules.NewEngine(s.rules, rules.Options{Classifications: s.classes})
+	return rules.NewEngine(s.rules, rules.Options{Classifications: s.classes, Adjustments: s.adjust})
 }
 
 // checkResult is the answer of "rules check --json".

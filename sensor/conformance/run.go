@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -161,10 +163,10 @@ var knownSettings = regexp.MustCompile(`^(stream\.midstream=true|stream\.inline=
 	`app-layer\.protocols\.http\.libhtp\.default-config\.response-body-(decompress-layer-limit|limit)=.*|` +
 	`outputs\..*|logging\..*|stats\..*|datasets\.enabled=(yes|true)|detect\.prefilter\.default=.*|` +
 	`decoder\.\w+\.enabled=(yes|true)|pcap-file\.checksum-checks=no|security\..*|stream\.bypass=.*|` +
-	`stream\.reassembly\.depth=(1MB|1mb)|classification-file=.*|reference-config-file=.*|runmode=.*|vlan\.use-for-tracking=true)$`)
+	`stream\.reassembly\.depth=(1MB|1mb)|classification-file=.*|threshold-file=\$\{TEST_DIR\}/threshold\.config|reference-config-file=.*|runmode=.*|vlan\.use-for-tracking=true)$`)
 
 // dropRule finds rules that act on traffic.
-var dropRule = regexp.MustCompile(`(?m)^\s*(drop|reject|rejectsrc|rejectdst|rejectboth|accept)\b`)
+var dropRule = regexp.MustCompile(`(?m)^\s*(drop|reject|rejectsrc|rejectdst|rejectboth|accept)\b|new_action\s+(drop|reject)`)
 
 // missing names the feature the folder as a whole asks for and the sensor
 // does not have.
@@ -230,8 +232,11 @@ func inlineRules(dir string) string {
 	if err != nil {
 		return ""
 	}
-	for _, file := range files {
+	for _, file := range append(files, filepath.Join(dir, "threshold.config")) {
 		f, err := os.Open(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return ""
 		}

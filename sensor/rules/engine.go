@@ -12,6 +12,8 @@ type Options struct {
 	// Classifications gives priority and description of classtypes, from
 	// ParseClassifications. Without it all rules keep their own.
 	Classifications map[string]Classification
+	// Adjustments are the lines of threshold.config, from ParseThresholds.
+	Adjustments []Adjustment
 }
 
 // Engine holds a compiled set of rules. It does not change and may be used by
@@ -96,6 +98,7 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 		}
 	}
 	slices.SortStableFunc(e.rules, compareOrder)
+	e.adjust(o.Adjustments)
 	e.nameBits()
 	e.nameSets()
 	e.buildGroups()

@@ -220,6 +220,10 @@ func (e *Engine) judge(ctx *Context, in *Input, r *Rule, id int32) bool {
 	if r.noAlert || r.Action == ActionPass {
 		return true
 	}
+	if e.silenced(id, r, in) {
+		e.suppressed.Add(1)
+		return true
+	}
 	for _, spec := range [...]*thresholdSpec{r.filter, r.limit} {
 		if spec != nil && !e.thresholds.pass(id, spec, in) {
 			e.suppressed.Add(1)

@@ -52,6 +52,8 @@ type Rule struct {
 	noAlert  bool
 	limit    *thresholdSpec
 	filter   *thresholdSpec
+	suppress []*suppression
+	rate     *rateFilter
 	ipOnly   bool
 
 	ownPriority bool

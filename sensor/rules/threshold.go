@@ -22,6 +22,9 @@ const (
 	// thresholdBackoff alerts at the count-th match, then at multiplier times
 	// as many, and so on; it counts in the flow.
 	thresholdBackoff
+	// thresholdRate is rate_filter: it trips after count and stays so for its
+	// timeout.
+	thresholdRate
 )
 
 type trackKind uint8
@@ -128,8 +131,8 @@ const maxThresholds = 1 << 16
 type thresholdKey struct {
 	rule int32
 	// filter keeps a rule's detection_filter apart from its threshold.
-	filter   bool
-	src, dst netip.Addr
+	filter, rate bool
+	src, dst     netip.Addr
 }
 
 type thresholdState struct {
@@ -149,13 +152,7 @@ func (t *thresholds) pass(rule int32, spec *thresholdSpec, in *Input) bool {
 	if spec.kind == thresholdBackoff {
 		return in.Flow == nil || in.Flow.backs(rule, spec)
 	}
-	key := thresholdKey{rule: rule, filter: spec.kind == thresholdFilter}
-	if spec.track == trackSrc || spec.track == trackBoth {
-		key.src = in.Src.Addr()
-	}
-	if spec.track == trackDst || spec.track == trackBoth {
-		key.dst = in.Dst.Addr()
-	}
+	key := spec.key(rule, in)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s, ok := t.states[key]
@@ -183,6 +180,50 @@ func (t *thresholds) pass(rule int32, spec *thresholdSpec, in *Input) bool {
 	}
 	t.states[key] = s
 	return alert
+}
+
+// tripped counts a match of a rule with a rate filter and reports whether the
+// rule has matched too often, now or less than the timeout ago.
+func (t *thresholds) tripped(rule int32, f *rateFilter, in *Input) bool {
+	key := f.spec.key(rule, in)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, ok := t.states[key]
+	switch {
+	case ok && s.count < 0:
+		if !in.Time.After(s.until) {
+			return true
+		}
+		s = thresholdState{until: in.Time.Add(f.spec.window)}
+	case !ok || in.Time.After(s.until):
+		s = thresholdState{until: in.Time.Add(f.spec.window)}
+	}
+	s.count++
+	trips := s.count > f.spec.count
+	if trips {
+		s = thresholdState{until: in.Time.Add(f.timeout), count: -1}
+	}
+	if !ok && len(t.states) >= maxThresholds {
+		t.makeRoom(in.Time)
+	}
+	t.states[key] = s
+	return trips
+}
+
+// key is whose matches are counted together.
+func (spec *thresholdSpec) key(rule int32, in *Input) thresholdKey {
+	key := thresholdKey{rule: rule, filter: spec.kind == thresholdFilter, rate: spec.kind == thresholdRate}
+	if spec.track == trackSrc || spec.track == trackBoth {
+		key.src = in.Src.Addr()
+	}
+	if spec.track == trackDst || spec.track == trackBoth {
+		key.dst = in.Dst.Addr()
+	}
+	if spec.track == trackBoth && key.dst.Less(key.src) {
+		// Both directions of a pair count together.
+		key.src, key.dst = key.dst, key.src
+	}
+	return key
 }
 
 func (t *thresholds) makeRoom(now time.Time) {
