@@ -17,6 +17,7 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/ntp"
 	"github.com/antin-gov/antin/sensor/proto/pop3"
 	"github.com/antin-gov/antin/sensor/proto/quic"
+	"github.com/antin-gov/antin/sensor/proto/rdp"
 	"github.com/antin-gov/antin/sensor/proto/sip"
 	"github.com/antin-gov/antin/sensor/proto/smtp"
 	"github.com/antin-gov/antin/sensor/proto/snmp"
@@ -49,7 +50,7 @@ var protocols = [...]protocol{
 	{name: "pop3", stream: pop3.Probe, open: func(c *conversation) proto.Parser { return pop3.New(host{c}) }},
 	{name: "imap", stream: named.IMAP, open: silent},
 	{name: "rfb", stream: named.RFB, open: silent},
-	{name: "rdp", stream: named.RDP, open: silent},
+	{name: "rdp", stream: rdp.Probe, open: func(c *conversation) proto.Parser { return rdp.New(host{c}) }},
 	{name: "dcerpc", stream: named.DCERPC, open: silent},
 	{name: "dnp3", stream: named.DNP3, open: silent},
 	{name: "ldap", stream: named.LDAP, open: silent},

@@ -1,7 +1,7 @@
 // Package named tells protocols that are recognised and not read: their flows
 // carry the name, and rules can ask for it.
 //
-// IMAP, LDAP, Modbus, DNP3, RDP, DCE/RPC over TCP and RFB.
+// IMAP, LDAP, Modbus, DNP3, DCE/RPC over TCP and RFB.
 package named
 
 import (
@@ -58,21 +58,6 @@ func DCERPC(_ int, b []byte, _ proto.Hint) (yes, more bool) {
 	}
 	return b[0] == 5 && b[1] <= 1 && (b[2] == bind || b[2] == bindAck) && b[4] == little &&
 		int(binary.LittleEndian.Uint16(b[8:])) >= headLength, false
-}
-
-// RDP tells RDP by the X.224 connection request in a TPKT ([MS-RDPBCGR]
-// §2.2.1.1).
-func RDP(dir int, b []byte, _ proto.Hint) (yes, more bool) {
-	const headLength, request, confirm = 11, 0xe0, 0xd0
-	if len(b) < headLength {
-		return false, len(b) == 0 || b[0] == 3
-	}
-	kind := byte(request)
-	if dir == proto.ToClient {
-		kind = confirm
-	}
-	return b[0] == 3 && b[1] == 0 && int(binary.BigEndian.Uint16(b[2:])) >= headLength && b[5] == kind &&
-		int(b[4]) <= int(binary.BigEndian.Uint16(b[2:]))-5, false
 }
 
 // LDAP tells LDAP by a whole head of a message (RFC 4511 §4.1.1): a sequence
