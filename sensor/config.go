@@ -52,6 +52,8 @@ type Config struct {
 	NoEvidence bool
 	// NoAnomalies leaves anomaly records out; they are still counted.
 	NoAnomalies bool
+	// Health is what a live sensor tells of itself.
+	Health Health
 	// Progress, when set, is told how far the files are read.
 	Progress func(Progress)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,9 @@ type Engine struct {
 
 	mu    sync.Mutex
 	total Counters
+	// running are the figures of workers that have not ended, as they last
+	// told them.
+	running map[*worker]Counters
 }
 
 // New returns an engine.
@@ -48,21 +52,35 @@ func New(cfg Config) (*Engine, error) {
 	return &Engine{cfg: cfg, started: cfg.Clock.Now()}, nil
 }
 
-// Counters returns the figures of all workers that have ended.
+// Counters returns the figures of all workers; those of a live capture are at
+// most a second old.
 func (e *Engine) Counters() Counters {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c := e.total
-	c.Events = make(map[string]uint64, len(e.total.Events))
-	for k, v := range e.total.Events {
-		c.Events[k] = v
+	var c Counters
+	c.add(e.total)
+	for _, running := range e.running {
+		c.add(running)
 	}
 	return c
+}
+
+// publish makes a worker's figures known while it runs.
+func (e *Engine) publish(w *worker) {
+	c := w.counters()
+	c.Events, c.Reasons = maps.Clone(c.Events), maps.Clone(c.Reasons)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.running == nil {
+		e.running = make(map[*worker]Counters)
+	}
+	e.running[w] = c
 }
 
 func (e *Engine) collect(w *worker) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	delete(e.running, w)
 	e.total.add(w.counters())
 }
 
@@ -269,7 +287,16 @@ func (e *Engine) RunLive(ctx context.Context, interfaces []string, ready func())
 			errs[i] = e.live(ctx, interfaces[i], src)
 		}()
 	}
+	// The last word on health is said when all workers have ended.
+	over, end := context.WithCancel(context.WithoutCancel(ctx))
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		e.tellHealth(over, interfaces)
+	}()
 	wg.Wait()
+	end()
+	<-told
 	return errors.Join(errs...)
 }
 
@@ -284,6 +311,7 @@ func (e *Engine) live(ctx context.Context, name string, src *capture.Live) error
 	w.dec.SetChecksums(e.cfg.Checksums != ChecksumNone)
 	var frame capture.Frame
 	next := e.cfg.Clock.Now().Add(statsEvery)
+	published := time.Now()
 	var err error
 	for ctx.Err() == nil {
 		err = src.Next(&frame)
@@ -302,6 +330,11 @@ func (e *Engine) live(ctx context.Context, name string, src *capture.Live) error
 		}
 		if err != nil {
 			break
+		}
+		if time.Since(published) >= publishEvery {
+			published = time.Now()
+			w.dropped(src)
+			e.publish(w)
 		}
 		if now := e.cfg.Clock.Now(); now.After(next) {
 			next = now.Add(statsEvery)

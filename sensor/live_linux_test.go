@@ -2,6 +2,7 @@ package sensor_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/internal/event"
 	"github.com/antin-gov/antin/sensor"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/output"
@@ -128,7 +130,8 @@ func TestLiveCaptureRecordsWhatPasses(t *testing.T) {
 	sink := &memory{}
 	e, err := sensor.New(sensor.Config{
 		Clock: clock.System{}, Sinks: []output.Sink{sink}, Identity: eve.Identity{Host: "live"},
-		Rules: ruleEngine(t, `alert http any any -> any any (msg:"a"; http.uri; content:"/live/9"; sid:9;)`),
+		Health: sensor.Health{Every: 100 * time.Millisecond, Sample: 50 * time.Millisecond, RulesVersion: "v1", RulesLoaded: 1},
+		Rules:  ruleEngine(t, `alert http any any -> any any (msg:"a"; http.uri; content:"/live/9"; sid:9;)`),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -185,8 +188,39 @@ func TestLiveCaptureRecordsWhatPasses(t *testing.T) {
 	if len(https) != requests || tagged != queries {
 		t.Errorf("%d of %d requests recorded, %d of %d tagged queries", len(https), requests, tagged, queries)
 	}
+	wantHealth(t, of(events, "health"), c)
 	if alerts := of(events, "alert"); len(alerts) != 1 {
 		t.Errorf("%d alerts", len(alerts))
+	}
+}
+
+// wantHealth checks that the last health record says what the counters say.
+func wantHealth(t *testing.T, events []*event.Event, c sensor.Counters) {
+	t.Helper()
+	if len(events) < 3 {
+		t.Fatalf("%d health records", len(events))
+	}
+	var last struct {
+		Health struct {
+			Packets struct{ Received, Processed, Dropped, Invalid uint64 }
+			Drops   map[string]uint64
+			Rules   struct {
+				Version string
+				Loaded  int
+			}
+			Clock map[string]any
+		}
+	}
+	err := json.Unmarshal(events[len(events)-1].Raw, &last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := last.Health
+	if h.Packets.Received == 0 || h.Packets.Received > c.Received || h.Packets.Received != h.Packets.Processed+h.Packets.Dropped+h.Packets.Invalid {
+		t.Errorf("packets %+v beside %d received", h.Packets, c.Received)
+	}
+	if _, ok := h.Drops["kernel"]; !ok || h.Rules.Version != "v1" || h.Rules.Loaded != 1 || h.Clock["offset_us"] == nil {
+		t.Errorf("record %s", events[len(events)-1].Raw)
 	}
 }
 

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
-
-	"gopkg.in/yaml.v3"
 
 	"github.com/antin-gov/antin/sensor/rules"
 )
@@ -25,7 +21,9 @@ type settings struct {
 	// Name and Site say which sensor this is and where it stands.
 	Name string `yaml:"name"`
 	Site string `yaml:"site"`
-	Vars struct {
+	// Interfaces are watched when the command line names no input.
+	Interfaces []string `yaml:"interfaces"`
+	Vars       struct {
 		// HomeNet and ExternalNet are what rules call $HOME_NET and
 		// $EXTERNAL_NET.
 		HomeNet     string            `yaml:"home_net"`
@@ -40,7 +38,13 @@ type settings struct {
 	Checksums      string   `yaml:"checksums"`
 	FlowLimit      int      `yaml:"flow_limit"`
 	StreamDepth    int      `yaml:"stream_depth"`
-	Output         struct {
+	Health         struct {
+		// Every is how often the sensor tells how it is; LinkSpeed says the
+		// speed of links in Mbit/s where the interface does not know it.
+		Every     time.Duration     `yaml:"every"`
+		LinkSpeed map[string]uint64 `yaml:"link_speed"`
+	} `yaml:"health"`
+	Output struct {
 		Dir string `yaml:"dir"`
 		// Evidence puts payload and packet into alerts; Anomalies records
 		// what breaks its protocol.
@@ -66,10 +70,21 @@ type settings struct {
 // readSettings reads the configuration file; an unknown key is an error,
 // because it is most often a misspelt one.
 func readSettings(path string) (*settings, error) {
-	s := &settings{}
 	if path == "" {
-		return s, nil
+		return &settings{}, nil
 	}
+	text, err := readConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	s, c := parseSettings(path, text)
+	if len(c.found) > 0 {
+		return nil, problemsError(c.found)
+	}
+	return s, nil
+}
+
+func readConfig(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
@@ -79,13 +94,7 @@ func readSettings(path string) (*settings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	err = dec.Decode(s)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	return s, nil
+	return text, nil
 }
 
 // ruleVars are the variables that rules may name.

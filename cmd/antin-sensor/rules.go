@@ -1,9 +1,12 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -24,7 +27,11 @@ type ruleSet struct {
 	classes map[string]rules.Classification
 	data    *rules.Data
 	adjust  []rules.Adjustment
+	digest  hash.Hash
 }
+
+// version names the rules: the beginning of the SHA-256 over their files.
+func (s *ruleSet) version() string { return hex.EncodeToString(s.digest.Sum(nil)[:8]) }
 
 // fileResult is what became of one rule file.
 type fileResult struct {
@@ -50,7 +57,7 @@ func expand(patterns []string) ([]string, error) {
 }
 
 func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet, error) {
-	set := &ruleSet{classes: map[string]rules.Classification{}}
+	set := &ruleSet{classes: map[string]rules.Classification{}, digest: sha256.New()}
 	if vars.Data == nil {
 		vars.Data = &rules.Data{}
 	}
@@ -64,7 +71,7 @@ func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet
 		dir := filepath.Dir(name)
 		vars.Data.Dir = dir
 		vars.Data.Open = func(list string) (io.ReadCloser, error) { return openList(dir, list) }
-		rs, refused := rules.Parse(f, name, vars)
+		rs, refused := rules.Parse(io.TeeReader(f, set.digest), name, vars)
 		f.Close()
 		set.rules = append(set.rules, rs...)
 		set.refused = append(set.refused, refused...)

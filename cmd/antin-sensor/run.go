@@ -55,7 +55,7 @@ func runCommand() *cobra.Command {
 		Short: "Watch traffic and record it in eve.json",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if len(f.read)+len(f.interfaces) == 0 {
+			if len(f.read)+len(f.interfaces) == 0 && f.config == "" {
 				return errInput
 			}
 			if len(f.read) > 0 && len(f.interfaces) > 0 {
@@ -131,12 +131,19 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return could(err)
 	}
+	if len(f.read) == 0 && len(f.interfaces) == 0 {
+		f.interfaces = s.Interfaces
+	}
+	if len(f.read)+len(f.interfaces) == 0 {
+		return errInput
+	}
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 	cfg := sensor.Config{
 		Identity: eve.Identity{Host: s.Name, ExerciseID: f.exercise},
 		Clock:    clock.System{}, Logger: log, Checksums: sensor.ChecksumPolicy(s.Checksums),
 		FlowLimit: s.FlowLimit, StreamDepth: s.StreamDepth,
 		NoEvidence:  s.Output.Evidence != nil && !*s.Output.Evidence,
+		Health:      sensor.Health{Every: s.Health.Every, LinkSpeed: s.Health.LinkSpeed},
 		NoAnomalies: s.Output.Anomalies != nil && !*s.Output.Anomalies,
 	}
 	err = f.addRules(s, &cfg, log)
@@ -199,6 +206,7 @@ func (f *runFlags) addRules(s *settings, cfg *sensor.Config, log *slog.Logger) e
 	}
 	log.Info("rules loaded", "loaded", len(set.rules), "refused", len(set.refused))
 	f.data = set.data
+	cfg.Health.RulesVersion, cfg.Health.RulesLoaded = set.version(), len(set.rules)
 	cfg.Rules, err = set.engine()
 	return err
 }
@@ -222,6 +230,7 @@ func (f *runFlags) addSinks(s *settings, cfg *sensor.Config, log *slog.Logger) e
 		return errors.Join(err, file.Close(context.Background()))
 	}
 	cfg.Sinks = append(cfg.Sinks, sink)
+	cfg.Health.Spool, cfg.Health.Connected = sink.Spool, sink.Connected
 	return nil
 }
 

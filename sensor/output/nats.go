@@ -65,7 +65,7 @@ type label struct {
 // OpenHub opens the spool and connects. A hub that cannot be reached yet is no
 // error: records wait for it in the spool.
 func OpenHub(cfg HubConfig) (*Hub, error) {
-	if !validName(cfg.Sensor) {
+	if !ValidName(cfg.Sensor) {
 		return nil, fmt.Errorf("%w: %q", ErrName, cfg.Sensor)
 	}
 	if cfg.Logger == nil {
@@ -139,7 +139,9 @@ func (h *Hub) reached() {
 	}
 }
 
-func validName(name string) bool {
+// ValidName says whether a sensor may be called so: the name is a part of the
+// subject that it publishes to.
+func ValidName(name string) bool {
 	for _, c := range name {
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
 			return false
