@@ -118,6 +118,7 @@ func (c *conversation) recordFile(dir int, tx uint64, f *files.File, bodies ...e
 	h := c.header("fileinfo", flow.Direction(dir))
 	h.AppProto = c.appName()
 	c.w.emit(h.Type, c.w.eve.Object(&h, append(bodies, files.Body{File: f, Tx: tx})...))
+	c.indicateFile(dir, tx, f)
 }
 
 // Inspect implements proto.Host.

@@ -32,6 +32,7 @@ func (c *conversation) dnsMessage(dir int, b []byte) {
 	c.transactions = max(c.transactions, tx+1)
 	c.w.emit(h.Type, c.w.eve.DNS(&h, m))
 	c.inspectDNS(flow.Direction(dir), m, tx, b)
+	c.indicateDNS(flow.Direction(dir), m, tx)
 }
 
 // dnsTx numbers the transaction of a message: an answer has its question's.
@@ -90,10 +91,14 @@ func (c *conversation) recordTLS() {
 	c.transactions = max(c.transactions, 1)
 	h := c.header("tls", flow.ToServer)
 	c.w.emit(h.Type, c.w.eve.TLS(&h, c.tls))
+	c.indicateTLS()
 }
 
 // Request implements http1.Handler.
-func (c *conversation) Request(tx *http1.Tx) { c.inspectHTTP(flow.ToServer, tx) }
+func (c *conversation) Request(tx *http1.Tx) {
+	c.inspectHTTP(flow.ToServer, tx)
+	c.indicateHTTP(tx)
+}
 
 // Response implements http1.Handler.
 func (c *conversation) Response(tx *http1.Tx) { c.inspectHTTP(flow.ToClient, tx) }

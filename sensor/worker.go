@@ -45,6 +45,9 @@ type worker struct {
 	hosts   map[netip.Addr]*tagged
 	buffers rules.Buffers
 
+	// indicated are the hits told lately.
+	indicated *recent
+
 	// expected are connections that others announced.
 	expected map[expected]*proto.Expectation
 
@@ -69,6 +72,9 @@ func newWorker(e *Engine, iface string) *worker {
 		reasons: make(map[string]uint64), events: make(map[string]uint64),
 	}
 	w.table = flow.NewTable(e.cfg.FlowLimit, w.flowEnd)
+	if e.cfg.Indicators != nil {
+		w.indicated = &recent{}
+	}
 	if w.rules != nil {
 		w.rctx = w.rules.NewContext()
 		w.wants = w.rules.Wants()
@@ -177,6 +183,7 @@ func (w *worker) handle(p *decode.Packet) {
 		c = &conversation{w: w, f: f}
 		f.Ext = c
 		c.announced()
+		c.indicateAddresses()
 	}
 	switch p.Proto {
 	case decode.ProtoTCP:

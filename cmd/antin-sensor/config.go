@@ -44,6 +44,12 @@ type settings struct {
 		Every     time.Duration     `yaml:"every"`
 		LinkSpeed map[string]uint64 `yaml:"link_speed"`
 	} `yaml:"health"`
+	// IOC names the table of indicators and how often a new one is looked
+	// for.
+	IOC struct {
+		Table string        `yaml:"table"`
+		Every time.Duration `yaml:"every"`
+	} `yaml:"ioc"`
 	Output struct {
 		Dir string `yaml:"dir"`
 		// Evidence puts payload and packet into alerts; Anomalies records

@@ -68,6 +68,7 @@ func runCommand() *cobra.Command {
 	fl.StringArrayVarP(&f.read, "read", "r", nil, "capture file, or folder of them (pcap, pcapng, gzip); repeatable")
 	fl.StringSliceVarP(&f.interfaces, "interface", "i", nil, "network interface; repeatable")
 	fl.StringArrayVarP(&f.rules, "rules", "S", nil, "rule file or glob; repeatable")
+	fl.StringVar(&f.s.IOC.Table, "ioc", "", "file of indicators, as ioc import makes it")
 	fl.StringVarP(&f.config, "config", "c", "", "configuration file (YAML)")
 	fl.StringVarP(&f.logDir, "log-dir", "l", "", "folder for eve.json (default .)")
 	fl.StringVarP(&f.s.Checksums, "checksums", "k", "", "wrong checksums: all (refuse), none (use), auto (default)")
@@ -99,6 +100,7 @@ func (f *runFlags) merge() (*settings, error) {
 	over(&s.Name, f.s.Name)
 	over(&s.Site, f.s.Site)
 	over(&s.Checksums, f.s.Checksums)
+	over(&s.IOC.Table, f.s.IOC.Table)
 	over(&s.Output.Dir, f.logDir)
 	over(&s.Output.NATS.URL, f.s.Output.NATS.URL)
 	over(&s.Output.NATS.Cert, f.s.Output.NATS.Cert)
@@ -150,6 +152,11 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return could(err)
 	}
+	stop, err := addIndicators(cmd.Context(), s, &cfg, log)
+	if err != nil {
+		return could(err)
+	}
+	defer stop()
 	err = f.addSinks(s, &cfg, log)
 	if err != nil {
 		return could(err)

@@ -93,17 +93,27 @@ func (f *File) Finish(complete bool) {
 	}
 }
 
-// Sums are the digests of a file that is complete so far, in hexadecimal
-// digits; nil after a gap.
-func (f *File) Sums() (md5sum, sha1sum, sha256sum []byte) {
+// Digests returns the MD5, SHA-1 and SHA-256 of what was seen; there are none
+// of a file with gaps.
+func (f *File) Digests() (sum5 [md5.Size]byte, sum1 [sha1.Size]byte, sum256 [sha256.Size]byte, ok bool) {
 	if f.Gaps {
-		return nil, nil, nil
+		return sum5, sum1, sum256, false
 	}
 	f.start()
-	return hexed(f.md5), hexed(f.sha1), hexed(f.sha256)
+	f.md5.Sum(sum5[:0])
+	f.sha1.Sum(sum1[:0])
+	f.sha256.Sum(sum256[:0])
+	return sum5, sum1, sum256, true
 }
 
-func hexed(h hash.Hash) []byte { return hex.AppendEncode(nil, h.Sum(nil)) }
+// Sums are the digests in hexadecimal digits; nil after a gap.
+func (f *File) Sums() (md5sum, sha1sum, sha256sum []byte) {
+	sum5, sum1, sum256, ok := f.Digests()
+	if !ok {
+		return nil, nil, nil
+	}
+	return hex.AppendEncode(nil, sum5[:]), hex.AppendEncode(nil, sum1[:]), hex.AppendEncode(nil, sum256[:])
+}
 
 // Body is the fileinfo object of a file. It implements encode.Body.
 type Body struct {
