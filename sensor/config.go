@@ -1,7 +1,7 @@
 // Package sensor ties the parts of the network sensor together: packets come
 // from sensor/capture, are decoded (decode), counted into flows (flow), put in
 // order (stream), read by protocol (proto/…), judged by rules (rules) and
-// looked up among indicators (ioc) and recorded as EVE (eve) to its sinks (output).
+// judged by behaviour (detect), looked up among indicators (ioc) and recorded as EVE (eve) to its sinks (output).
 //
 // It is passive and bounded: every table has a limit, everything given up is
 // counted by cause, and a parser's panic ends the parser of one flow, nothing
@@ -13,6 +13,7 @@ import (
 	"log/slog"
 
 	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/sensor/detect"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/ioc"
 	"github.com/antin-gov/antin/sensor/output"
@@ -39,6 +40,8 @@ type Config struct {
 	Sinks []output.Sink
 	// Rules judges traffic; nil runs without rules.
 	Rules *rules.Engine
+	// Detectors judge behaviour; nil judges none.
+	Detectors *detect.Engine
 	// Indicators are looked up in what is seen; nil looks nothing up.
 	Indicators *ioc.Live
 	Clock      clock.Clock

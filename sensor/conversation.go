@@ -95,6 +95,8 @@ type conversation struct {
 	// events numbers what was noticed outside transactions.
 	events uint64
 	window [2]window
+	// told are the bytes that the detectors know of.
+	told [2]uint64
 }
 
 // guard runs a parser; a panic ends the parsing of this flow alone.
@@ -202,6 +204,9 @@ func (c *conversation) Gap(raw int, n int) {
 
 // feed gives bytes to the protocol's parser, or finds out which it is.
 func (c *conversation) feed(dir int, b []byte) {
+	if dir == 0 && c.w.e.cfg.Detectors != nil {
+		c.secrets(b)
+	}
 	switch c.app {
 	case appUnknown:
 		c.detect(dir, b)

@@ -33,6 +33,7 @@ func (c *conversation) dnsMessage(dir int, b []byte) {
 	c.w.emit(h.Type, c.w.eve.DNS(&h, m))
 	c.inspectDNS(flow.Direction(dir), m, tx, b)
 	c.indicateDNS(flow.Direction(dir), m, tx)
+	c.behaveDNS(m)
 }
 
 // dnsTx numbers the transaction of a message: an answer has its question's.
@@ -92,6 +93,7 @@ func (c *conversation) recordTLS() {
 	h := c.header("tls", flow.ToServer)
 	c.w.emit(h.Type, c.w.eve.TLS(&h, c.tls))
 	c.indicateTLS()
+	c.behaveTLS()
 }
 
 // Request implements http1.Handler.
@@ -109,6 +111,7 @@ func (c *conversation) End(tx *http1.Tx) {
 	h.TxID, h.HasTx = tx.ID, true
 	c.transactions = max(c.transactions, tx.ID+1)
 	c.w.emit(h.Type, c.w.eve.HTTP(&h, tx))
+	c.behaveHTTP(tx)
 }
 
 // File implements http1.Handler.

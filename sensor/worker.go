@@ -45,6 +45,8 @@ type worker struct {
 	hosts   map[netip.Addr]*tagged
 	buffers rules.Buffers
 
+	// lookAt is when the detectors see the open flows next.
+	lookAt time.Time
 	// indicated are the hits told lately.
 	indicated *recent
 
@@ -184,6 +186,7 @@ func (w *worker) handle(p *decode.Packet) {
 		f.Ext = c
 		c.announced()
 		c.indicateAddresses()
+		w.look(p.Time)
 	}
 	switch p.Proto {
 	case decode.ProtoTCP:
@@ -225,6 +228,7 @@ func (w *worker) flowEnd(f *flow.Flow) {
 	h.AppProto = c.appName()
 	h.PacketSource = ""
 	w.emit(h.Type, w.eve.Flow(&h, f, c.transactions, c.alerted))
+	c.behave(true)
 	w.cur = saved
 	f.Ext = nil
 }
@@ -233,10 +237,14 @@ func (w *worker) flowEnd(f *flow.Flow) {
 func (w *worker) finish(reason flow.Reason) {
 	w.table.Flush(reason)
 	w.dec.Forget()
+	w.lookAt = time.Time{}
 }
 
 // tick tells a live worker the time when there are no packets to tell it.
-func (w *worker) tick(now time.Time) { w.table.Advance(now) }
+func (w *worker) tick(now time.Time) {
+	w.table.Advance(now)
+	w.look(now)
+}
 
 // dropped takes over the source's count of lost packets.
 func (w *worker) dropped(src capture.Source) {

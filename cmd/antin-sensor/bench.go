@@ -11,6 +11,7 @@ import (
 
 	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/sensor"
+	"github.com/antin-gov/antin/sensor/detect"
 	"github.com/antin-gov/antin/sensor/output"
 )
 
@@ -30,6 +31,7 @@ func benchCommand() *cobra.Command {
 	var read string
 	var ruleFiles []string
 	var rounds int
+	var behaviour bool
 	cmd := &cobra.Command{
 		Use:   "bench -r FILE",
 		Short: "Measure packets per second over a capture file",
@@ -39,11 +41,13 @@ func benchCommand() *cobra.Command {
 				return errors.New("say -r FILE, and at least one round")
 			}
 			s := &settings{Rules: ruleFiles}
+			s.Detect.Enabled = behaviour
 			return bench(cmd.Context(), cmd.OutOrStdout(), read, s, rounds)
 		},
 	}
 	cmd.Flags().StringVarP(&read, "read", "r", "", "capture file")
 	cmd.Flags().StringArrayVarP(&ruleFiles, "rules", "S", nil, "rule file or glob; repeatable")
+	cmd.Flags().BoolVar(&behaviour, "detect", false, "with the detectors of behaviour")
 	cmd.Flags().IntVar(&rounds, "rounds", 3, "how often the file is read; the best counts")
 	return cmd
 }
@@ -66,6 +70,13 @@ func bench(ctx context.Context, w io.Writer, file string, s *settings, rounds in
 			return could(err)
 		}
 		fmt.Fprintf(w, "rules: %d compiled in %.2f s\n", len(set.rules), time.Since(start).Seconds())
+	}
+	if s.Detect.Enabled {
+		var err error
+		cfg.Detectors, err = detect.New(s.Detect)
+		if err != nil {
+			return could(err)
+		}
 	}
 	best := 0.0
 	var bits, packets float64

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/antin-gov/antin/sensor/detect"
 	"github.com/antin-gov/antin/sensor/rules"
 )
 
@@ -44,6 +45,8 @@ type settings struct {
 		Every     time.Duration     `yaml:"every"`
 		LinkSpeed map[string]uint64 `yaml:"link_speed"`
 	} `yaml:"health"`
+	// Detect is what the detectors of behaviour are told.
+	Detect detect.Config `yaml:"detect"`
 	// IOC names the table of indicators and how often a new one is looked
 	// for.
 	IOC struct {

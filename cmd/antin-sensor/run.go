@@ -68,6 +68,7 @@ func runCommand() *cobra.Command {
 	fl.StringArrayVarP(&f.read, "read", "r", nil, "capture file, or folder of them (pcap, pcapng, gzip); repeatable")
 	fl.StringSliceVarP(&f.interfaces, "interface", "i", nil, "network interface; repeatable")
 	fl.StringArrayVarP(&f.rules, "rules", "S", nil, "rule file or glob; repeatable")
+	fl.BoolVar(&f.s.Detect.Enabled, "detect", false, "judge behaviour: scans, guessed passwords, beacons, … (detect in the configuration)")
 	fl.StringVar(&f.s.IOC.Table, "ioc", "", "file of indicators, as ioc import makes it")
 	fl.StringVarP(&f.config, "config", "c", "", "configuration file (YAML)")
 	fl.StringVarP(&f.logDir, "log-dir", "l", "", "folder for eve.json (default .)")
@@ -101,6 +102,7 @@ func (f *runFlags) merge() (*settings, error) {
 	over(&s.Site, f.s.Site)
 	over(&s.Checksums, f.s.Checksums)
 	over(&s.IOC.Table, f.s.IOC.Table)
+	s.Detect.Enabled = s.Detect.Enabled || f.s.Detect.Enabled
 	over(&s.Output.Dir, f.logDir)
 	over(&s.Output.NATS.URL, f.s.Output.NATS.URL)
 	over(&s.Output.NATS.Cert, f.s.Output.NATS.Cert)
@@ -157,6 +159,11 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		return could(err)
 	}
 	defer stop()
+	keep, err := addDetectors(cmd.Context(), s, &cfg, log)
+	if err != nil {
+		return could(err)
+	}
+	defer func() { err = errors.Join(err, keep()) }()
 	err = f.addSinks(s, &cfg, log)
 	if err != nil {
 		return could(err)

@@ -192,6 +192,15 @@ func (t *Table) touch(f *Flow) {
 	t.lists[c].push(f)
 }
 
+// Each shows all flows to f, which must not touch the table.
+func (t *Table) Each(f func(*Flow)) {
+	for c := range t.lists {
+		for x := t.lists[c].head; x != nil; x = x.next {
+			f(x)
+		}
+	}
+}
+
 // Advance tells the table the time: it ends the flows that were idle too
 // long. Time that goes backwards, as in a merged capture, is ignored.
 func (t *Table) Advance(now time.Time) {
