@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"math/big"
@@ -40,6 +41,24 @@ func letter() *edxml.Envelope {
 		Answers:     []edxml.Reference{{Organ: "28.22.H17", Code: "12/SNV", Date: day(2026, 1, 9), DocumentID: "28.22.H17,2026/01/09,12/SNV"}},
 		Traces:      []edxml.Trace{{Organ: "000.01.20.H13", Time: time.Date(2026, 2, 5, 10, 30, 0, 0, time.FixedZone("+07", 7*3600))}},
 		Attachments: []edxml.Attachment{{Name: "quyet-dinh.pdf", Description: "Quyết định", Data: []byte("%PDF-1.7 …")}, {Name: "phu-luc.csv", Data: bytes.Repeat([]byte("a,b\n"), 1000)}},
+	}
+}
+
+func TestADayOfADescriptionIsADayAndNoTime(t *testing.T) {
+	for text, want := range map[string]string{`"2026-02-05"`: "2026/02/05", `"2026/02/05"`: "2026/02/05", `""`: ""} {
+		var d edxml.Date
+		err := json.Unmarshal([]byte(text), &d)
+		again, failed := json.Marshal(d)
+		if err != nil || failed != nil || d.String() != want || string(again) != `"`+want+`"` {
+			t.Errorf("%s: %v, %v, %s", text, d, err, again)
+		}
+	}
+	for _, text := range []string{`"2026-02-05T00:00:00Z"`, `"5/2/2026"`, `20260205`} {
+		var d edxml.Date
+		err := json.Unmarshal([]byte(text), &d)
+		if !errors.Is(err, edxml.ErrInvalid) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package edxml
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -151,6 +152,19 @@ func (d Date) String() string {
 
 // MarshalText writes the day.
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// MarshalJSON writes the day; that of the time within would write a time.
+func (d Date) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
+
+// UnmarshalJSON reads a day.
+func (d *Date) UnmarshalJSON(data []byte) error {
+	var s string
+	err := json.Unmarshal(data, &s)
+	if err != nil {
+		return fmt.Errorf("%w: a day is a text yyyy/mm/dd", ErrInvalid)
+	}
+	return d.UnmarshalText([]byte(s))
+}
 
 // UnmarshalText reads a day; both yyyy/mm/dd and yyyy-mm-dd are in use.
 func (d *Date) UnmarshalText(text []byte) error {
