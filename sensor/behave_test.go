@@ -106,9 +106,9 @@ func certificate(t testing.TB, name string, from, to time.Time, issuer *tls.Cert
 
 // town is an agency's network and the days in it.
 type town struct {
-	ours, good, old, alien []turn
-	ca                     string
-	start                  time.Time
+	ours, old, alien []turn
+	ca               string
+	start            time.Time
 }
 
 func newTown(t testing.TB) *town {
