@@ -7,9 +7,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -248,6 +250,54 @@ func TestAKeyThatAsksForThePINEachTimeSigns(t *testing.T) {
 	}
 	if !tok.found["k"].alwaysAuth {
 		t.Error("CKA_ALWAYS_AUTHENTICATE was not read")
+	}
+}
+
+// makePair makes a pair of P-256 as another program would.
+func makePair(t *testing.T, tok *token, label string, id ...byte) {
+	t.Helper()
+	_, params, err := generation("EC-P256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, id), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true)}
+	if label != "" {
+		named = append(named, pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
+	}
+	_, _, err = tok.mod.GenerateKeyPair(tok.anchor, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_EC_KEY_PAIR_GEN, nil)},
+		append(params, named...), append(named, pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, true), pkcs11.NewAttribute(pkcs11.CKA_SIGN, true)))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestKeysThatShareALabelOrHaveNoneAreNamedByTheirIDs(t *testing.T) {
+	tok := openTestToken(t)
+	makePair(t, tok, "ký số", 0xa1)
+	makePair(t, tok, "ký số", 0xb2)
+	makePair(t, tok, "", 0xc3, 0x04)
+	makePair(t, tok, "hai lần", 0xd5)
+	makePair(t, tok, "hai lần", 0xd5)
+	makePair(t, tok, "một mình", 0xe6)
+	_, err := tok.keys(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Sorted(maps.Keys(tok.found))
+	want := []string{"[c304]", "ký số [a1]", "ký số [b2]", "một mình"}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	set := alone(t, tok)
+	for _, name := range want {
+		_, err = set.find(t.Context(), name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err = set.find(t.Context(), "ký số")
+	if !errors.Is(err, ErrNotFound) {
+		t.Errorf("a label of two keys finds one of them: %v", err)
 	}
 }
 

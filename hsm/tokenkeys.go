@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/miekg/pkcs11"
 )
@@ -92,36 +93,53 @@ func (t *token) loadKeys() error {
 	if err != nil {
 		return err
 	}
-	keys := make(map[string]*tokenKey, len(private))
-	ambiguous := map[string]bool{}
+	found := make([]*tokenKey, 0, len(private))
 	for _, h := range private {
 		attrs := t.attributes(h, pkcs11.CKA_LABEL, pkcs11.CKA_ID)
-		if attrs == nil || checkLabel(string(attrs[0])) != nil {
+		if attrs == nil {
 			continue
 		}
-		label := string(attrs[0])
 		pub := public[string(attrs[1])]
 		if pub == nil {
 			pub = t.publicFromPrivate(h)
 		}
 		if pub == nil || AlgorithmOf(pub) == "" {
-			t.log.Warn("a private key without a usable public key is left out", slog.String("label", label))
+			t.log.Warn("a private key without a usable public key is left out", slog.String("label", string(attrs[0])))
 			continue
 		}
-		if keys[label] != nil {
-			ambiguous[label] = true
-		}
-		keys[label] = &tokenKey{label: label, id: attrs[1], handle: h, pub: pub,
-			alwaysAuth: t.isTrue(h, pkcs11.CKA_ALWAYS_AUTHENTICATE), extractable: t.isTrue(h, pkcs11.CKA_EXTRACTABLE)}
+		found = append(found, &tokenKey{label: string(attrs[0]), id: attrs[1], handle: h, pub: pub,
+			alwaysAuth: t.isTrue(h, pkcs11.CKA_ALWAYS_AUTHENTICATE), extractable: t.isTrue(h, pkcs11.CKA_EXTRACTABLE)})
 	}
-	for label := range ambiguous {
-		// Choosing one would sign with a key that nobody chose.
-		t.log.Warn("a label stands for several private keys and is left out", slog.String("label", label))
-		delete(keys, label)
-	}
+	keys := t.named(found)
 	t.found = keys
 	t.finds.Add(1)
 	return nil
+}
+
+// named gives each key the name by which it is asked for: its label or, where
+// there is none or it stands for several keys, the label and CKA_ID in hex, as
+// in "sign [0a1b]". Choosing one by the label alone would sign with a key that
+// nobody chose. Keys that no name tells apart are left out.
+func (t *token) named(found []*tokenKey) map[string]*tokenKey {
+	labels, names := map[string]int{}, map[string]int{}
+	for _, k := range found {
+		labels[k.label]++
+	}
+	for _, k := range found {
+		if k.label == "" || labels[k.label] > 1 {
+			k.label = strings.TrimSpace(fmt.Sprintf("%s [%x]", k.label, k.id))
+		}
+		names[k.label]++
+	}
+	keys := make(map[string]*tokenKey, len(found))
+	for _, k := range found {
+		if names[k.label] > 1 || checkLabel(k.label) != nil {
+			t.log.Warn("a private key without a name of its own is left out", slog.String("label", k.label))
+			continue
+		}
+		keys[k.label] = k
+	}
+	return keys
 }
 
 // loadPublic reads all public keys and certificates, by CKA_ID.

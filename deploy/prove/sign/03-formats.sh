@@ -121,7 +121,7 @@ claim "   antin verify: TOTAL-PASSED, one signature and one time-stamp, on $coun
   "$(antin verify --json pages.pdf | jq -r '.[0] | "\(.verdict) \(.signatures | length) \(.signatures[0].places | length)"')" "TOTAL-PASSED 2 $count"
 claim "   qpdf --check accepts it" qpdf --check pages.pdf
 pdfsig -nocert pages.pdf >pdfsig.txt 2>&1; claim "   pdfsig: valid on each page" same "$(grep -c 'Signature is Valid' pdfsig.txt)" "$count"
-mutool sign -v pages.pdf >mutool.txt 2>&1; claim "   mutool: unchanged since signing, on each page" same "$(grep -c 'unchanged since signing\|only valid\|since signing' mutool.txt)" "$((count + 1))"
+mutool sign -v pages.pdf >mutool.txt 2>&1; claim "   mutool: unchanged since signing, on each page" same "$(grep -c 'unchanged since signing\|only valid\|since signing' mutool.txt)" "$count"
 antin sign pages.pdf -o sealed.pdf --key demo-agency --visible seal --pages 1 --place 10,250,30,30 >/dev/null
 claim "   sealed afterwards: both TOTAL-PASSED" same "$(antin verify --json sealed.pdf | jq -r '[.[0].signatures[].verdict] | unique | join(" ")')" TOTAL-PASSED
 claim "   a page that is not there is refused: exit status 3" exits 3 antin sign "$IN" -o none.pdf --key demo-official --visible person --pages 1-99 --place 170,278,30,12
