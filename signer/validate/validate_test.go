@@ -336,14 +336,14 @@ func TestReportsAreForMachinesAndPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := generic[0]["signatures"].([]any)[0].(map[string]any)
-	want := []string{"field", "kind", "level", "verdict", "sub_indication", "integrity", "coverage", "changes", "signer", "signed_at", "best_time", "revision", "reasons"}
+	want := []string{"field", "kind", "level", "verdict", "sub_indication", "integrity", "coverage", "changes", "signer", "signed_at", "best_time", "revision", "reasons", "places"}
 	for _, key := range want {
 		if _, ok := one[key]; !ok {
 			t.Errorf("%q is missing in %s", key, data)
 		}
 	}
 	if len(one) != len(want) || len(generic[0]) != 3 {
-		t.Errorf("more keys than the contract has: %s", data)
+		t.Errorf("other keys than those of the contract and the places of a mark: %s", data)
 	}
 	for lang, word := range map[validate.Lang]string{validate.Vietnamese: "HỢP LỆ", validate.English: "VALID"} {
 		var b strings.Builder
