@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
+	"github.com/antin-gov/antin/internal/atomicfile"
 	"github.com/antin-gov/antin/sensor/rules"
 )
 
@@ -17,29 +17,10 @@ func saveDatasets(data *rules.Data) error {
 	}
 	var errs error
 	for _, set := range data.Unsaved() {
-		err := saveDataset(set)
+		err := atomicfile.Write(set.Save, 0o600, func(f *os.File) error { return set.Write(f) })
 		if err != nil {
 			errs = errors.Join(errs, fmt.Errorf("save dataset: %w", err))
 		}
 	}
 	return errs
-}
-
-func saveDataset(set *rules.Dataset) error {
-	f, err := os.CreateTemp(filepath.Dir(set.Save), ".dataset-*")
-	if err != nil {
-		return err
-	}
-	err = set.Write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), set.Save)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }

@@ -204,6 +204,19 @@ type listing struct {
 	Items   []shown        `json:"items,omitempty"`
 }
 
+// openTable opens the indicators that a command is about.
+func openTable(path func() (string, error)) (string, *ioc.Table, error) {
+	file, err := path()
+	if err != nil {
+		return "", nil, err
+	}
+	t, err := ioc.OpenOrEmpty(file)
+	if err != nil {
+		return "", nil, could(err)
+	}
+	return file, t, nil
+}
+
 func iocList(path func() (string, error)) *cobra.Command {
 	var asJSON bool
 	var source, kind string
@@ -213,13 +226,9 @@ func iocList(path func() (string, error)) *cobra.Command {
 		Short: "Count the indicators by type and source; --items N shows entries",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file, err := path()
+			file, t, err := openTable(path)
 			if err != nil {
 				return err
-			}
-			t, err := ioc.OpenOrEmpty(file)
-			if err != nil {
-				return could(err)
 			}
 			l := listing{
 				Table: file, Entries: t.Len(), Bytes: t.Bytes(), Created: t.Created(),
@@ -303,13 +312,9 @@ func iocCheck(path func() (string, error)) *cobra.Command {
 				}
 				now = t
 			}
-			file, err := path()
+			_, t, err := openTable(path)
 			if err != nil {
 				return err
-			}
-			t, err := ioc.OpenOrEmpty(file)
-			if err != nil {
-				return could(err)
 			}
 			found, err := t.Check(args[0], now)
 			if err != nil {
@@ -350,13 +355,9 @@ func iocRemove(path func() (string, error)) *cobra.Command {
 		Short: "Take a list out of the indicators",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			file, err := path()
+			file, old, err := openTable(path)
 			if err != nil {
 				return err
-			}
-			old, err := ioc.OpenOrEmpty(file)
-			if err != nil {
-				return could(err)
 			}
 			b := ioc.NewBuilder()
 			err = b.AddTable(old, args[0])

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"github.com/antin-gov/antin/ca/ra"
 	"github.com/antin-gov/antin/ca/ra/sheet"
 	"github.com/antin-gov/antin/cmd/antin/app"
+	"github.com/antin-gov/antin/internal/atomicfile"
 	"github.com/antin-gov/antin/internal/workdays"
 )
 
@@ -57,24 +57,7 @@ func writeSheets(path string, sheets ...sheet.Sheet) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(path, b.Bytes())
-}
-
-// replaceFile writes a file whole or not at all.
-func replaceFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".antin-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.WriteBytes(path, 0o644, b.Bytes())
 }
 
 func (e *env) bulkTemplate() *cobra.Command {

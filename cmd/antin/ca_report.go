@@ -12,6 +12,7 @@ import (
 
 	"github.com/antin-gov/antin/ca/report"
 	"github.com/antin-gov/antin/cmd/antin/app"
+	"github.com/antin-gov/antin/internal/atomicfile"
 	"github.com/antin-gov/antin/internal/workdays"
 )
 
@@ -32,7 +33,7 @@ func writePDF(path string, pdf func() ([]byte, error)) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(path, content)
+	return atomicfile.WriteBytes(path, 0o644, content)
 }
 
 func (e *env) reportCoverage() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/antin-gov/antin/cmd/antin/app"
+	"github.com/antin-gov/antin/internal/atomicfile"
 	"github.com/antin-gov/antin/signer/office"
 )
 
@@ -198,15 +199,12 @@ func exportDocument(ctx context.Context, s *office.Service, id, out string) ([]s
 // copyOut writes a file whole or not at all, and closes it.
 func copyOut(f *os.File, path string) error {
 	defer func() { _ = f.Close() }()
-	out, err := os.CreateTemp(filepath.Dir(path), ".export-*")
-	if err != nil {
+	err := atomicfile.Write(path, 0o644, func(out *os.File) error {
+		_, err := out.ReadFrom(f)
 		return err
-	}
-	defer func() { _ = os.Remove(out.Name()) }()
-	_, err = out.ReadFrom(f)
-	err = errors.Join(err, out.Chmod(0o644), out.Close())
+	})
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return os.Rename(out.Name(), path)
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/antin-gov/antin/internal/atomicfile"
 	"github.com/antin-gov/antin/signer"
 	"github.com/antin-gov/antin/signer/batch"
 )
@@ -33,7 +34,7 @@ func (e *env) signBatch(ctx context.Context, f signFlags, sign func(ctx context.
 		var b bytes.Buffer
 		err = batch.WriteCSV(&b, results)
 		if err == nil {
-			err = replaceFile(f.result, b.Bytes())
+			err = atomicfile.WriteBytes(f.result, 0o644, b.Bytes())
 		}
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/antin-gov/antin/internal/atomicfile"
 	"github.com/antin-gov/antin/signer/report"
 	"github.com/antin-gov/antin/signer/validate"
 )
@@ -92,5 +93,5 @@ func (w reportWish) write(r *validate.Report, at time.Time) error {
 	if err == nil && info.IsDir() {
 		out = filepath.Join(out, filepath.Base(r.File)+format.Ending())
 	}
-	return replaceFile(out, b.Bytes())
+	return atomicfile.WriteBytes(out, 0o644, b.Bytes())
 }

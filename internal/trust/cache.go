@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/antin-gov/antin/internal/atomicfile"
 )
 
 const (
@@ -24,7 +26,8 @@ const (
 	maxCacheFile = 8 << 20
 	cacheRecord  = ".json"
 	cacheList    = ".crl"
-	cacheTemp    = ".new-"
+	// cacheTemp begins the name of what is being written (atomicfile).
+	cacheTemp = "."
 )
 
 // ErrOffline is returned where something would have to be fetched and the
@@ -162,20 +165,9 @@ func (c *Cache) write(cert *x509.Certificate, e Evidence, now time.Time) error {
 
 // put writes a file whole or not at all.
 func (c *Cache) put(name string, data []byte) error {
-	f, err := os.CreateTemp(c.dir, cacheTemp+"*")
+	err := atomicfile.WriteBytes(c.path(name), 0o600, data)
 	if err != nil {
 		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), c.path(name))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	c.size += int64(len(data))
 	return nil

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/antin-gov/antin/internal/atomicfile"
 )
 
 // The rule for links: the 95th percentile of samples of 5 minutes over 7 days
@@ -146,17 +147,9 @@ func (e *Engine) Save() error {
 	if err != nil {
 		return fmt.Errorf("keep what was learnt: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(e.cfg.State), ".learnt-*")
+	err = atomicfile.WriteBytes(e.cfg.State, 0o600, text)
 	if err != nil {
 		return fmt.Errorf("keep what was learnt: %w", err)
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), e.cfg.State)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("keep what was learnt: %w", err), os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/bits"
 	"os"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/antin-gov/antin/internal/atomicfile"
 )
 
 // Builder collects indicators and writes them as a table.
@@ -149,35 +150,12 @@ func (b *Builder) finish() {
 
 // WriteFile puts the table in place of the file: written beside it, on disk,
 // then renamed, so that a reader sees the old one or the new one.
-func (b *Builder) WriteFile(path string, now time.Time) (err error) {
-	err = os.MkdirAll(filepath.Dir(path), 0o750)
+func (b *Builder) WriteFile(path string, now time.Time) error {
+	err := os.MkdirAll(filepath.Dir(path), 0o750)
 	if err != nil {
 		return fmt.Errorf("write indicators: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".indicators-*")
-	if err != nil {
-		return fmt.Errorf("write indicators: %w", err)
-	}
-	defer func() {
-		if err == nil {
-			return
-		}
-		e := os.Remove(f.Name())
-		if e != nil && !errors.Is(e, fs.ErrNotExist) {
-			err = errors.Join(err, e)
-		}
-	}()
-	err = b.writeTo(f, now)
-	if err == nil {
-		err = f.Chmod(0o640)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
+	err = atomicfile.Write(path, 0o640, func(f *os.File) error { return b.writeTo(f, now) })
 	if err != nil {
 		return fmt.Errorf("write indicators: %w", err)
 	}

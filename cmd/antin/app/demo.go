@@ -13,6 +13,7 @@ import (
 	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/ca/ra"
 	"github.com/antin-gov/antin/hsm"
+	"github.com/antin-gov/antin/internal/atomicfile"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/directory"
 )
@@ -114,7 +115,7 @@ func (s *System) loadAccounts(ctx context.Context) error {
 		}
 		// After each one: a start that is cut off loses nobody's password.
 		text = append(text, fmt.Sprintf("%s %s %s\n", n.ID, n.Password, uri)...)
-		err = replace(path, text, 0o600)
+		err = atomicfile.WriteBytes(path, 0o600, text)
 		if err != nil {
 			return fmt.Errorf("first credentials: %w", err)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/antin-gov/antin/incident/drill"
+	"github.com/antin-gov/antin/internal/atomicfile"
 )
 
 // place stands before the date of the demonstration province's documents.
@@ -105,7 +106,7 @@ func (s *System) writeAnchors() error {
 	if len(text) == 0 {
 		return errors.New("no certificates of the authority")
 	}
-	return replace(s.Path(dirTLS, fileAnchors), text, 0o644)
+	return atomicfile.WriteBytes(s.Path(dirTLS, fileAnchors), 0o644, text)
 }
 
 func (s *server) startDrills(ctx context.Context) error {

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
 	"slices"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/antin-gov/antin/ca/profile"
 	"github.com/antin-gov/antin/ca/ra"
 	"github.com/antin-gov/antin/hsm"
+	"github.com/antin-gov/antin/internal/atomicfile"
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/trust"
 )
@@ -83,7 +83,7 @@ func (s *System) Certify(ctx context.Context, m Machine) (tls.Certificate, error
 		return tls.Certificate{}, err
 	}
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	err = errors.Join(replace(keyPath, keyPEM, 0o600), replace(chainPath, chain, 0o644))
+	err = errors.Join(atomicfile.WriteBytes(keyPath, 0o600, keyPEM), atomicfile.WriteBytes(chainPath, 0o644, chain))
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -142,21 +142,6 @@ func (s *System) checkMachine(ctx context.Context, cert *x509.Certificate) error
 		return errRevoked
 	}
 	return nil
-}
-
-// replace writes a file whole or not at all, also through a loss of power.
-func replace(path string, content []byte, mode os.FileMode) error {
-	next := path + ".new"
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return errors.Join(err, os.Remove(next))
-	}
-	return os.Rename(next, path)
 }
 
 // IssueRequest issues an approved request and binds the certificate to its key

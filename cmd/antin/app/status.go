@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/antin-gov/antin/ca"
 	"github.com/antin-gov/antin/ca/tsa"
+	"github.com/antin-gov/antin/internal/atomicfile"
 	"github.com/antin-gov/antin/internal/config"
 	"github.com/antin-gov/antin/internal/ledger"
 )
@@ -94,12 +94,7 @@ func (s *server) copyCheckpoint(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	err = os.WriteFile(temporary, []byte(head.Note), 0o644)
-	if err != nil {
-		return err
-	}
-	return os.Rename(temporary, path)
+	return atomicfile.WriteBytes(path, 0o644, []byte(head.Note))
 }
 
 // statusProblems adds what is wrong with lists, answers and audits.
