@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .PHONY: run build test bench deb lint assets tools packages clean vault-server
 
 DATA ?= ./data
-APT_RUN   := gcc libc6-dev ca-certificates nodejs npm softhsm2
+APT_RUN   := gcc libc6-dev libpcap-dev ca-certificates nodejs npm softhsm2
 APT_TEST  := certbot \
   chromium \
   curl \

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 
 	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/sensor/capture"
 	"github.com/antin-gov/antin/sensor/detect"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/ioc"
@@ -38,7 +39,8 @@ type Config struct {
 	Identity eve.Identity
 	// Sinks take the records; at least one.
 	Sinks []output.Sink
-	// Rules judges traffic; nil runs without rules.
+	// Rules judges traffic; nil runs without rules. Engine.Reload takes others
+	// over.
 	Rules *rules.Engine
 	// Detectors judge behaviour; nil judges none.
 	Detectors *detect.Engine
@@ -60,6 +62,9 @@ type Config struct {
 	NoAnomalies bool
 	// Health is what a live sensor tells of itself.
 	Health Health
+	// Filter says which frames of files are taken; nil takes all. Live sources
+	// have their own.
+	Filter capture.Program
 	// Progress, when set, is told how far the files are read.
 	Progress func(Progress)
 }

@@ -13,6 +13,8 @@ import (
 type Counters struct {
 	Received, Processed, Dropped, Invalid uint64
 	Bytes                                 uint64
+	// Kernel to Filtered are the sources' (capture.Stats).
+	Kernel, Freezes, Doubles, Unreadable, Filtered uint64
 	// BadChecksum and the reasons are parts of Invalid.
 	BadChecksum uint64
 	Reasons     map[string]uint64
@@ -34,6 +36,11 @@ func (c *Counters) add(o Counters) {
 	c.Dropped += o.Dropped
 	c.Invalid += o.Invalid
 	c.Bytes += o.Bytes
+	c.Kernel += o.Kernel
+	c.Freezes += o.Freezes
+	c.Doubles += o.Doubles
+	c.Unreadable += o.Unreadable
+	c.Filtered += o.Filtered
 	c.BadChecksum += o.BadChecksum
 	c.NotIP += o.NotIP
 	c.FragmentsHeld += o.FragmentsHeld
@@ -76,6 +83,11 @@ func (c *Counters) list() []eve.Counter {
 	out := []eve.Counter{
 		{Name: "capture.packets", Value: c.Received},
 		{Name: "capture.dropped", Value: c.Dropped},
+		{Name: "capture.kernel_packets", Value: c.Kernel},
+		{Name: "capture.ring_full", Value: c.Freezes},
+		{Name: "capture.doubles", Value: c.Doubles},
+		{Name: "capture.unreadable", Value: c.Unreadable},
+		{Name: "capture.filtered", Value: c.Filtered},
 		{Name: "decoder.processed", Value: c.Processed},
 		{Name: "decoder.invalid", Value: c.Invalid},
 		{Name: "decoder.bytes", Value: c.Bytes},

@@ -10,8 +10,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/antin-gov/antin/sensor/capture"
@@ -29,6 +29,9 @@ type Engine struct {
 	// running are the figures of workers that have not ended, as they last
 	// told them.
 	running map[*worker]Counters
+	// rules are those in force.
+	rules    atomic.Pointer[ruleSet]
+	clockSet clockSet
 }
 
 // New returns an engine.
@@ -49,7 +52,9 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{cfg: cfg, started: cfg.Clock.Now()}, nil
+	e := &Engine{cfg: cfg, started: cfg.Clock.Now(), clockSet: clockSet{pulse: newPulse(cfg.Clock)}}
+	e.rules.Store(&ruleSet{engine: cfg.Rules, version: cfg.Health.RulesVersion, loaded: cfg.Health.RulesLoaded})
+	return e, nil
 }
 
 // Counters returns the figures of all workers; those of a live capture are at
@@ -193,6 +198,7 @@ func (e *Engine) readFile(ctx context.Context, w *worker, name string, p *Progre
 		return err
 	}
 	defer src.Close()
+	src.Filter(e.cfg.Filter)
 	done := p.BytesDone
 	var frame capture.Frame
 	for {
@@ -256,94 +262,4 @@ func (e *Engine) verifyChecksums(name string) (bool, error) {
 		}
 	}
 	return bad*checksumShare <= seen, nil
-}
-
-// RunLive captures from interfaces until the context ends.
-func (e *Engine) RunLive(ctx context.Context, interfaces []string, ready func()) error {
-	interfaces = slices.Compact(slices.Sorted(slices.Values(interfaces)))
-	var sources []*capture.Live
-	for _, name := range interfaces {
-		src, err := capture.OpenLive(capture.LiveOptions{Interface: name})
-		if err != nil {
-			for _, s := range sources {
-				s.Close()
-			}
-			return err
-		}
-		sources = append(sources, src)
-	}
-	if ready != nil {
-		ready()
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	errs := make([]error, len(sources))
-	var wg sync.WaitGroup
-	for i, src := range sources {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			defer cancel()
-			errs[i] = e.live(ctx, interfaces[i], src)
-		}()
-	}
-	// The last word on health is said when all workers have ended.
-	over, end := context.WithCancel(context.WithoutCancel(ctx))
-	told := make(chan struct{})
-	go func() {
-		defer close(told)
-		e.tellHealth(over, interfaces)
-	}()
-	wg.Wait()
-	end()
-	<-told
-	return errors.Join(errs...)
-}
-
-// statsEvery is how often a live sensor records its figures.
-const statsEvery = time.Minute
-
-// live reads one interface in its own goroutine, which alone touches the
-// source.
-func (e *Engine) live(ctx context.Context, name string, src *capture.Live) error {
-	w := newWorker(e, name)
-	defer e.collect(w)
-	w.dec.SetChecksums(e.cfg.Checksums != ChecksumNone)
-	var frame capture.Frame
-	next := e.cfg.Clock.Now().Add(statsEvery)
-	published := time.Now()
-	var err error
-	for ctx.Err() == nil {
-		err = src.Next(&frame)
-		switch {
-		case err == nil:
-			w.frame(&frame)
-			if w.packets.received%progressEvery != 0 {
-				continue
-			}
-		case errors.Is(err, capture.ErrIdle):
-			w.tick(e.cfg.Clock.Now())
-			err = nil
-		}
-		if err == nil {
-			err = w.sinkErr()
-		}
-		if err != nil {
-			break
-		}
-		if time.Since(published) >= publishEvery {
-			published = time.Now()
-			w.dropped(src)
-			e.publish(w)
-		}
-		if now := e.cfg.Clock.Now(); now.After(next) {
-			next = now.Add(statsEvery)
-			w.dropped(src)
-			w.stats(now.Sub(e.started))
-		}
-	}
-	w.dropped(src)
-	w.finish(flow.ReasonShutdown)
-	w.stats(e.cfg.Clock.Now().Sub(e.started))
-	return errors.Join(err, w.sinkErr(), src.Close())
 }

@@ -22,7 +22,7 @@ const (
 type Health struct {
 	// Every is DefaultHealthEvery when zero; Sample is LinkSample when zero.
 	Every, Sample time.Duration
-	// RulesVersion names the rules in use, a digest say.
+	// RulesVersion names the rules of the beginning, a digest say.
 	RulesVersion string
 	RulesLoaded  int
 	// Spool gives the figures of the way to the hub; nil when there is none.
@@ -100,10 +100,13 @@ func (l *links) sample() []linkUse {
 
 // healthBody writes a health record.
 type healthBody struct {
-	h      *Health
-	c      Counters
-	uptime time.Duration
-	links  []linkUse
+	h     *Health
+	c     Counters
+	rules *ruleSet
+	// clockSet is how often the clock was set.
+	clockSet uint64
+	uptime   time.Duration
+	links    []linkUse
 }
 
 // Encode implements encode.Body.
@@ -112,6 +115,7 @@ func (b *healthBody) Encode(e *encode.Encoder) {
 	e.Int("uptime", int64(b.uptime/time.Second))
 	e.Open("drops")
 	e.Uint("kernel", b.c.Dropped)
+	e.Uint("ring_full", b.c.Freezes)
 	e.Uint("decode", b.c.Invalid)
 	e.Uint("flow_evicted", uint64(b.c.Flow.Forced))
 	e.Uint("stream_memory", b.c.Stream.MemoryRefused)
@@ -135,12 +139,13 @@ func (b *healthBody) Encode(e *encode.Encoder) {
 	e.Uint("parser_panics", b.c.ParserPanics)
 	e.Close()
 	e.Open("rules")
-	e.String("version", b.h.RulesVersion)
-	e.Uint("loaded", uint64(b.h.RulesLoaded))
+	e.String("version", b.rules.version)
+	e.Uint("loaded", uint64(b.rules.loaded))
 	e.Close()
 	clock, err := readClock()
 	if err == nil {
 		e.Open("clock")
+		e.Uint("set", b.clockSet)
 		e.Bool("synchronised", clock.synchronised)
 		e.Int("offset_us", clock.offset)
 		e.Int("max_error_us", clock.most)
@@ -199,8 +204,9 @@ func (u *linkUse) encode(e *encode.Encoder) {
 	e.Close()
 }
 
-// tellHealth writes health records until the context ends, and a last one.
-func (e *Engine) tellHealth(ctx context.Context, interfaces []string) {
+// tell writes records of health and figures until the context ends, and the
+// last ones.
+func (e *Engine) tell(ctx context.Context, interfaces []string) {
 	h := &e.cfg.Health
 	every, length := h.Every, h.Sample
 	if every <= 0 {
@@ -209,9 +215,10 @@ func (e *Engine) tellHealth(ctx context.Context, interfaces []string) {
 	if length <= 0 {
 		length = LinkSample
 	}
-	tick, sample := time.NewTicker(every), time.NewTicker(length)
+	tick, sample, figures := time.NewTicker(every), time.NewTicker(length), time.NewTicker(statsEvery)
 	defer tick.Stop()
 	defer sample.Stop()
+	defer figures.Stop()
 	w := eve.NewWriter(e.cfg.Identity)
 	l := newLinks(interfaces, h.LinkSpeed)
 	for {
@@ -219,7 +226,11 @@ func (e *Engine) tellHealth(ctx context.Context, interfaces []string) {
 		select {
 		case <-ctx.Done():
 			e.health(w, l.sample())
+			e.recordStats(w)
 			return
+		case <-figures.C:
+			e.recordStats(w)
+			continue
 		case <-tick.C:
 		case <-sample.C:
 			uses = l.sample()
@@ -230,15 +241,7 @@ func (e *Engine) tellHealth(ctx context.Context, interfaces []string) {
 
 func (e *Engine) health(w *eve.Writer, uses []linkUse) {
 	now := e.cfg.Clock.Now()
-	body := &healthBody{h: &e.cfg.Health, c: e.Counters(), uptime: now.Sub(e.started), links: uses}
+	body := &healthBody{h: &e.cfg.Health, c: e.Counters(), rules: e.rules.Load(), clockSet: e.clockSet.count(), uptime: now.Sub(e.started), links: uses}
 	line := w.Object(&eve.Header{Time: now, Type: "health"}, body)
-	e.mu.Lock()
-	e.total.Events = sum(e.total.Events, map[string]uint64{"health": 1})
-	e.mu.Unlock()
-	for _, s := range e.cfg.Sinks {
-		err := s.Write("health", line)
-		if err != nil {
-			e.cfg.Logger.Error("health record not written", "error", err)
-		}
-	}
+	e.own("health", line)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/internal/event"
 	"github.com/antin-gov/antin/sensor"
+	"github.com/antin-gov/antin/sensor/capture"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/output"
 )
@@ -125,6 +126,24 @@ func sendTagged(t *testing.T, name string, vlan byte, n int) error {
 	return nil
 }
 
+// runOn captures from an interface.
+func runOn(ctx context.Context, e *sensor.Engine, o capture.LiveOptions, ready func()) error {
+	lives, err := capture.OpenLive(o)
+	if err != nil {
+		return err
+	}
+	err = capture.Start(lives)
+	if err != nil {
+		capture.CloseAll(lives)
+		return err
+	}
+	var sources []sensor.LiveSource
+	for _, l := range lives {
+		sources = append(sources, l)
+	}
+	return e.RunLive(ctx, sources, ready)
+}
+
 func TestLiveCaptureRecordsWhatPasses(t *testing.T) {
 	near, far := network(t)
 	sink := &memory{}
@@ -139,7 +158,7 @@ func TestLiveCaptureRecordsWhatPasses(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- inside(far, func() error { return e.RunLive(ctx, []string{"vb"}, func() { close(ready) }) })
+		ended <- inside(far, func() error { return runOn(ctx, e, capture.LiveOptions{Interface: "vb"}, func() { close(ready) }) })
 	}()
 	select {
 	case <-ready:
@@ -225,12 +244,8 @@ func wantHealth(t *testing.T, events []*event.Event, c sensor.Counters) {
 }
 
 func TestLiveCaptureOfNoInterfaceIsRefused(t *testing.T) {
-	e, err := sensor.New(sensor.Config{Clock: clock.System{}, Sinks: []output.Sink{&memory{}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = e.RunLive(context.Background(), []string{"no-such-interface"}, nil)
+	_, err := capture.OpenLive(capture.LiveOptions{Interface: "no-such-interface"})
 	if err == nil {
-		t.Error("started")
+		t.Error("opened")
 	}
 }

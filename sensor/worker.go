@@ -34,9 +34,10 @@ type worker struct {
 	asm    *stream.Assembler
 	eve    *eve.Writer
 
-	rules *rules.Engine
-	rctx  *rules.Context
-	input rules.Input
+	ruleSet *ruleSet
+	rules   *rules.Engine
+	rctx    *rules.Context
+	input   rules.Input
 	// noticed are the events of the packet in work, for the rules; wants is
 	// what they ask for.
 	noticed, scratch []string
@@ -45,6 +46,10 @@ type worker struct {
 	hosts   map[netip.Addr]*tagged
 	buffers rules.Buffers
 
+	// pulse watches the clock of a live capture; seen is the time of the frame
+	// before.
+	pulse pulse
+	seen  time.Time
 	// lookAt is when the detectors see the open flows next.
 	lookAt time.Time
 	// indicated are the hits told lately.
@@ -61,6 +66,8 @@ type worker struct {
 		notIP, held, defragmented, panics, errs uint64
 		alerts, tunnelled                       uint64
 	}
+	// source is what the source counted last.
+	source  capture.Stats
 	reasons map[string]uint64
 	events  map[string]uint64
 	err     error
@@ -69,23 +76,23 @@ type worker struct {
 func newWorker(e *Engine, iface string) *worker {
 	w := &worker{
 		e: e, iface: iface, dec: decode.New(decode.Options{}),
-		asm: stream.NewAssembler(stream.Options{Depth: e.cfg.StreamDepth}),
-		eve: eve.NewWriter(e.cfg.Identity), rules: e.cfg.Rules,
+		asm:     stream.NewAssembler(stream.Options{Depth: e.cfg.StreamDepth}),
+		eve:     eve.NewWriter(e.cfg.Identity),
 		reasons: make(map[string]uint64), events: make(map[string]uint64),
 	}
 	w.table = flow.NewTable(e.cfg.FlowLimit, w.flowEnd)
 	if e.cfg.Indicators != nil {
 		w.indicated = &recent{}
 	}
-	if w.rules != nil {
-		w.rctx = w.rules.NewContext()
-		w.wants = w.rules.Wants()
-	}
+	w.adopt(e.rules.Load())
 	return w
 }
 
 // frame takes one frame.
 func (w *worker) frame(f *capture.Frame) {
+	if set := w.e.rules.Load(); set != w.ruleSet {
+		w.adopt(set)
+	}
 	w.packets.received++
 	w.packets.bytes += uint64(len(f.Data))
 	p, in := &w.packet, &w.inside
@@ -254,6 +261,7 @@ func (w *worker) dropped(src capture.Source) {
 		return
 	}
 	w.packets.dropped = st.Dropped
+	w.source = st
 }
 
 // sinkError is a sink that takes no more records: the run cannot go on.
@@ -300,6 +308,8 @@ func (w *worker) counters() Counters {
 		ParserPanics: p.panics + w.dec.Panics(),
 		ParserErrors: p.errs, Alerts: p.alerts, Suppressed: suppressed, Events: w.events,
 		Flow: w.table.Stats(), Stream: w.asm.Stats(),
+		Kernel: w.source.Kernel, Freezes: w.source.Freezes, Doubles: w.source.Doubles,
+		Unreadable: w.source.Unreadable, Filtered: w.source.Filtered,
 	}
 }
 

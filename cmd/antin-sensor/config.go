@@ -24,7 +24,25 @@ type settings struct {
 	Site string `yaml:"site"`
 	// Interfaces are watched when the command line names no input.
 	Interfaces []string `yaml:"interfaces"`
-	Vars       struct {
+	Capture    struct {
+		// Filter is a packet filter (pcap-filter(7)).
+		Filter string `yaml:"filter"`
+		// Workers share the frames of each interface; RingMB is the ring of
+		// each, in MiB.
+		Workers int `yaml:"workers"`
+		RingMB  int `yaml:"ring_mb"`
+		// Promiscuous also takes frames for others, as is needed on a mirror
+		// port; HardwareTime takes the card's time-stamps where it has them.
+		Promiscuous  *bool `yaml:"promiscuous"`
+		HardwareTime bool  `yaml:"hardware_time"`
+	} `yaml:"capture"`
+	Privileges struct {
+		// User is who a sensor that was started by root becomes when its
+		// captures are open. Seccomp filters system calls from then on.
+		User    string `yaml:"user"`
+		Seccomp *bool  `yaml:"seccomp"`
+	} `yaml:"privileges"`
+	Vars struct {
 		// HomeNet and ExternalNet are what rules call $HOME_NET and
 		// $EXTERNAL_NET.
 		HomeNet     string            `yaml:"home_net"`

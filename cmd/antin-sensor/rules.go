@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,10 +29,38 @@ type ruleSet struct {
 	data    *rules.Data
 	adjust  []rules.Adjustment
 	digest  hash.Hash
+	// after is the engine that these rules take over from.
+	after *rules.Engine
 }
 
 // version names the rules: the beginning of the SHA-256 over their files.
 func (s *ruleSet) version() string { return hex.EncodeToString(s.digest.Sum(nil)[:8]) }
+
+// tell writes what became of the rules into the log.
+func (s *ruleSet) tell(log *slog.Logger, what string) {
+	for _, r := range s.refused {
+		log.Warn("rule refused", "file", r.File, "line", r.Line, "sid", r.SID, "reason", r.Reason)
+	}
+	log.Info(what, "loaded", len(s.rules), "refused", len(s.refused), "version", s.version())
+}
+
+// refusals are the rules that were refused, each by what it is and why.
+func (s *ruleSet) refusals() map[string]bool {
+	m := make(map[string]bool, len(s.refused))
+	for _, r := range s.refused {
+		m[refusal(r)] = true
+	}
+	return m
+}
+
+// refusal names a refused rule by what stays when lines move: its number, or
+// else its place.
+func refusal(r rules.Refusal) string {
+	if r.SID != 0 {
+		return fmt.Sprintf("%s sid %d: %s", r.File, r.SID, r.Reason)
+	}
+	return fmt.Sprintf("%s:%d: %s", r.File, r.Line, r.Reason)
+}
 
 // fileResult is what became of one rule file.
 type fileResult struct {
@@ -145,7 +174,7 @@ func (s *ruleSet) engine() (*rules.Engine, error) {
 	if len(s.rules) == 0 {
 		return nil, nil
 	}
-	return rules.NewEngine(s.rules, rules.Options{Classifications: s.classes, Adjustments: s.adjust})
+	return rules.NewEngine(s.rules, rules.Options{Classifications: s.classes, Adjustments: s.adjust, After: s.after})
 }
 
 // checkResult is the answer of "rules check --json".

@@ -19,6 +19,8 @@ import (
 
 	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/sensor"
+	"github.com/antin-gov/antin/sensor/capture"
+	"github.com/antin-gov/antin/sensor/capture/pcapfilter"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/output"
 	"github.com/antin-gov/antin/sensor/rules"
@@ -41,6 +43,14 @@ type runFlags struct {
 	quiet      bool
 	s          settings
 	data       *rules.Data
+	filter     capture.Program
+	// lives are the open sockets of each interface, until the engine has them.
+	lives [][]*capture.Live
+	// refused are the rules that were not loaded last.
+	refused map[string]bool
+	// hangups are asked for before anything else, because a hang-up ends a
+	// process that does not.
+	hangups chan os.Signal
 }
 
 var (
@@ -67,6 +77,9 @@ func runCommand() *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringArrayVarP(&f.read, "read", "r", nil, "capture file, or folder of them (pcap, pcapng, gzip); repeatable")
 	fl.StringSliceVarP(&f.interfaces, "interface", "i", nil, "network interface; repeatable")
+	fl.StringVar(&f.s.Capture.Filter, "filter", "", "take only packets that match, as pcap-filter(7) has it: \"not port 4222\"")
+	fl.IntVar(&f.s.Capture.Workers, "workers", 0, "how many share the packets of each interface, by flow (default 1)")
+	fl.StringVar(&f.s.Privileges.User, "user", "", "who to become when the captures are open (started by root)")
 	fl.StringArrayVarP(&f.rules, "rules", "S", nil, "rule file or glob; repeatable")
 	fl.BoolVar(&f.s.Detect.Enabled, "detect", false, "judge behaviour: scans, guessed passwords, beacons, … (detect in the configuration)")
 	fl.StringVar(&f.s.IOC.Table, "ioc", "", "file of indicators, as ioc import makes it")
@@ -102,6 +115,11 @@ func (f *runFlags) merge() (*settings, error) {
 	over(&s.Site, f.s.Site)
 	over(&s.Checksums, f.s.Checksums)
 	over(&s.IOC.Table, f.s.IOC.Table)
+	over(&s.Capture.Filter, f.s.Capture.Filter)
+	over(&s.Privileges.User, f.s.Privileges.User)
+	if f.s.Capture.Workers != 0 {
+		s.Capture.Workers = f.s.Capture.Workers
+	}
 	s.Detect.Enabled = s.Detect.Enabled || f.s.Detect.Enabled
 	over(&s.Output.Dir, f.logDir)
 	over(&s.Output.NATS.URL, f.s.Output.NATS.URL)
@@ -142,6 +160,18 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		return errInput
 	}
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	filter, err := pcapfilter.New(s.Capture.Filter, len(f.interfaces) > 0)
+	if err != nil {
+		return could(fmt.Errorf("packet filter: %w", err))
+	}
+	f.filter = filter
+	if len(f.interfaces) > 0 {
+		err = f.open(s, log)
+		if err != nil {
+			return could(err)
+		}
+		defer f.closeUnused()
+	}
 	cfg := sensor.Config{
 		Identity: eve.Identity{Host: s.Name, ExerciseID: f.exercise},
 		Clock:    clock.System{}, Logger: log, Checksums: sensor.ChecksumPolicy(s.Checksums),
@@ -149,6 +179,7 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		NoEvidence:  s.Output.Evidence != nil && !*s.Output.Evidence,
 		Health:      sensor.Health{Every: s.Health.Every, LinkSpeed: s.Health.LinkSpeed},
 		NoAnomalies: s.Output.Anomalies != nil && !*s.Output.Anomalies,
+		Filter:      filter,
 	}
 	err = f.addRules(s, &cfg, log)
 	if err != nil {
@@ -174,7 +205,9 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		closeSinks(cfg.Sinks, s.Output.NATS.Deadline)
 		return could(err)
 	}
+	stopReload := f.serve(cmd.Context(), engine, log)
 	broken, err := f.capture(cmd.Context(), engine, log)
+	stopReload()
 	finish()
 	err = errors.Join(err, closeSinks(cfg.Sinks, s.Output.NATS.Deadline), saveDatasets(f.data))
 	if !f.quiet {
@@ -193,8 +226,7 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 // capture.
 func (f *runFlags) capture(ctx context.Context, e *sensor.Engine, log *slog.Logger) ([]*sensor.FileError, error) {
 	if len(f.interfaces) > 0 {
-		ready := func() { log.Info("capturing", "interfaces", f.interfaces) }
-		return nil, e.RunLive(ctx, f.interfaces, ready)
+		return nil, f.captureLive(ctx, e, log)
 	}
 	files, err := sensor.FindCaptures(f.read)
 	if err != nil {
@@ -215,11 +247,8 @@ func (f *runFlags) addRules(s *settings, cfg *sensor.Config, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
-	for _, r := range set.refused {
-		log.Warn("rule refused", "file", r.File, "line", r.Line, "sid", r.SID, "reason", r.Reason)
-	}
-	log.Info("rules loaded", "loaded", len(set.rules), "refused", len(set.refused))
-	f.data = set.data
+	set.tell(log, "rules loaded")
+	f.data, f.refused = set.data, set.refusals()
 	cfg.Health.RulesVersion, cfg.Health.RulesLoaded = set.version(), len(set.rules)
 	cfg.Rules, err = set.engine()
 	return err

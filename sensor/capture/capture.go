@@ -3,12 +3,14 @@
 //
 // It knows nothing of what a packet holds; package decode does. A broken file
 // is reported as ErrFormat or ErrTruncated after the packets before the break.
-// Not here: packet filters, DPDK, XDP, capture on systems other than Linux.
+// Not here: DPDK, XDP, capture on systems other than Linux.
 package capture
 
 import (
 	"errors"
 	"time"
+
+	"golang.org/x/net/bpf"
 )
 
 // LinkType is a link-layer type as registered for pcap files
@@ -60,6 +62,40 @@ type Stats struct {
 	Received uint64
 	// Dropped is the number of frames lost because the sensor was too slow.
 	Dropped uint64
+	// Kernel is the number of frames that the kernel counted for a live
+	// source, Dropped among them: in the end Received + Doubles + Unreadable.
+	Kernel uint64
+	// Freezes is how often the ring was full, Doubles are frames of a loopback
+	// interface that were seen twice, Unreadable those whose place in the ring
+	// made no sense.
+	Freezes, Doubles, Unreadable uint64
+	// Filtered is the number of frames of a file that its filter left out. They
+	// are not in Received.
+	Filtered uint64
+}
+
+// Program compiles a packet filter for a link type, into the machine code of
+// the BSD packet filter (pcap-filter(7)).
+type Program func(LinkType) ([]bpf.RawInstruction, error)
+
+// DefaultRing is the size of a live capture's ring in MiB: half a second at
+// 1 Gbit/s, which covers the pauses of a garbage collector and of a slow disk.
+const DefaultRing = 64
+
+// LiveOptions set how an interface is read.
+type LiveOptions struct {
+	// Interface is the name.
+	Interface string
+	// Workers is how many share the frames of the interface, at least one.
+	Workers int
+	// Blocks is the size of each worker's ring in MiB; 0 is DefaultRing.
+	Blocks int
+	// NoPromiscuous leaves the interface's mode as it is.
+	NoPromiscuous bool
+	// Filter says which frames are taken; nil takes all.
+	Filter Program
+	// HardwareTime takes the network card's time-stamps where it has them.
+	HardwareTime bool
 }
 
 // Source delivers frames.

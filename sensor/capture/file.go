@@ -35,6 +35,7 @@ type File struct {
 	ng      *ngGuard
 	seen    uint64
 	broken  bool
+	filter  fileFilter
 }
 
 // counter counts the bytes read from the file itself, for progress.
@@ -164,8 +165,31 @@ func plain(r io.Reader) (*bufio.Reader, *counter, error) {
 	return bufio.NewReaderSize(zr, readBuffer), count, nil
 }
 
+// Filter leaves out the frames that do not match. The frames keep the numbers
+// that they have in the file.
+func (s *File) Filter(p Program) { s.filter = fileFilter{program: p} }
+
 // Next fills f with the next frame.
-func (s *File) Next(f *Frame) (err error) {
+func (s *File) Next(f *Frame) error {
+	for {
+		err := s.read(f)
+		if err != nil || s.filter.program == nil {
+			return err
+		}
+		match, err := s.filter.matches(f)
+		if err != nil {
+			s.broken = true
+			return err
+		}
+		if match {
+			return nil
+		}
+		s.filter.out++
+	}
+}
+
+// read fills f with the next frame of the file.
+func (s *File) read(f *Frame) (err error) {
 	if s.broken {
 		return io.EOF
 	}
@@ -198,7 +222,9 @@ func (s *File) Next(f *Frame) (err error) {
 }
 
 // Stats returns the number of frames read.
-func (s *File) Stats() (Stats, error) { return Stats{Received: s.seen}, nil }
+func (s *File) Stats() (Stats, error) {
+	return Stats{Received: s.seen - s.filter.out, Filtered: s.filter.out}, nil
+}
 
 // Offset is the number of bytes read from the file so far.
 func (s *File) Offset() int64 { return s.count.n }

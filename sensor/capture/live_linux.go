@@ -15,10 +15,7 @@ import (
 // block is given back and nothing is copied (packet(7), TPACKET_V3).
 const (
 	blockSize = 1 << 20
-	// defaultBlocks makes 64 MiB: half a second at 1 Gbit/s, which covers the
-	// pauses of a garbage collector and of a slow disk.
-	defaultBlocks = 64
-	frameSize     = 2048
+	frameSize = 2048
 	// blockTimeout is after how many milliseconds the kernel hands over a
 	// block that is not full.
 	blockTimeout = 50
@@ -41,6 +38,7 @@ var ErrGone = errors.New("capture: interface is gone")
 // it.
 type Live struct {
 	fd       int
+	name     string
 	ring     []byte
 	blocks   int
 	block    int
@@ -49,50 +47,82 @@ type Live struct {
 	offset   int
 	index    int
 	loopback bool
-	link     LinkType
+	filter   []unix.SockFilter
+	promisc  bool
 	seen     uint64
-	dropped  uint64
+	stats    Stats
 }
 
-// LiveOptions set how an interface is read.
-type LiveOptions struct {
-	// Interface is the name.
-	Interface string
-	// Blocks is the ring's size in MiB; 0 is the default.
-	Blocks int
-	// NoPromiscuous leaves the interface's mode as it is.
-	NoPromiscuous bool
-}
-
-// OpenLive starts the capture. It needs the capability CAP_NET_RAW.
-func OpenLive(o LiveOptions) (live *Live, err error) {
+// OpenLive opens an interface, once for each worker. It is the only step that
+// needs the capability CAP_NET_RAW: no frame is taken before Start, and by
+// then the privilege may be gone.
+func OpenLive(o LiveOptions) (lives []*Live, err error) {
 	iface, err := net.InterfaceByName(o.Interface)
 	if err != nil {
 		return nil, fmt.Errorf("capture on %s: %w", o.Interface, err)
 	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	defer func() {
+		if err != nil {
+			CloseAll(lives)
+			lives, err = nil, fmt.Errorf("capture on %s: %w", o.Interface, err)
+		}
+	}()
+	filter, err := compile(o.Filter)
 	if err != nil {
-		return nil, fmt.Errorf("capture on %s: open packet socket: %w", o.Interface, err)
+		return nil, err
 	}
-	l := &Live{
-		fd: fd, index: iface.Index, loopback: iface.Flags&net.FlagLoopback != 0,
-		blocks: o.Blocks, link: LinkEthernet,
+	for range max(o.Workers, 1) {
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return lives, fmt.Errorf("open packet socket (needs root or CAP_NET_RAW): %w", err)
+		}
+		l := &Live{
+			fd: fd, name: o.Interface, index: iface.Index, loopback: iface.Flags&net.FlagLoopback != 0,
+			blocks: o.Blocks, filter: filter, promisc: !o.NoPromiscuous,
+		}
+		lives = append(lives, l)
+		err = l.setup(o)
+		if err != nil {
+			return lives, err
+		}
 	}
-	if l.blocks <= 0 {
-		l.blocks = defaultBlocks
-	}
-	err = l.setup(iface, !o.NoPromiscuous)
-	if err != nil {
-		l.Close()
-		return nil, fmt.Errorf("capture on %s: %w", o.Interface, err)
-	}
-	return l, nil
+	return lives, nil
 }
 
-func (l *Live) setup(iface *net.Interface, promiscuous bool) error {
+// compile makes the kernel's form of a filter.
+func compile(program Program) ([]unix.SockFilter, error) {
+	if program == nil {
+		return nil, nil
+	}
+	raw, err := program(LinkEthernet)
+	if err != nil {
+		return nil, err
+	}
+	filter := make([]unix.SockFilter, len(raw))
+	for i, in := range raw {
+		filter[i] = unix.SockFilter{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K}
+	}
+	return filter, nil
+}
+
+func (l *Live) setup(o LiveOptions) error {
+	if l.blocks <= 0 {
+		l.blocks = DefaultRing
+	}
 	err := unix.SetsockoptInt(l.fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3)
 	if err != nil {
 		return fmt.Errorf("select TPACKET_V3: %w", err)
+	}
+	if o.HardwareTime {
+		err = l.hardwareTime()
+		if err != nil {
+			return err
+		}
+	}
+	// Nothing passes until Start.
+	err = l.attach(nothing)
+	if err != nil {
+		return err
 	}
 	req := unix.TpacketReq3{
 		Block_size: blockSize, Block_nr: uint32(l.blocks), Frame_size: frameSize,
@@ -106,18 +136,117 @@ func (l *Live) setup(iface *net.Interface, promiscuous bool) error {
 	if err != nil {
 		return fmt.Errorf("map the ring: %w", err)
 	}
-	if promiscuous {
-		mreq := unix.PacketMreq{Ifindex: int32(iface.Index), Type: unix.PACKET_MR_PROMISC}
-		err = unix.SetsockoptPacketMreq(l.fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &mreq)
+	return nil
+}
+
+// hardwareTime asks the network card to stamp all frames. Where it cannot, the
+// kernel's stamps are what frames carry.
+func (l *Live) hardwareTime() error {
+	config := unix.HwTstampConfig{Rx_filter: unix.HWTSTAMP_FILTER_ALL}
+	err := unix.IoctlSetHwTstamp(l.fd, l.name, &config)
+	switch {
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ERANGE), errors.Is(err, unix.EINVAL):
+		return nil
+	case err != nil:
+		return fmt.Errorf("switch on the card's time-stamps (needs CAP_NET_ADMIN): %w", err)
+	}
+	err = unix.SetsockoptInt(l.fd, unix.SOL_PACKET, unix.PACKET_TIMESTAMP, unix.SOF_TIMESTAMPING_RAW_HARDWARE)
+	if err != nil {
+		return fmt.Errorf("take the card's time-stamps: %w", err)
+	}
+	return nil
+}
+
+// nothing is a filter that no frame passes.
+var nothing = []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}
+
+// attach sets the kernel's filter; without one all frames pass.
+func (l *Live) attach(filter []unix.SockFilter) error {
+	if filter == nil {
+		err := unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
+		if err != nil {
+			return fmt.Errorf("take the packet filter off: %w", err)
+		}
+		return nil
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	err := unix.SetsockoptSockFprog(l.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
+	if err != nil {
+		return fmt.Errorf("set the packet filter: %w", err)
+	}
+	return nil
+}
+
+// Start begins the capture on the sockets of one interface, which share its
+// frames: those of a flow, and both its directions, go to the same socket.
+func Start(lives []*Live) error {
+	group := 0
+	for i, l := range lives {
+		err := l.bind()
+		if err == nil && len(lives) > 1 {
+			group, err = l.join(i, group)
+		}
+		if err != nil {
+			return fmt.Errorf("capture on %s: %w", l.name, err)
+		}
+	}
+	// Only now, all in the group, do they take frames.
+	for _, l := range lives {
+		err := l.attach(l.filter)
+		if err != nil {
+			return fmt.Errorf("capture on %s: %w", l.name, err)
+		}
+	}
+	return nil
+}
+
+func (l *Live) bind() error {
+	if l.promisc {
+		mreq := unix.PacketMreq{Ifindex: int32(l.index), Type: unix.PACKET_MR_PROMISC}
+		err := unix.SetsockoptPacketMreq(l.fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &mreq)
 		if err != nil {
 			return fmt.Errorf("set promiscuous mode: %w", err)
 		}
 	}
-	err = unix.Bind(l.fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: iface.Index})
+	err := unix.Bind(l.fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: l.index})
 	if err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
 	return nil
+}
+
+// join makes the socket a member of the interface's fanout group; the first
+// one makes the group (packet(7), PACKET_FANOUT). The kernel puts fragments
+// together first, because only then is the flow of each known.
+func (l *Live) join(member, group int) (int, error) {
+	const mode = unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_DEFRAG
+	value := group | mode<<16
+	if member == 0 {
+		value = (mode | unix.PACKET_FANOUT_FLAG_UNIQUEID) << 16
+	}
+	err := unix.SetsockoptInt(l.fd, unix.SOL_PACKET, unix.PACKET_FANOUT, value)
+	if err != nil {
+		return 0, fmt.Errorf("share the frames among workers: %w", err)
+	}
+	value, err = unix.GetsockoptInt(l.fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
+	if err != nil {
+		return 0, fmt.Errorf("share the frames among workers: %w", err)
+	}
+	return value & 0xffff, nil
+}
+
+// Stop lets no more frames in. What the kernel has taken is still there: Next
+// delivers it, and then ErrIdle.
+func (l *Live) Stop() error { return l.attach(nothing) }
+
+// Name is the interface's name.
+func (l *Live) Name() string { return l.name }
+
+// CloseAll closes sockets that nobody reads.
+func CloseAll(lives []*Live) {
+	for _, l := range lives {
+		l.Close()
+	}
 }
 
 func htons(v uint16) uint16 { return v<<8 | v>>8 }
@@ -202,6 +331,7 @@ func (l *Live) take(f *Frame) bool {
 	l.left--
 	hdrLen := int(unsafe.Sizeof(unix.Tpacket3Hdr{}))
 	if at < 0 || at+align(hdrLen)+unix.SizeofSockaddrLinklayer > len(base) {
+		l.stats.Unreadable += uint64(l.left) + 1
 		l.left = 0
 		return false
 	}
@@ -213,11 +343,13 @@ func (l *Live) take(f *Frame) bool {
 	from := at + int(hdr.Mac)
 	to := from + int(hdr.Snaplen)
 	if to > len(base) || from < at {
+		l.stats.Unreadable++
 		return false
 	}
 	addr := (*unix.RawSockaddrLinklayer)(unsafe.Pointer(&base[at+align(hdrLen)]))
 	// A loopback frame is seen when it leaves and when it arrives.
 	if l.loopback && addr.Pkttype == packetOutgoing {
+		l.stats.Doubles++
 		return false
 	}
 	l.seen++
@@ -249,8 +381,11 @@ func (l *Live) Stats() (Stats, error) {
 	if err != nil {
 		return Stats{}, fmt.Errorf("read capture statistics: %w", err)
 	}
-	l.dropped += uint64(st.Drops)
-	return Stats{Received: l.seen + l.dropped, Dropped: l.dropped}, nil
+	l.stats.Kernel += uint64(st.Packets)
+	l.stats.Dropped += uint64(st.Drops)
+	l.stats.Freezes += uint64(st.Freeze_q_cnt)
+	l.stats.Received = l.seen + l.stats.Dropped
+	return l.stats, nil
 }
 
 // Close ends the capture.

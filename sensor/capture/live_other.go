@@ -5,15 +5,20 @@ package capture
 // Live captures from a network interface; only Linux has it.
 type Live struct{}
 
-// LiveOptions set how an interface is read.
-type LiveOptions struct {
-	Interface     string
-	Blocks        int
-	NoPromiscuous bool
-}
-
 // OpenLive returns ErrUnsupported.
-func OpenLive(LiveOptions) (*Live, error) { return nil, ErrUnsupported }
+func OpenLive(LiveOptions) ([]*Live, error) { return nil, ErrUnsupported }
+
+// Start returns ErrUnsupported.
+func Start([]*Live) error { return ErrUnsupported }
+
+// CloseAll does nothing.
+func CloseAll([]*Live) {}
+
+// Stop returns ErrUnsupported.
+func (*Live) Stop() error { return ErrUnsupported }
+
+// Name is empty.
+func (*Live) Name() string { return "" }
 
 // Next returns ErrUnsupported.
 func (*Live) Next(*Frame) error { return ErrUnsupported }

@@ -219,6 +219,15 @@ func (t *Table) Advance(now time.Time) {
 	}
 }
 
+// Step tells the table that the clock was set forward or, with a negative
+// length, back. Flows move with it: how long they last and are idle stays.
+func (t *Table) Step(by time.Duration) {
+	t.Each(func(f *Flow) { f.Start, f.Last = f.Start.Add(by), f.Last.Add(by) })
+	if !t.now.IsZero() {
+		t.now = t.now.Add(by)
+	}
+}
+
 // evict ends the flow idle for longest.
 func (t *Table) evict() {
 	var oldest *Flow

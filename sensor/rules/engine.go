@@ -3,8 +3,6 @@ package rules
 import (
 	"errors"
 	"slices"
-	"sync/atomic"
-	"time"
 )
 
 // Options are what an engine needs beside its rules.
@@ -14,6 +12,9 @@ type Options struct {
 	Classifications map[string]Classification
 	// Adjustments are the lines of threshold.config, from ParseThresholds.
 	Adjustments []Adjustment
+	// After is the engine that this one takes over from: flowbits, counters,
+	// thresholds and xbits go on as they are, and so do the flows' memories.
+	After *Engine
 }
 
 // Engine holds a compiled set of rules. It does not change and may be used by
@@ -33,13 +34,11 @@ type Engine struct {
 	headerOnly           []int32
 	addrSets             int
 	duplicates           int
-	thresholds           thresholds
-	xbits                xbits
 	// byEvent lists the rules that wait for an event.
-	byEvent    map[string][]int32
-	wants      EventWants
-	suppressed atomic.Uint64
-	exhausted  atomic.Uint64
+	byEvent map[string][]int32
+	wants   EventWants
+	// memory is shared with the engine before.
+	*memory
 }
 
 // group is a prefilter with the rules that it cannot serve: those without a
@@ -81,10 +80,11 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 	if len(rs) > maxRules {
 		return nil, ErrTooManyRules
 	}
-	e := &Engine{
-		thresholds: thresholds{states: map[thresholdKey]thresholdState{}},
-		xbits:      xbits{until: map[xbitKey]time.Time{}},
-		byEvent:    map[string][]int32{},
+	e := &Engine{byEvent: map[string][]int32{}}
+	if o.After != nil {
+		e.memory = o.After.memory
+	} else {
+		e.memory = newMemory()
 	}
 	e.rules, e.duplicates = newestRevisions(rs)
 	for _, r := range e.rules {
@@ -99,7 +99,7 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 	}
 	slices.SortStableFunc(e.rules, compareOrder)
 	e.adjust(o.Adjustments)
-	e.nameBits()
+	e.memory.name(e.rules)
 	e.nameSets()
 	e.buildGroups()
 	e.wants.wantFiles(e.keys)
@@ -157,42 +157,6 @@ func rank(r *Rule) int {
 		n += 1 << 12
 	}
 	return n
-}
-
-// numbers gives names their numbers.
-type numbers map[string]int
-
-func (n numbers) of(name string) int {
-	id, ok := n[name]
-	if !ok {
-		id = len(n)
-		n[name] = id
-	}
-	return id
-}
-
-// nameBits gives each flowbit, xbit and counter its number.
-func (e *Engine) nameBits() {
-	ids, xids, counters := numbers{}, numbers{}, numbers{}
-	for _, r := range e.rules {
-		for i := range r.xbits {
-			r.xbits[i].id = xids.of(r.xbits[i].name)
-		}
-		for i := range r.ints {
-			op := &r.ints[i]
-			op.id = counters.of(op.name)
-			if op.other != "" {
-				op.otherID = counters.of(op.other)
-			}
-		}
-		for i := range r.bits {
-			op := &r.bits[i]
-			op.ids = op.ids[:0]
-			for _, n := range op.names {
-				op.ids = append(op.ids, ids.of(n))
-			}
-		}
-	}
 }
 
 // nameSets gives each address set its place in the contexts' memo.

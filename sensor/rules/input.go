@@ -89,7 +89,7 @@ type Input struct {
 // FlowState is what the engine remembers about a flow: its flowbits, the
 // units on which a rule has alerted, and whether a pass rule silenced it. The
 // zero value is a new flow. The caller keeps it with the flow and drops it
-// with the flow; after a rule reload it must be replaced by a new one.
+// with the flow; it stays good for an engine that came after (Options.After).
 type FlowState struct {
 	bits []uint64
 	// counters are flowint's.

@@ -151,7 +151,7 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 	}
 	for _, id := range ctx.candidates {
 		r := e.rules[id]
-		if e.judge(ctx, in, r, id) && r.Action == ActionPass {
+		if e.judge(ctx, in, r) && r.Action == ActionPass {
 			if in.Flow != nil {
 				in.Flow.passing = true
 			}
@@ -193,7 +193,7 @@ func (e *Engine) prefilterKeys(ctx *Context, b *Buffers) {
 
 // judge verifies a candidate and, if it matches, runs its flowbits and
 // thresholds and records the alert.
-func (e *Engine) judge(ctx *Context, in *Input, r *Rule, id int32) bool {
+func (e *Engine) judge(ctx *Context, in *Input, r *Rule) bool {
 	if !e.headerHolds(ctx, in, r) || !r.flow.holds(in) {
 		return false
 	}
@@ -208,7 +208,7 @@ func (e *Engine) judge(ctx *Context, in *Input, r *Rule, id int32) bool {
 	if !r.bitsHold(in.Flow) || !r.intsHold(in.Flow) || !ctx.listsHold(r) || !e.xbits.hold(r, in) {
 		return false
 	}
-	if in.Flow != nil && !firstOnUnit(in, r, id) {
+	if in.Flow != nil && !firstOnUnit(in, r) {
 		return false
 	}
 	r.changeBits(in.Flow)
@@ -220,12 +220,12 @@ func (e *Engine) judge(ctx *Context, in *Input, r *Rule, id int32) bool {
 	if r.noAlert || r.Action == ActionPass {
 		return true
 	}
-	if e.silenced(id, r, in) {
+	if e.silenced(r, in) {
 		e.suppressed.Add(1)
 		return true
 	}
 	for _, spec := range [...]*thresholdSpec{r.filter, r.limit} {
-		if spec != nil && !e.thresholds.pass(id, spec, in) {
+		if spec != nil && !e.thresholds.pass(r.number, spec, in) {
 			e.suppressed.Add(1)
 			return true
 		}
@@ -237,13 +237,13 @@ func (e *Engine) judge(ctx *Context, in *Input, r *Rule, id int32) bool {
 // firstOnUnit keeps a rule from alerting twice on the same thing: on one
 // transaction or stream piece that is shown again, or on one packet that is
 // seen both alone and in the stream.
-func firstOnUnit(in *Input, r *Rule, id int32) bool {
+func firstOnUnit(in *Input, r *Rule) bool {
 	first := true
 	if in.View != ViewPacket {
-		first = in.Flow.once(id, in.View, in.Unit)
+		first = in.Flow.once(r.number, in.View, in.Unit)
 	}
 	if in.Proto == ProtoTCP && r.flow.views == 1<<ViewPacket|1<<ViewStream {
-		first = in.Flow.once(id, ViewPacket, uint64(in.Time.UnixNano())) && first
+		first = in.Flow.once(r.number, ViewPacket, uint64(in.Time.UnixNano())) && first
 	}
 	return first
 }

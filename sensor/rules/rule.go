@@ -55,6 +55,8 @@ type Rule struct {
 	suppress []*suppression
 	rate     *rateFilter
 	ipOnly   bool
+	// number stays with the rule's gid and sid over reloads.
+	number int32
 
 	ownPriority bool
 }

@@ -210,11 +210,11 @@ func (e *Engine) adjust(list []Adjustment) {
 }
 
 // silenced reports whether threshold.config keeps a match from alerting.
-func (e *Engine) silenced(id int32, r *Rule, in *Input) bool {
+func (e *Engine) silenced(r *Rule, in *Input) bool {
 	for _, s := range r.suppress {
 		if s.holds(in) {
 			return true
 		}
 	}
-	return r.rate != nil && r.rate.pass && e.thresholds.tripped(id, r.rate, in)
+	return r.rate != nil && r.rate.pass && e.thresholds.tripped(r.number, r.rate, in)
 }
