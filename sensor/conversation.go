@@ -33,9 +33,6 @@ const (
 	appHTTP
 	// appOther has a parser of its own: the conversation's other.
 	appOther
-	// The following are recognised and not parsed: flow records and rules
-	// for these protocols name them.
-	appSMB
 )
 
 // Names of the protocols, as EVE and the rules have them.
@@ -129,8 +126,6 @@ func (c *conversation) appName() string {
 		return nameHTTP
 	case appOther:
 		return c.otherName
-	case appSMB:
-		return "smb"
 	}
 	return ""
 }

@@ -60,12 +60,7 @@ func (c *conversation) guess(dir int, b []byte) (app, bool) {
 	if other {
 		return appOther, false
 	}
-	// [MS-SMB2] §2.1: four bytes of NetBIOS session header, then the mark.
-	if len(b) >= 8 && b[0] == 0 && b[4] >= 0xfc && string(b[5:8]) == "SMB" {
-		return appSMB, false
-	}
-	smbMore := len(b) < 8 && b[0] == 0
-	return appUnknown, httpMore || helloMore || queryMore || smbMore || otherMore
+	return appUnknown, httpMore || helloMore || queryMore || otherMore
 }
 
 // flip exchanges the flow's ends.

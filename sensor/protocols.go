@@ -8,6 +8,7 @@ import (
 	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/proto/dcerpc"
 	"github.com/antin-gov/antin/sensor/proto/dhcp"
 	"github.com/antin-gov/antin/sensor/proto/ftp"
 	"github.com/antin-gov/antin/sensor/proto/http2"
@@ -19,6 +20,7 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/quic"
 	"github.com/antin-gov/antin/sensor/proto/rdp"
 	"github.com/antin-gov/antin/sensor/proto/sip"
+	"github.com/antin-gov/antin/sensor/proto/smb"
 	"github.com/antin-gov/antin/sensor/proto/smtp"
 	"github.com/antin-gov/antin/sensor/proto/snmp"
 	"github.com/antin-gov/antin/sensor/proto/ssh"
@@ -51,13 +53,15 @@ var protocols = [...]protocol{
 	{name: "imap", stream: named.IMAP, open: silent},
 	{name: "rfb", stream: named.RFB, open: silent},
 	{name: "rdp", stream: rdp.Probe, open: func(c *conversation) proto.Parser { return rdp.New(host{c}) }},
-	{name: "dcerpc", stream: named.DCERPC, open: silent},
+	{name: "smb", stream: smb.Probe, open: func(c *conversation) proto.Parser { return smb.New(host{c}) }},
+	{name: "dcerpc", stream: dcerpc.Probe, open: func(c *conversation) proto.Parser { return dcerpc.New(host{c}) }},
 	{name: "dnp3", stream: named.DNP3, open: silent},
 	{name: "ldap", stream: named.LDAP, open: silent},
 	{name: "modbus", stream: named.Modbus, open: silent},
 	{name: "quic", packet: quic.Probe, open: func(c *conversation) proto.Parser { return quic.New(host{c}) }},
 	{name: "krb5", packet: krb5.ProbePacket, open: func(c *conversation) proto.Parser { return krb5.New(host{c}) }},
 	{name: "tftp", packet: tftp.Probe, open: func(c *conversation) proto.Parser { return tftp.New(host{c}) }},
+	{name: "dcerpc", packet: dcerpc.ProbePacket, open: func(c *conversation) proto.Parser { return dcerpc.NewPackets(host{c}) }},
 	{name: "ntp", packet: ntp.Probe, open: func(c *conversation) proto.Parser { return ntp.New(host{c}) }},
 }
 

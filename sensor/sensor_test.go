@@ -261,7 +261,7 @@ func TestProtocolsWithoutParserAreNamed(t *testing.T) {
 	say(1, "1SSH-2.0-x\r\n", "0SSH-2.0-y\r\n")
 	say(2, "1220 mail.example.vn\r\n", "0EHLO me\r\n")
 	say(3, "1220 files\r\n", "0USER me\r\n")
-	say(4, "0\x00\x00\x00\x44\xfeSMB@")
+	say(4, "0\x00\x00\x00\x44\xfeSMB@\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
 	say(5, "1+OK mail\r\n", "0USER me\r\n")
 	say(6, "1hello mail\r\n", "0USER me\r\n")
 	sink, _, _ := runFiles(t, sensor.Config{}, w.file())

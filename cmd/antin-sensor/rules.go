@@ -86,7 +86,7 @@ func expand(patterns []string) ([]string, error) {
 }
 
 func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet, error) {
-	set := &ruleSet{classes: map[string]rules.Classification{}, digest: sha256.New()}
+	set := &ruleSet{classes: rules.DefaultClassifications(), digest: sha256.New()}
 	if vars.Data == nil {
 		vars.Data = &rules.Data{}
 	}

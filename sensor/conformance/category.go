@@ -22,7 +22,7 @@ var recorded = map[string]string{
 	"alert": "alert", "dns": "dns", "tls": "tls", "http": "http", "flow": "flow", "ssh": "ssh", "smb": "smb",
 	"smtp": "smtp", "dhcp": "dhcp", "ftp": "ftp", "ftp_data": "ftp", "ntp": "ntp", "snmp": "snmp", "krb5": "krb5",
 	"rdp": "rdp", "quic": "quic", "mqtt": "mqtt", "sip": "sip", "fileinfo": "files", "anomaly": "anomaly",
-	"tftp": categoryOther, "pop3": categoryOther,
+	"tftp": categoryOther, "pop3": categoryOther, "dcerpc": categoryOther,
 }
 
 // category is the category that a check counts in.
@@ -76,6 +76,8 @@ func option(key, want string) string {
 		return "frames"
 	case key == "dns.type" && (want == "query" || want == "answer"), key == "dns.rrname", key == "dns.rrtype", key == "dns.version" && want != "3":
 		return "DNS records before version 3"
+	case key == "alert.references":
+		return "references of rules in records"
 	case key == "flow.state" && want == "bypassed":
 		return "bypass of flows"
 	case key == "app_proto" && slices.Contains(foreign, want):

@@ -109,6 +109,8 @@ func recordOption(n *yaml.Node) string {
 				return "a limit of texts in records"
 			case child.Value == "dns" && on && chosen(n.Content[i+1]):
 				return "choice of DNS records by kind"
+			case child.Value == "smb" && on && chosen(n.Content[i+1]):
+				return "choice of SMB records by kind"
 			}
 		}
 		why := recordOption(child)
@@ -119,7 +121,7 @@ func recordOption(n *yaml.Node) string {
 	return ""
 }
 
-// chosen tells a choice among DNS records.
+// chosen tells a choice among the records of a protocol.
 func chosen(n *yaml.Node) bool {
 	var o struct {
 		Requests, Responses string

@@ -108,6 +108,7 @@ func (s *spec) records(
 	if strings.Contains(args, "-k none") || strings.Contains(args, "checksum-checks=no") {
 		cfg.Checksums = sensor.ChecksumNone
 	}
+	cfg.StreamDepth = depth(args)
 	vars := rules.DefaultVars("[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]")
 	for k, v := range own.Vars.Address {
 		vars.Address[k] = v
@@ -147,6 +148,22 @@ func (s *spec) records(
 	return own.logged(sink.records), refused, nil
 }
 
+// depthSetting is how much of a stream is read, 0 for all.
+var depthSetting = regexp.MustCompile(`stream\.reassembly\.depth=(\d+)(\s|$)`)
+
+func depth(args string) int {
+	const all = 1 << 40
+	m := depthSetting.FindStringSubmatch(args)
+	if m == nil {
+		return 0
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil || n == 0 {
+		return all
+	}
+	return n
+}
+
 // inlineOptions ask for what only an inline sensor or a changed build does.
 var inlineOptions = []string{
 	"exception-policy", "-policy", "--simulate-packet", "--simulate-applayer", "stream.inline=true", "firewall",
@@ -163,7 +180,7 @@ var knownSettings = regexp.MustCompile(`^(stream\.midstream=true|stream\.inline=
 	`app-layer\.protocols\.http\.libhtp\.default-config\.response-body-(decompress-layer-limit|limit)=.*|` +
 	`outputs\..*|logging\..*|stats\..*|datasets\.enabled=(yes|true)|detect\.prefilter\.default=.*|` +
 	`decoder\.\w+\.enabled=(yes|true)|pcap-file\.checksum-checks=no|security\..*|stream\.bypass=.*|` +
-	`stream\.reassembly\.depth=(1MB|1mb)|classification-file=.*|threshold-file=\$\{TEST_DIR\}/threshold\.config|reference-config-file=.*|runmode=.*|vlan\.use-for-tracking=true)$`)
+	`stream\.reassembly\.depth=(1MB|1mb|\d+)|classification-file=.*|threshold-file=\$\{TEST_DIR\}/threshold\.config|reference-config-file=.*|runmode=.*|vlan\.use-for-tracking=true)$`)
 
 // dropRule finds rules that act on traffic.
 var dropRule = regexp.MustCompile(`(?m)^\s*(drop|reject|rejectsrc|rejectdst|rejectboth|accept)\b|new_action\s+(drop|reject)`)

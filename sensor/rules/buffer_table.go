@@ -49,6 +49,12 @@ const (
 	BufferSSHSoftware
 	BufferSMBNamedPipe
 	BufferSMBShare
+	BufferSMBVersion
+	BufferSMBUser
+	BufferSMBDomain
+	BufferDCEIface
+	BufferDCEOpnum
+	BufferDCEStub
 	BufferDNSQueries
 	BufferDNSAnswers
 	BufferDNSAuthorities
@@ -207,6 +213,12 @@ var bufferTable = [bufferCount]bufferInfo{
 	BufferSSHSoftware:          {name: "ssh.software", side: sideBoth, app: "ssh"},
 	BufferSMBNamedPipe:         {name: "smb.named_pipe", side: sideServer, app: "smb"},
 	BufferSMBShare:             {name: "smb.share", side: sideServer, app: "smb"},
+	BufferSMBVersion:           {name: "smb.version", side: sideBoth, app: "smb", number: &numberInfo{most: 255}},
+	BufferSMBUser:              {name: "smb.ntlmssp_user", side: sideServer, app: "smb"},
+	BufferSMBDomain:            {name: "smb.ntlmssp_domain", side: sideServer, app: "smb"},
+	BufferDCEIface:             {name: "dcerpc.iface.value", side: sideBoth, app: "dcerpc"},
+	BufferDCEOpnum:             {name: "dcerpc.opnum.value", side: sideBoth, app: "dcerpc"},
+	BufferDCEStub:              {name: "dcerpc.stub_data", side: sideBoth, app: "dcerpc"},
 	BufferDNSQueries:           {name: "dns.queries.rrname", side: sideBoth, app: "dns"},
 	BufferDNSAnswers:           {name: "dns.answers.rrname", side: sideClient, app: "dns"},
 	BufferDNSAuthorities:       {name: "dns.authorities.rrname", side: sideClient, app: "dns"},
@@ -328,6 +340,7 @@ var stickyAliases = map[string]Buffer{
 	"http_referer": BufferHTTPReferer, "http_request_line": BufferHTTPRequestLine,
 	"http_response_line": BufferHTTPResponseLine, "http_start": BufferHTTPStart,
 	"pkt_data":       BufferPayload,
+	"smb_named_pipe": BufferSMBNamedPipe, "smb_share": BufferSMBShare, "dce_stub_data": BufferDCEStub,
 	"dns.query.name": BufferDNSQueries, "dns.answer.name": BufferDNSAnswers, "dns.response.name": BufferDNSResponse,
 	"tls.cert_san": BufferTLSSubjectAltName,
 }

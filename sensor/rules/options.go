@@ -103,7 +103,7 @@ var (
 // keyword is its own.
 func (b *builder) apply(o option) error {
 	for _, group := range []func(option) (bool, error){
-		b.metaOption, b.contentOption, b.bufferOption, b.testOption, b.stateOption, b.headerOption, b.eventOption,
+		b.metaOption, b.contentOption, b.bufferOption, b.testOption, b.stateOption, b.headerOption, b.eventOption, b.dceOption,
 	} {
 		known, err := group(o)
 		if known {

@@ -4,6 +4,7 @@ package rules
 // protocols that carry them. A name stands here when the sensor has a parser
 // or finds the protocol.
 var appProtocols = map[string]uint8{
+	"dcerpc":   ipTCP | ipUDP,
 	"dhcp":     ipUDP,
 	"dns":      ipTCP | ipUDP,
 	"ftp":      ipTCP,
@@ -32,6 +33,9 @@ func appHolds(want, have string) bool {
 		return have == "http" || have == "http2"
 	case "http1":
 		return have == "http"
+	case "dcerpc":
+		// In SMB's named pipes too.
+		return have == "dcerpc" || have == "smb"
 	}
 	return want == have
 }
@@ -44,6 +48,8 @@ func bufferOf(buffer, rule string) bool {
 		return true
 	case buffer == "http":
 		return rule == "http1" || rule == "http2"
+	case buffer == "dcerpc":
+		return rule == "smb"
 	case buffer == "tls":
 		return rule == "quic"
 	case buffer == "smtp":

@@ -1,7 +1,7 @@
 // Package named tells protocols that are recognised and not read: their flows
 // carry the name, and rules can ask for it.
 //
-// IMAP, LDAP, Modbus, DNP3, DCE/RPC over TCP and RFB.
+// IMAP, LDAP, Modbus, DNP3 and RFB.
 package named
 
 import (
@@ -48,17 +48,6 @@ func IMAP(dir int, b []byte, _ proto.Hint) (yes, more bool) {
 
 // RFB tells VNC's protocol by its version (RFC 6143 §7.1.1).
 func RFB(_ int, b []byte, _ proto.Hint) (yes, more bool) { return begins(b, "RFB 003.") }
-
-// DCERPC tells DCE/RPC by the head of a bind or its answer (C706, "Connection-
-// oriented RPC PDUs"): version 5.0 or 5.1, little endian.
-func DCERPC(_ int, b []byte, _ proto.Hint) (yes, more bool) {
-	const headLength, bind, bindAck, little = 16, 11, 12, 0x10
-	if len(b) < headLength {
-		return false, len(b) == 0 || b[0] == 5
-	}
-	return b[0] == 5 && b[1] <= 1 && (b[2] == bind || b[2] == bindAck) && b[4] == little &&
-		int(binary.LittleEndian.Uint16(b[8:])) >= headLength, false
-}
 
 // LDAP tells LDAP by a whole head of a message (RFC 4511 §4.1.1): a sequence
 // of a number and an operation.
