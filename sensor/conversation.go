@@ -89,9 +89,18 @@ type conversation struct {
 	// watch and records look for events, when rules ask for them.
 	watch   *stream.Watch
 	records *[2]tlsRecords
-	// events numbers what was noticed outside transactions.
-	events uint64
-	window [2]window
+	// events numbers what was noticed outside transactions; noticed says that
+	// the parser named what it refuses, anomalies counts the records.
+	events    uint64
+	noticed   bool
+	anomalies int
+	// httpOdd are events of halves that were not inspected yet.
+	httpOdd [2][]string
+	// warnings counts the events of HTTP; badSettings is true of a request to
+	// go on as HTTP/2 whose settings cannot be read.
+	warnings    int
+	badSettings bool
+	window      [2]window
 	// told are the bytes that the detectors know of.
 	told [2]uint64
 }
@@ -206,6 +215,7 @@ func (c *conversation) feed(dir int, b []byte) {
 	case appUnknown:
 		c.detect(dir, b)
 	case appHTTP:
+		c.noticed = false
 		c.parsed("http", c.http.Feed(dir, b))
 	case appTLS:
 		c.feedTLS(dir, b)
@@ -222,7 +232,7 @@ func (c *conversation) parsed(layer string, err error) {
 		return
 	}
 	c.w.packets.errs++
-	if c.w.e.cfg.NoAnomalies {
+	if c.w.e.cfg.NoAnomalies || c.noticed {
 		return
 	}
 	h := c.header("anomaly", flow.ToServer)

@@ -1,6 +1,7 @@
 package sensor
 
 import (
+	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 	"github.com/antin-gov/antin/sensor/proto/tls"
@@ -86,8 +87,11 @@ func (c *conversation) begin(found app, dir int, rest []byte) {
 	case appTLS:
 		c.tls = &tls.Conn{}
 	case appOther:
-		c.other = protocols[c.candidate].open(c)
 		c.otherName = protocols[c.candidate].name
+		c.other = protocols[c.candidate].open(c)
+		if c.badSettings && c.otherName == "http2" {
+			c.appEvent(flow.ToServer, "http2.invalid_http1_settings")
+		}
 	}
 	for side := range kept {
 		if len(kept[side]) > 0 {

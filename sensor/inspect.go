@@ -51,17 +51,15 @@ func unit(tx uint64, dir flow.Direction) uint64 { return 1<<63 | tx<<1 | uint64(
 
 func (c *conversation) inspectDNS(dir flow.Direction, m *dns.Message, tx uint64, raw []byte) {
 	w := c.w
+	w.scratch = dnsEvents(w.scratch[:0], m, dir)
+	c.anomaliesOf(dir, tx, w.scratch)
 	if w.rules == nil {
 		return
 	}
 	w.buffers.Reset()
 	fillDNS(&w.buffers, m, dir)
 	in := w.prepare(c, dir, rules.ViewTransaction)
-	in.Buffers, in.Payload, in.Unit = &w.buffers, raw, unit(tx, dir)
-	if w.wants.App {
-		w.scratch = dnsEvents(w.scratch[:0], m, dir)
-		in.Events = w.scratch
-	}
+	in.Buffers, in.Payload, in.Unit, in.Events = &w.buffers, raw, unit(tx, dir), w.scratch
 	for _, r := range w.rules.Inspect(w.rctx, in) {
 		w.alert(c, dir, r.Rule, evidence{payload: raw, dns: m, tx: tx, hasTx: true})
 	}
@@ -89,17 +87,29 @@ func (c *conversation) inspectTLS(dir flow.Direction) {
 func (c *conversation) inspectHTTP(dir flow.Direction, tx *http1.Tx) {
 	files := c.httpFiles[dir]
 	c.httpFiles[dir] = nil
-	c.inspectHTTPWith(dir, tx, files)
+	w := c.w
+	if w.rules == nil && w.e.cfg.NoAnomalies {
+		return
+	}
+	events := c.countWarnings(httpEvents(w.scratch[:0], tx, dir, c.f.Server.Port()))
+	c.anomaliesOf(dir, tx.ID, events)
+	c.badSettings = c.badSettings || dir == flow.ToServer && tx.Request.BadSettings()
+	events = append(events, c.httpOdd[dir]...)
+	c.httpOdd[dir] = nil
+	w.scratch = events
+	c.inspectHTTPWith(dir, tx, files, events, false)
 }
 
 // httpFile shows a file that ended after its message had been inspected.
 func (c *conversation) httpFile(dir flow.Direction, tx *http1.Tx, f *files.File) {
 	if c.w.rules != nil && c.w.wants.Files {
-		c.inspectHTTPWith(dir, tx, []*files.File{f})
+		c.inspectHTTPWith(dir, tx, []*files.File{f}, nil, false)
 	}
 }
 
-func (c *conversation) inspectHTTPWith(dir flow.Direction, tx *http1.Tx, ended []*files.File) {
+// inspectHTTPWith shows a half with files that ended and events; alone says that
+// rules without events have seen it.
+func (c *conversation) inspectHTTPWith(dir flow.Direction, tx *http1.Tx, ended []*files.File, events []string, alone bool) {
 	w := c.w
 	if w.rules == nil {
 		return
@@ -120,11 +130,8 @@ func (c *conversation) inspectHTTPWith(dir flow.Direction, tx *http1.Tx, ended [
 	raw := make([]byte, 0, len(m.Head)+len(m.Body))
 	raw = append(append(raw, m.Head...), m.Body...)
 	in := w.prepare(c, dir, rules.ViewTransaction)
-	in.Buffers, in.Payload, in.Unit = b, raw, unit(tx.ID, dir)
-	if w.wants.App {
-		w.scratch = httpEvents(w.scratch[:0], tx, dir, c.f.Server.Port())
-		in.Events = w.scratch
-	}
+	in.Buffers, in.Payload, in.Unit, in.Events = b, raw, unit(tx.ID, dir), events
+	in.EventsOnly = alone
 	for _, r := range w.rules.Inspect(w.rctx, in) {
 		w.alert(c, dir, r.Rule, evidence{payload: raw, http: tx, tx: tx.ID, hasTx: true})
 	}

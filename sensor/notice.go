@@ -1,6 +1,8 @@
 package sensor
 
 import (
+	"strings"
+
 	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto/dns"
@@ -50,9 +52,15 @@ func (w *worker) noticeStream(c *conversation, dir int, p *decode.Packet) {
 	}
 }
 
-// appEvent shows the rules an event outside any transaction.
+// appEvent tells an event that a parser noticed: in a record, and to the rules.
 func (c *conversation) appEvent(dir flow.Direction, name string) {
+	c.appEventOf(dir, 0, false, name)
+}
+
+// appEventOf is appEvent for one that belongs to a transaction.
+func (c *conversation) appEventOf(dir flow.Direction, tx uint64, hasTx bool, name string) {
 	w := c.w
+	c.anomaly(dir, tx, hasTx, name)
 	if !w.wants.App {
 		return
 	}
@@ -69,11 +77,64 @@ func (c *conversation) appEvent(dir flow.Direction, name string) {
 	}
 }
 
+// maxAnomalies bounds the records of what was noticed in one flow.
+const maxAnomalies = 256
+
+// anomaly records an event of the application layer.
+func (c *conversation) anomaly(dir flow.Direction, tx uint64, hasTx bool, name string) {
+	c.noticed = true
+	if c.w.e.cfg.NoAnomalies || c.anomalies == maxAnomalies {
+		return
+	}
+	c.anomalies++
+	h := c.header("anomaly", dir)
+	h.AppProto = c.eventApp()
+	h.TxID, h.HasTx = tx, hasTx
+	layer := "proto_parser"
+	event := eventName(name)
+	if strings.HasPrefix(name, eventDetect) {
+		layer = "proto_detect"
+	}
+	c.w.emit(h.Type, c.w.eve.Anomaly(&h, "applayer", event, layer))
+}
+
+// anomaliesOf records the events of a transaction that rules see with it.
+func (c *conversation) anomaliesOf(dir flow.Direction, tx uint64, names []string) {
+	for _, name := range names {
+		c.anomaly(dir, tx, true, name)
+	}
+}
+
+// eventDetect begins the events of finding the protocol.
+const eventDetect = "applayer_"
+
+// eventName is an event as records have it: without the protocol, and in the
+// letters that Suricata uses for it.
+func eventName(name string) string {
+	app, rest, ok := strings.Cut(name, ".")
+	if !ok {
+		return strings.ToUpper(name)
+	}
+	switch app {
+	case nameHTTP, nameTLS, "smtp":
+		return strings.ToUpper(rest)
+	}
+	return rest
+}
+
 // DNS header bits (RFC 1035 §4.1.1).
 const (
 	dnsReserved  = 0x0040
 	maxDNSOpcode = 6
 )
+
+var dnsOddities = [...]struct {
+	odd  dns.Oddity
+	name string
+}{
+	{dns.OddName, "dns.name_too_long"}, {dns.OddLoop, "dns.infinite_loop"}, {dns.OddLabels, "dns.too_many_labels"},
+	{dns.OddAuthorities, "dns.invalid_authorities"}, {dns.OddAdditionals, "dns.invalid_additionals"},
+}
 
 // dnsEvents appends what is odd about a message.
 func dnsEvents(out []string, m *dns.Message, dir flow.Direction) []string {
@@ -82,6 +143,13 @@ func dnsEvents(out []string, m *dns.Message, dir flow.Direction) []string {
 	}
 	if m.Flags>>11&15 > maxDNSOpcode {
 		out = append(out, "dns.invalid_opcode")
+	}
+	if m.Odd != 0 {
+		for _, o := range dnsOddities {
+			if m.Odd&o.odd != 0 {
+				out = append(out, o.name)
+			}
+		}
 	}
 	switch {
 	case m.Response() && dir == flow.ToServer:

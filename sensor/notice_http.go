@@ -3,6 +3,7 @@ package sensor
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto/http1"
@@ -58,6 +59,57 @@ func httpEvents(out []string, tx *http1.Tx, dir flow.Direction, port uint16) []s
 	return out
 }
 
+// Odd implements http1.Handler.
+func (c *conversation) Odd(tx *http1.Tx, dir int, o http1.Oddity) {
+	name := strings.ReplaceAll(httpOddities[o], "SIDE", [...]string{"request", "response"}[dir])
+	c.httpEvent(tx, flow.Direction(dir), name)
+	if o == http1.OddBomb {
+		c.httpEvent(tx, flow.Direction(dir), "http.compression_bomb_limit_reached")
+	}
+}
+
+// httpEvent tells an event with its transaction: rules see it with the
+// transaction's half, now or when that is complete.
+func (c *conversation) httpEvent(tx *http1.Tx, dir flow.Direction, name string) {
+	switch {
+	case tx == nil:
+		c.appEvent(dir, name)
+	case !tx.Told(int(dir)):
+		c.anomaly(dir, tx.ID, true, name)
+		c.httpOdd[dir] = append(c.httpOdd[dir], name)
+	default:
+		c.anomaly(dir, tx.ID, true, name)
+		if c.w.wants.App {
+			c.inspectHTTPWith(dir, tx, nil, []string{name}, true)
+		}
+	}
+}
+
+// httpOddities are the events of what the parser noticed.
+var httpOddities = [...]string{
+	http1.OddUnknown: "http.unknown_error", http1.OddChunk: "http.invalid_SIDE_chunk_len",
+	http1.OddChunkExtension: "http.SIDE_chunk_extension", http1.OddContinue: "http.100_continue_already_seen",
+	http1.OddLine: "http.request_line_incomplete", http1.OddBody: "http.SIDE_body_unexpected",
+	http1.OddDecompression: "http.gzip_decompression_failed", http1.OddBomb: "http.compression_bomb",
+	http1.OddWindow: "http.lzma_memlimit_reached", http1.OddRange: "http.range_invalid",
+	http1.OddFileName: "http.file_name_too_long", http1.OddUpgrade: "http.failed_protocol_change",
+	http1.OddForm: "http.multipart_generic_error", http1.OddFormHeader: "http.multipart_invalid_header",
+	http1.OddFormData: "http.multipart_no_filedata",
+}
+
+// manyWarnings is how many events of one connection are too many.
+const manyWarnings = 512
+
+// countWarnings adds the event of too many events, once in a connection.
+func (c *conversation) countWarnings(out []string) []string {
+	before := c.warnings
+	c.warnings += len(out)
+	if before <= manyWarnings && c.warnings > manyWarnings {
+		out = append(out, "http.too_many_warnings")
+	}
+	return out
+}
+
 func knownEncoding(name []byte) bool {
 	for _, known := range [...]string{"gzip", "x-gzip", "deflate", "x-deflate", "br", "zstd", "lzma", "identity", "none", "inflate"} {
 		if bytes.EqualFold(name, []byte(known)) {
@@ -86,6 +138,9 @@ func headerEvents(out []string, m *http1.Message, side string) []string {
 			repeated = repeated || !isCookie(h.Name) && bytes.EqualFold(m.Headers[j].Name, h.Name)
 		}
 	}
+	if m.TooManyHeaders() {
+		out = append(out, "http."+side+"_too_many_headers")
+	}
 	if lengths > 1 {
 		out = append(out, "http.duplicate_content_length_field_in_"+side)
 	}
@@ -101,7 +156,7 @@ func headerEvents(out []string, m *http1.Message, side string) []string {
 
 // headEvents judges the lines as they were sent.
 func headEvents(out []string, m *http1.Message, side string) []string {
-	first, folded, bare := true, false, false
+	first, folded, bare, invalid := true, false, false, false
 	for line := range bytes.Lines(m.Head) {
 		line = bytes.TrimRight(line, "\r\n")
 		switch {
@@ -110,9 +165,14 @@ func headEvents(out []string, m *http1.Message, side string) []string {
 		case len(line) == 0:
 		case line[0] == ' ' || line[0] == '\t':
 			folded = true
-		case bytes.IndexByte(line, ':') < 0:
-			bare = true
+		default:
+			at := bytes.IndexByte(line, ':')
+			bare = bare || at < 0
+			invalid = invalid || at >= 0 && !fieldName(line[:at])
 		}
+	}
+	if invalid {
+		out = append(out, "http."+side+"_header_invalid")
 	}
 	if folded {
 		out = append(out, "http.invalid_"+side+"_field_folding")
@@ -121,6 +181,17 @@ func headEvents(out []string, m *http1.Message, side string) []string {
 		out = append(out, "http."+side+"_field_missing_colon")
 	}
 	return out
+}
+
+// fieldName reports whether b is a field's name (RFC 9110 §5.1): a token, with
+// nothing between it and the colon.
+func fieldName(b []byte) bool {
+	for _, c := range b {
+		if c <= ' ' || c >= 0x7f || bytes.IndexByte([]byte(`"(),/:;<=>?@[\]{}`), c) >= 0 {
+			return false
+		}
+	}
+	return len(b) > 0
 }
 
 // lineEvents judges the request line (RFC 9112 §3).
@@ -190,6 +261,9 @@ func hostEvents(out []string, tx *http1.Tx, port uint16) []string {
 	} else if !validHost(host) {
 		out = append(out, "http.request_header_host_invalid")
 	}
+	if bytes.Equal(tx.Method, []byte("CONNECT")) && !validAuthority(tx.URI) {
+		out = append(out, "http.invalid_authority_port")
+	}
 	_, rest, ok := bytes.Cut(tx.URI, []byte("://"))
 	if !ok || bytes.HasPrefix(tx.URI, []byte("/")) {
 		return portEvents(out, host, port)
@@ -206,6 +280,16 @@ func hostEvents(out []string, tx *http1.Tx, port uint16) []string {
 		out = append(out, "http.host_header_ambiguous")
 	}
 	return portEvents(out, authority, port)
+}
+
+// validAuthority reports whether b is a host and a port (RFC 9112 §3.2.3).
+func validAuthority(b []byte) bool {
+	at := bytes.LastIndexByte(b, ':')
+	if at < 0 {
+		return false
+	}
+	n, err := strconv.ParseUint(string(b[at+1:]), 10, 16)
+	return err == nil && n > 0
 }
 
 func portEvents(out []string, host []byte, port uint16) []string {

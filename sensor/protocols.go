@@ -42,7 +42,7 @@ var protocols = [...]protocol{
 	{name: "ssh", stream: ssh.Probe, open: func(c *conversation) proto.Parser { return ssh.New(host{c}) }},
 	{name: "ftp", stream: ftp.Probe, open: func(c *conversation) proto.Parser { return ftp.New(host{c}) }},
 	{name: "mqtt", stream: mqtt.Probe, open: func(c *conversation) proto.Parser { return mqtt.New(host{c}) }},
-	{name: "smtp", stream: smtp.Probe, open: func(c *conversation) proto.Parser { return smtp.New(host{c}) }},
+	{name: "smtp", stream: smtp.Probe, open: mail},
 	{name: "sip", stream: sip.Probe, open: func(c *conversation) proto.Parser { return sip.NewStream(host{c}) }},
 	{name: "sip", packet: sip.ProbePacket, open: func(c *conversation) proto.Parser { return sip.New(host{c}) }},
 	{name: "dhcp", packet: dhcp.Probe, open: func(c *conversation) proto.Parser { return dhcp.New(host{c}) }},
@@ -63,6 +63,16 @@ var protocols = [...]protocol{
 	{name: "tftp", packet: tftp.Probe, open: func(c *conversation) proto.Parser { return tftp.New(host{c}) }},
 	{name: "dcerpc", packet: dcerpc.ProbePacket, open: func(c *conversation) proto.Parser { return dcerpc.NewPackets(host{c}) }},
 	{name: "ntp", packet: ntp.Probe, open: func(c *conversation) proto.Parser { return ntp.New(host{c}) }},
+}
+
+// mail opens SMTP, which must know whether the server has greeted: its words
+// came before the protocol was found.
+func mail(c *conversation) proto.Parser {
+	s := smtp.New(host{c})
+	if first := c.first[1]; first[0] != 0 {
+		s.Greeted(first)
+	}
+	return s
 }
 
 // silent is for protocols that are only named.
@@ -110,6 +120,7 @@ func (c *conversation) feedOther(dir int, b []byte) {
 	if c.quiet[dir] {
 		return
 	}
+	c.noticed = false
 	err := c.other.Feed(dir, b)
 	if err != nil {
 		c.quiet[dir] = c.f.Proto == decode.ProtoTCP
@@ -129,8 +140,8 @@ func (c *conversation) recordFile(dir int, tx uint64, f *files.File, bodies ...e
 func (h host) Inspect(dir int, tx uint64, bodies ...encode.Body) { h.c.inspectFields(dir, tx, bodies) }
 
 // Notice implements proto.Host.
-func (h host) Notice(dir int, _ uint64, name string) {
-	h.c.appEvent(flow.Direction(dir), h.c.eventApp()+"."+name)
+func (h host) Notice(dir int, tx uint64, name string) {
+	h.c.appEventOf(flow.Direction(dir), tx, true, h.c.eventApp()+"."+name)
 }
 
 // host is a conversation as its parser sees it. It implements proto.Host.

@@ -22,8 +22,8 @@ type dnsAsked struct {
 func (c *conversation) dnsMessage(dir int, b []byte) {
 	m, err := dns.Parse(b)
 	if err != nil {
-		c.parsed("dns", err)
 		c.appEvent(flow.Direction(dir), "dns.malformed_data")
+		c.parsed("dns", err)
 		return
 	}
 	tx := c.dnsTx(m)
@@ -62,7 +62,8 @@ func (c *conversation) feedTLS(dir int, b []byte) {
 	if c.tlsQuiet[dir] {
 		return
 	}
-	if c.w.wants.App {
+	c.noticed = false
+	if c.w.wants.App || !c.w.e.cfg.NoAnomalies {
 		c.watchRecords(dir, b)
 	}
 	seen, err := c.tls.Feed(dir, b)

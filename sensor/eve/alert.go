@@ -124,6 +124,9 @@ func (e *encoder) tunnel(t *decode.Tunnel) {
 func (w *Writer) Anomaly(h *Header, kind, name, layer string) []byte {
 	e := w.begin(h)
 	e.Open("anomaly")
+	if layer != "" {
+		e.String("app_proto", h.AppProto)
+	}
 	e.String("type", kind)
 	e.String("event", name)
 	if layer != "" {

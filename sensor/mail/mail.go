@@ -43,6 +43,8 @@ type Message struct {
 	links       []string
 	files       []*files.File
 	parts       int
+	longMark    bool
+	longName    bool
 }
 
 type header struct{ name, value []byte }
@@ -77,6 +79,25 @@ func (m *Message) Close() {
 }
 
 func (m *Message) whole() bool { return m.complete && !m.cut && !m.gaps }
+
+const (
+	// longBoundary and longFileName are the longest that Suricata reads of them;
+	// RFC 2046 §5.1.1 allows boundaries of 70 characters.
+	longBoundary = 254
+	longFileName = 255
+)
+
+// Troubles are the events of what is wrong with a message that has been read.
+func (m *Message) Troubles() []string {
+	var out []string
+	if m.longMark {
+		out = append(out, "mime_long_boundary")
+	}
+	if m.longName {
+		out = append(out, "mime_long_filename")
+	}
+	return out
+}
 
 // Files are the attachments.
 func (m *Message) Files() []*files.File { return m.files }
@@ -140,6 +161,7 @@ func (m *Message) part(h []header, body []byte, depth int, whole bool) {
 		return
 	}
 	kind, params := mediaType(get(h, "Content-Type"))
+	m.longMark = m.longMark || len(params["boundary"]) > longBoundary
 	if strings.HasPrefix(kind, "multipart/") && params["boundary"] != "" && depth < maxDepth {
 		m.multipart(params["boundary"], body, depth, whole)
 		return
@@ -151,6 +173,7 @@ func (m *Message) part(h []header, body []byte, depth int, whole bool) {
 		return
 	}
 	name := fileName(h, params)
+	m.longName = m.longName || len(name) > longFileName
 	if len(name) > 0 {
 		f := files.New(name)
 		f.Write(data)

@@ -41,6 +41,20 @@ func TestEventRules(t *testing.T) {
 	}
 }
 
+func TestAnEventAloneSeesTheBuffersOfItsTransaction(t *testing.T) {
+	e := mustEngine(t, `
+alert http any any -> any any (http.method; content:"POST"; app-layer-event:http.request_body_unexpected; sid:1;)
+alert http any any -> any any (http.method; content:"GET"; app-layer-event:http.request_body_unexpected; sid:2;)
+alert http any any -> any any (http.method; content:"POST"; sid:3;)`)
+	var b Buffers
+	b.Add(BufferHTTPMethod, []byte("POST"))
+	in := toServer("")
+	in.View, in.Events, in.AppProto, in.Buffers, in.EventsOnly = ViewTransaction, []string{"http.request_body_unexpected"}, "http", &b, true
+	if got := sids(e.Inspect(e.NewContext(), in)); !slices.Equal(got, []uint32{1}) {
+		t.Errorf("%v, want [1]", got)
+	}
+}
+
 func TestAnEventThatNobodyRaisesIsRefused(t *testing.T) {
 	for _, option := range []string{"decode-event:erspan.header_too_small", "stream-event:wrong_thread", "app-layer-event:gopher.bad", "tcpv4-csum:valid", "igmp-csum:invalid"} {
 		rs, refused := parseText("alert ip any any -> any any (" + option + "; sid:1;)")

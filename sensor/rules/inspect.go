@@ -127,6 +127,9 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 	}
 	switch {
 	case in.EventsOnly:
+		if in.Buffers != nil && len(ctx.candidates) > 0 {
+			e.fillKeys(ctx, in.Buffers)
+		}
 	case in.View == ViewPacket:
 		if in.Proto == ProtoTCP {
 			ctx.prefilter(&e.tcp, 0, in.Payload)
@@ -187,6 +190,15 @@ func (e *Engine) prefilterKeys(ctx *Context, b *Buffers) {
 		for _, value := range b.Get(k.buf) {
 			data := ctx.setSubjects(i+1, value, k.trans)
 			ctx.prefilter(&k.group, i+3, data)
+		}
+	}
+}
+
+// fillKeys shows the buffers to rules that are candidates already.
+func (e *Engine) fillKeys(ctx *Context, b *Buffers) {
+	for i := range e.keys {
+		for _, value := range b.Get(e.keys[i].buf) {
+			ctx.setSubjects(i+1, value, e.keys[i].trans)
 		}
 	}
 }

@@ -89,24 +89,45 @@ func (c *Conn) Feed(dir int, b []byte) error {
 	}
 	m.mac = append([]byte(nil), r.Take(16)[:length]...)
 	r = wire.Reader{B: b[headLength+4:]}
+	ended := false
 	for len(r.B) > 0 {
 		code := r.U8()
 		if code == optEnd {
+			ended = true
 			break
 		}
 		if code == optPad {
 			continue
 		}
-		v := r.Take(int(r.U8()))
+		size := int(r.U8())
+		if size == 0 && mustHold(code) {
+			c.host.Notice(dir, c.next, "malformed_options")
+		}
+		v := r.Take(size)
 		if r.Short {
 			break
 		}
 		// An option in pieces is joined (RFC 3396 §5).
 		m.options[code] = append(m.options[code], v...)
 	}
+	switch {
+	case r.Short:
+		c.host.Notice(dir, c.next, "malformed_options")
+	case !ended:
+		c.host.Notice(dir, c.next, "truncated_options")
+	}
 	c.host.Record(proto.Event{Kind: "dhcp", Tx: c.next, HasTx: true, From: dir, OneSided: true, Bodies: []encode.Body{m}})
 	c.next++
 	return nil
+}
+
+// mustHold are the options that are read here and cannot be empty (RFC 2132).
+func mustHold(code byte) bool {
+	switch code {
+	case optSubnet, optRouter, optDNS, optRequested, optLease, optType, optRenewal, optRebinding, optClient:
+		return true
+	}
+	return false
 }
 
 // Gap implements proto.Parser.

@@ -20,10 +20,13 @@ const (
 	// maxRecords bounds the records read of one message; zone transfers have
 	// more, their record here is cut and says so.
 	maxRecords = 512
-	// maxName is RFC 1035 §2.3.4's 255 octets.
-	maxName = 255
-	// maxJumps bounds compression pointers (RFC 9267 §2).
-	maxJumps = 64
+	// maxName is how much of a name is kept, as Suricata does; RFC 1035 §2.3.4
+	// allows 255 octets.
+	maxName = 1025
+	// maxJumps bounds compression pointers (RFC 9267 §2), maxLabels the labels of
+	// a name.
+	maxJumps  = 64
+	maxLabels = 255
 )
 
 // Errors of Parse.
@@ -55,7 +58,24 @@ type Message struct {
 	// Cut is true when the message has more records than are kept, or ends
 	// before its counts say.
 	Cut bool
+	// Odd is what is wrong with it, though it can be read.
+	Odd Oddity
 }
+
+// Oddity is a set of what is wrong with a message.
+type Oddity uint8
+
+// The oddities.
+const (
+	// OddName is a name over maxName; OddLoop one whose pointers lead nowhere;
+	// OddLabels one of too many labels. Such a name is cut.
+	OddName Oddity = 1 << iota
+	OddLoop
+	OddLabels
+	// OddAuthorities and OddAdditionals are sections that cannot be read.
+	OddAuthorities
+	OddAdditionals
+)
 
 // Question is one entry of the question section.
 type Question struct {
@@ -78,6 +98,8 @@ type Record struct {
 	SRV *SRV
 	// SSHFP is set for a fingerprint of an SSH key.
 	SSHFP *SSHFP
+
+	odd Oddity
 }
 
 // SOA is RFC 1035 §3.3.13.
@@ -137,7 +159,8 @@ func Parse(b []byte) (*Message, error) {
 			m.Cut = true
 			return m, nil
 		}
-		name, next, err := readName(b, at)
+		name, next, odd, err := readName(b, at)
+		m.Odd |= odd
 		if err != nil {
 			return nil, err
 		}
@@ -156,9 +179,11 @@ func Parse(b []byte) (*Message, error) {
 				m.Cut = true
 				return m, nil
 			}
-			r, next, err := readRecord(b, at)
+			r, next, odd, err := readRecord(b, at)
+			m.Odd |= odd
 			if err != nil {
 				m.Cut = true
+				m.Odd |= [...]Oddity{0, OddAuthorities, OddAdditionals}[i]
 				return m, nil
 			}
 			*section = append(*section, r)
@@ -170,13 +195,14 @@ func Parse(b []byte) (*Message, error) {
 
 // readName reads a name at b[at:], following compression pointers. They should
 // point backwards, but resolvers follow others too; their number is bounded.
-// It also returns where the name ends in place.
-func readName(b []byte, at int) ([]byte, int, error) {
-	name := make([]byte, 0, 32)
-	end, jumps := -1, 0
+// It also returns where the name ends in place. A name that is too long or has
+// no end is cut, once it is known where it ends.
+func readName(b []byte, at int) (name []byte, next int, odd Oddity, err error) {
+	name = make([]byte, 0, 32)
+	end, jumps, labels := -1, 0, 0
 	for {
 		if at >= len(b) {
-			return nil, 0, ErrShort
+			return nil, 0, odd, ErrShort
 		}
 		n := int(b[at])
 		switch {
@@ -184,10 +210,10 @@ func readName(b []byte, at int) ([]byte, int, error) {
 			if end < 0 {
 				end = at + 1
 			}
-			return name, end, nil
+			return name, end, odd, nil
 		case n&0xc0 == 0xc0:
 			if at+1 >= len(b) {
-				return nil, 0, ErrShort
+				return nil, 0, odd, ErrShort
 			}
 			to := n&0x3f<<8 | int(b[at+1])
 			if end < 0 {
@@ -195,34 +221,46 @@ func readName(b []byte, at int) ([]byte, int, error) {
 			}
 			jumps++
 			if jumps > maxJumps {
-				return nil, 0, ErrName
+				return name, end, odd | OddLoop, nil
 			}
 			at = to
 		case n&0xc0 != 0:
-			return nil, 0, ErrName
+			return nil, 0, odd, ErrName
 		default:
 			if at+1+n > len(b) {
-				return nil, 0, ErrShort
+				return nil, 0, odd, ErrShort
 			}
-			if len(name) > 0 {
-				name = append(name, '.')
+			labels++
+			if labels > maxLabels {
+				odd |= OddLabels
+				if end >= 0 {
+					return name, end, odd, nil
+				}
+			} else if odd&OddName == 0 {
+				name = appendLabel(name, b[at+1:at+1+n])
 			}
-			name = append(name, b[at+1:at+1+n]...)
 			if len(name) > maxName {
-				return nil, 0, ErrName
+				name, odd = name[:maxName], odd|OddName
 			}
 			at += 1 + n
 		}
 	}
 }
 
-func readRecord(b []byte, at int) (Record, int, error) {
-	name, next, err := readName(b, at)
+func appendLabel(name, label []byte) []byte {
+	if len(name) > 0 {
+		name = append(name, '.')
+	}
+	return append(name, label...)
+}
+
+func readRecord(b []byte, at int) (Record, int, Oddity, error) {
+	name, next, odd, err := readName(b, at)
 	if err != nil {
-		return Record{}, 0, err
+		return Record{}, 0, odd, err
 	}
 	if next+10 > len(b) {
-		return Record{}, 0, ErrShort
+		return Record{}, 0, odd, ErrShort
 	}
 	r := Record{
 		Name: name, Type: binary.BigEndian.Uint16(b[next:]), Class: binary.BigEndian.Uint16(b[next+2:]),
@@ -231,8 +269,8 @@ func readRecord(b []byte, at int) (Record, int, error) {
 	from := next + 10
 	to := from + int(binary.BigEndian.Uint16(b[next+8:]))
 	if to > len(b) {
-		return Record{}, 0, ErrShort
+		return Record{}, 0, odd, ErrShort
 	}
 	r.data(b, from, to)
-	return r, to, nil
+	return r, to, odd | r.odd, nil
 }

@@ -3,6 +3,7 @@ package dns_test
 import (
 	"bytes"
 	"encoding/hex"
+	"strings"
 	"testing"
 
 	"github.com/antin-gov/antin/sensor/proto/dns"
@@ -58,8 +59,8 @@ func TestParseRefusesOrCuts(t *testing.T) {
 		{"a message cut in its header", whole[:11], false, false},
 		{"a message cut in its question", whole[:20], false, false},
 		{"a message cut in an answer is kept as far as it goes", whole[:len(whole)-2], true, true},
-		{"a name that points at itself", loop, false, false},
-		{"a name over 255 octets", append(long, 0, 0, 1, 0, 1), false, false},
+		{"a name that points at itself is cut", loop, true, false},
+		{"a name over 255 octets that does not end", long, false, false},
 		{"counts that the message does not hold", append([]byte{0, 1, 0x81, 0x80, 0, 0, 0xff, 0xff, 0, 0, 0, 0}, 0), true, true},
 	}
 	for _, c := range cases {
@@ -70,6 +71,33 @@ func TestParseRefusesOrCuts(t *testing.T) {
 			}
 			if err == nil && m.Cut != c.cut {
 				t.Errorf("cut %v", m.Cut)
+			}
+		})
+	}
+}
+
+func TestOddMessagesSayWhatIsWrong(t *testing.T) {
+	head := func(counts string) string { return "1a2b0100" + counts }
+	label := "3f" + strings.Repeat("61", 63)
+	for _, c := range []struct {
+		name, in string
+		want     dns.Oddity
+	}{
+		{"an ordinary answer", answer, 0},
+		{"a name that points at itself", head("0001000000000000") + "c00c" + "00010001", dns.OddLoop},
+		{"a name over the limit", head("0001000000000000") + strings.Repeat(label, 20) + "00" + "00010001", dns.OddName},
+		{"a name of too many labels", head("0001000000000000") + strings.Repeat("0161", 300) + "00" + "00010001", dns.OddLabels},
+		{"an authority section that cannot be read", head("0000000000010000") + "00", dns.OddAuthorities},
+		{"an additional section that cannot be read", head("0000000000000001") + "00", dns.OddAdditionals},
+		{"a loop in the data of a record", head("0000000100000000") + "00" + "00050001" + "00000000" + "0002" + "c017", dns.OddLoop},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := dns.Parse(unhex(t, c.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Odd != c.want {
+				t.Errorf("oddities %b, want %b", m.Odd, c.want)
 			}
 		})
 	}
@@ -134,7 +162,7 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, list := range [][]dns.Record{m.Answers, m.Authorities, m.Additionals} {
 			for _, r := range list {
-				if len(r.Name) > 255 {
+				if len(r.Name) > 1025 {
 					t.Error("name over its limit")
 				}
 			}

@@ -32,7 +32,7 @@ func Probe(b []byte, client, server uint16) bool {
 	if client == Port || server == Port {
 		return true
 	}
-	if opcode != 0 || flags&flagZ != 0 || questions != 1 || m.Cut || answers > 64 || !ordinary(m.Queries[0]) {
+	if opcode != 0 || flags&flagZ != 0 || questions != 1 || m.Cut || m.Odd != 0 || answers > 64 || !ordinary(m.Queries[0]) {
 		return false
 	}
 	return true

@@ -37,20 +37,20 @@ func (r *Record) data(b []byte, from, to int) {
 			r.Data = encode.AppendAddr(nil, addr)
 		}
 	case TypeNS, TypeCNAME, TypePTR, typeDNAME:
-		r.Data = nameAt(b, from, to)
+		r.Data = r.nameAt(b, from, to)
 	case TypeMX:
 		if len(raw) > 2 {
-			r.Data = nameAt(b, from+2, to)
+			r.Data = r.nameAt(b, from+2, to)
 		}
 	case typeTXT, typeNULL:
 		r.Data = text(r.Type, raw)
 	case typeSOA:
-		r.SOA = soa(b, from, to)
+		r.SOA = r.soa(b, from, to)
 	case typeSRV:
 		if len(raw) > 6 {
 			r.SRV = &SRV{
 				Priority: binary.BigEndian.Uint16(raw), Weight: binary.BigEndian.Uint16(raw[2:]),
-				Port: binary.BigEndian.Uint16(raw[4:]), Name: nameAt(b, from+6, to),
+				Port: binary.BigEndian.Uint16(raw[4:]), Name: r.nameAt(b, from+6, to),
 			}
 		}
 	case typeSSHFP:
@@ -61,8 +61,9 @@ func (r *Record) data(b []byte, from, to int) {
 }
 
 // nameAt reads a name that must end where the record does.
-func nameAt(b []byte, from, to int) []byte {
-	name, end, err := readName(b, from)
+func (r *Record) nameAt(b []byte, from, to int) []byte {
+	name, end, odd, err := readName(b, from)
+	r.odd |= odd
 	if err != nil || end > to {
 		return nil
 	}
@@ -86,12 +87,14 @@ func text(kind uint16, raw []byte) []byte {
 	return out
 }
 
-func soa(b []byte, from, to int) *SOA {
-	mname, next, err := readName(b, from)
+func (r *Record) soa(b []byte, from, to int) *SOA {
+	mname, next, odd, err := readName(b, from)
+	r.odd |= odd
 	if err != nil || next > to {
 		return nil
 	}
-	rname, next, err := readName(b, next)
+	rname, next, odd, err := readName(b, next)
+	r.odd |= odd
 	if err != nil || next+20 > to {
 		return nil
 	}

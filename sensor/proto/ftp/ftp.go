@@ -97,6 +97,9 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		b = b[i+1:]
 		text, cut := bytes.TrimRight(l.buf, "\r"), l.cut
 		l.buf, l.cut = nil, false
+		if cut {
+			c.tooLong(dir)
+		}
 		if dir == proto.ToServer {
 			c.command(text, cut)
 		} else {
@@ -104,6 +107,19 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		}
 	}
 	return nil
+}
+
+// tooLong tells a line that is longer than what is kept of it.
+func (c *Conn) tooLong(dir int) {
+	if dir == proto.ToServer {
+		c.host.Notice(dir, c.next, "request_command_too_long")
+		return
+	}
+	tx := uint64(0)
+	if len(c.open) > 0 {
+		tx = c.open[0].number
+	}
+	c.host.Notice(dir, tx, "response_command_too_long")
 }
 
 func (c *Conn) command(text []byte, cut bool) {
@@ -123,15 +139,31 @@ func (c *Conn) command(text []byte, cut bool) {
 			c.announce(false, tx.port)
 		}
 	case "RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD":
+		c.transfer(tx)
 		if c.expect != nil {
 			c.expect.Command, c.expect.Name = tx.command, tx.data
 			c.expect = nil
 		}
 	}
 	if len(c.open) == maxOpen {
+		c.host.Notice(proto.ToServer, c.open[0].number, "too_many_transactions")
 		c.tell(c.open[0])
 	}
 	c.open = append(c.open, tx)
+}
+
+// transfer tells what is missing before a file is sent: where to, and its
+// name (RFC 959 §4.1.2 lets the default port be used, no client does).
+func (c *Conn) transfer(tx *transaction) {
+	if tx.command != "RETR" && tx.command != "STOR" {
+		return
+	}
+	if c.expect == nil {
+		c.host.Notice(proto.ToServer, tx.number, "file_before_port")
+	}
+	if len(tx.data) == 0 {
+		c.host.Notice(proto.ToServer, tx.number, "file_without_name")
+	}
 }
 
 func (c *Conn) announce(server bool, port uint16) {

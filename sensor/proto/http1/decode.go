@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/zlib"
+	"errors"
 	"io"
 
 	"github.com/andybalholm/brotli"
@@ -24,6 +25,8 @@ const (
 	codingGzip coding = 1 + iota
 	codingDeflate
 	codingBrotli
+	// codingLZMA is not undone; only what it asks for is looked at.
+	codingLZMA
 )
 
 // Decoded is the message's body without its content codings (RFC 9110
@@ -44,6 +47,8 @@ func (m *Message) codings() []coding {
 			out = append(out, codingDeflate)
 		case "br":
 			out = append(out, codingBrotli)
+		case "lzma":
+			out = append(out, codingLZMA)
 		}
 		if len(out) == maxCodings {
 			break
@@ -63,19 +68,50 @@ func (m *Message) decode(body []byte, limit int64) []byte {
 	}
 	list := m.codings()
 	for i := len(list) - 1; i >= 0; i-- {
-		body = undo(list[i], body, limit)
+		out, trouble := undo(list[i], body, limit)
+		m.trouble |= trouble
+		body = out
 	}
 	return body
 }
 
+// Trouble is what was wrong with a body.
+type Trouble uint8
+
+// The troubles, as a set.
+const (
+	// TroubleDecompression means that a coding could not be undone at all.
+	TroubleDecompression Trouble = 1 << iota
+	// TroubleBomb means that a body grew over bombRatio and to the limit.
+	TroubleBomb
+	// TroubleWindow means that a body asked for more memory than is given.
+	TroubleWindow
+)
+
+// bombRatio is how many times larger a body must become to be called a bomb: a
+// thousand is near what deflate can do, ordinary text becomes ten times as
+// large.
+const bombRatio = 500
+
+// Trouble lists what was wrong when the body was decoded.
+func (m *Message) Trouble() []Trouble {
+	var out []Trouble
+	for _, t := range [...]Trouble{TroubleDecompression, TroubleBomb, TroubleWindow} {
+		if m.trouble&t != 0 {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
 // undo takes one coding off, or returns the body when it does not have it.
-func undo(c coding, body []byte, limit int64) []byte {
+func undo(c coding, body []byte, limit int64) ([]byte, Trouble) {
 	var r io.Reader
 	switch c {
 	case codingGzip:
 		content := gzipContent(body)
 		if content == nil {
-			return body
+			return body, TroubleDecompression
 		}
 		r = flate.NewReader(bytes.NewReader(content))
 	case codingDeflate:
@@ -85,15 +121,27 @@ func undo(c coding, body []byte, limit int64) []byte {
 		if err != nil {
 			r = flate.NewReader(bytes.NewReader(body))
 		}
+	case codingLZMA:
+		if windowTooLarge(body) {
+			return body, TroubleWindow
+		}
+		return body, 0
 	case codingBrotli:
 		r = brotli.NewReader(bytes.NewReader(body))
 	}
 	// A body that was cut ends in an error; what came before it counts.
-	out, _ := io.ReadAll(io.LimitReader(r, limit))
-	if len(out) == 0 {
-		return body
+	out, err := io.ReadAll(io.LimitReader(r, limit))
+	var trouble Trouble
+	switch {
+	case err != nil && len(out) == 0 && !errors.Is(err, io.ErrUnexpectedEOF):
+		trouble = TroubleDecompression
+	case int64(len(out)) == limit && len(out) > bombRatio*len(body):
+		trouble = TroubleBomb
 	}
-	return out
+	if len(out) == 0 {
+		return body, trouble
+	}
+	return out, trouble
 }
 
 // gzipContent is what follows the head of a gzip member (RFC 1952 §2.3), nil

@@ -25,9 +25,11 @@ func (c *Conn) fileStart(dir int) {
 	if dir == 0 && (len(boundary(m)) > 0 || string(tx.Method) != "POST" && string(tx.Method) != "PUT") {
 		return
 	}
-	f := files.New(tx.fileName(m))
+	name := tx.fileName(m)
+	f := files.New(name)
 	f.Start, f.End, f.Ranged = contentRange(m)
 	m.file = f
+	c.oddFile(dir, tx, m, name)
 	m.coded = len(m.codings()) > 0
 }
 
@@ -108,7 +110,8 @@ func (m *Message) fileGap(n int) {
 
 // fileEnd closes the message's files and tells them.
 func (c *Conn) fileEnd(dir int, tx *Tx, m *Message, complete bool) {
-	if dir == 0 && m.file == nil && len(m.Body) > 0 {
+	if dir == 0 && m.file == nil && len(m.Body) > 0 && !m.formTold {
+		m.formTold = true
 		c.formFiles(tx, m, complete)
 	}
 	f := m.file
@@ -119,6 +122,7 @@ func (c *Conn) fileEnd(dir int, tx *Tx, m *Message, complete bool) {
 	if m.coded {
 		whole := len(m.encoded) < maxEncoded
 		f.Write(m.decode(m.encoded, maxDecoded))
+		c.oddBody(dir, tx, m)
 		complete = complete && whole
 		m.encoded = nil
 	}
@@ -145,20 +149,29 @@ func (c *Conn) formFiles(tx *Tx, m *Message, complete bool) {
 	}
 	delimiter := []byte("--" + mark)
 	_, rest, ok := bytes.Cut(m.Body, delimiter)
+	if !ok && complete {
+		c.odd(0, tx, OddForm)
+	}
 	for n := 0; ok && n < maxParts && !bytes.HasPrefix(rest, []byte("--")); n++ {
 		var part []byte
 		part, rest, ok = bytes.Cut(rest, delimiter)
 		c.formFile(tx, part, complete && ok)
+		if !ok && complete && uint64(len(m.Body)) == m.Length {
+			c.odd(0, tx, OddForm)
+		}
 	}
 }
 
 func (c *Conn) formFile(tx *Tx, part []byte, complete bool) {
 	head, body, ok := bytes.Cut(part, []byte("\r\n\r\n"))
+	var h Message
+	h.Headers = fields(bytes.TrimLeft(head, "\r\n"), false)
+	if complete {
+		c.oddPart(tx, &h, ok, bytes.TrimSuffix(body, []byte("\r\n")))
+	}
 	if !ok {
 		return
 	}
-	var h Message
-	h.Headers = fields(bytes.TrimLeft(head, "\r\n"), false)
 	name := dispositionName(h.Get("Content-Disposition"), "filename")
 	if len(name) == 0 {
 		return

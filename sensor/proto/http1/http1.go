@@ -54,6 +54,9 @@ type Message struct {
 	// encoded is a body whose coding is undone when it ends.
 	encoded []byte
 	coded   bool
+	trouble Trouble
+	// formTold is true after the files of a form have been told.
+	formTold bool
 }
 
 // Get returns the first field of that name.
@@ -102,6 +105,8 @@ type Tx struct {
 	Response      Message
 
 	requestTold, responseTold, ended bool
+	// continued is true after a 100 (Continue).
+	continued bool
 }
 
 // Told reports whether the handler has been told the message of a direction.
@@ -121,6 +126,9 @@ type Handler interface {
 	End(*Tx)
 	// File tells a file that ended, before the End of its transaction.
 	File(tx *Tx, dir int, f *files.File)
+	// Odd tells something wrong as soon as it is seen; tx is nil when it belongs
+	// to none.
+	Odd(tx *Tx, dir int, o Oddity)
 	// Tunnel takes the bytes after CONNECT or an upgrade.
 	Tunnel(dir int, b []byte)
 }
@@ -132,6 +140,10 @@ type Conn struct {
 	pending []*Tx
 	next    uint64
 	tunnel  bool
+	// last is the request that ended last.
+	last *Tx
+	// named says that what ended the reading has been told.
+	named bool
 }
 
 // New returns a reader that tells h.
@@ -146,7 +158,11 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		}
 		n, err := c.step(dir, b)
 		if err != nil {
-			c.side[dir].state = stateDead
+			p := &c.side[dir]
+			if !c.named {
+				c.odd(dir, p.tx, OddUnknown)
+			}
+			p.state = stateDead
 			return err
 		}
 		b = b[n:]
@@ -181,6 +197,9 @@ func (c *Conn) Gap(dir int, n int) {
 
 // Close ends the connection: what is open is told as it is.
 func (c *Conn) Close() {
+	if q := &c.side[0]; q.state == stateHead && len(q.buf) > 0 && bytes.IndexByte(q.buf, '\n') < 0 {
+		c.odd(0, nil, OddLine)
+	}
 	p := &c.side[1]
 	if p.state == stateUntilClose && p.message != nil {
 		p.message.Done = true
@@ -239,6 +258,7 @@ func (c *Conn) finished(dir int) {
 	p.message.Done = true
 	p.state, p.message, p.tx = stateHead, nil, nil
 	if dir == 0 {
+		c.last = tx
 		c.fileEnd(0, tx, &tx.Request, true)
 		if !tx.requestTold {
 			tx.requestTold = true
@@ -248,6 +268,12 @@ func (c *Conn) finished(dir int) {
 	}
 	if tx.Status/100 == 1 && tx.Status != 101 {
 		// An interim response; the real one follows (RFC 9110 §15.2).
+		if tx.Status == 100 {
+			if tx.continued {
+				c.odd(1, tx, OddContinue)
+			}
+			tx.continued = true
+		}
 		tx.Response = Message{}
 		return
 	}
@@ -260,5 +286,8 @@ func (c *Conn) finished(dir int) {
 	}
 	if tx.Status == 101 || tx.Status/100 == 2 && string(tx.Method) == "CONNECT" {
 		c.tunnel = true
+		if len(c.pending) > 0 {
+			c.odd(1, tx, OddUpgrade)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 type recorder struct {
 	log    []string
 	files  []string
+	odd    []string
 	tunnel string
 	ended  map[uint64]int
 	length uint64
@@ -40,6 +42,10 @@ func (r *recorder) End(tx *http1.Tx) {
 }
 func (r *recorder) File(tx *http1.Tx, dir int, f *files.File) {
 	r.files = append(r.files, fmt.Sprintf("%d %d %s %d %s", tx.ID, dir, f.Name, f.Size, f.State))
+}
+
+func (r *recorder) Odd(_ *http1.Tx, dir int, o http1.Oddity) {
+	r.odd = append(r.odd, fmt.Sprintf("%d %d", dir, o))
 }
 
 func (r *recorder) Tunnel(dir int, b []byte) { r.tunnel += fmt.Sprintf("%d%s", dir, b) }
@@ -250,6 +256,61 @@ func TestNormalURI(t *testing.T) {
 		if got := string(tx.NormalURI()); got != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
+	}
+}
+
+func TestOddMessages(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\n"
+	form := func(body string) string {
+		return fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=q\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	bomb := zipped("gzip", strings.Repeat("\x00", 4<<20))[:800]
+	lzma := "\x5d\xff\xff\xff\x7f" + strings.Repeat("\xff", 20)
+	for _, c := range []struct {
+		name  string
+		turns []turn
+		want  []http1.Oddity
+		dir   int
+	}{
+		{"ordinary messages", []turn{{0, get}, {1, ok + "Content-Length: 2\r\n\r\nok"}}, nil, 0},
+		{"what is not HTTP any more", []turn{{0, get}, {1, ok + "Content-Length: 2\r\n\r\nok"}, {1, "nothing\r\n\r\n"}}, []http1.Oddity{http1.OddUnknown}, 1},
+		{"a chunk size in a request that is none", []turn{{0, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}}, []http1.Oddity{http1.OddChunk}, 0},
+		{"a chunk size in an answer that is none", []turn{{0, get}, {1, ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"}}, []http1.Oddity{http1.OddChunk}, 1},
+		{"a chunk with an extension", []turn{{0, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\nx\r\n0\r\n\r\n"}}, []http1.Oddity{http1.OddChunkExtension}, 0},
+		{"100 twice", []turn{{0, get}, {1, strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 2) + ok + "Content-Length: 0\r\n\r\n"}}, []http1.Oddity{http1.OddContinue}, 1},
+		{"a request line without end", []turn{{0, "GET /a"}}, []http1.Oddity{http1.OddLine}, 0},
+		{"a body that was not announced", []turn{{0, get + "more\r\n"}}, []http1.Oddity{http1.OddBody}, 0},
+		{"a length of no content", []turn{{0, get}, {1, "HTTP/1.1 204 No\r\nContent-Length: 0\r\n\r\n"}}, []http1.Oddity{http1.OddBody}, 1},
+		{"a body that is not compressed", []turn{{0, get}, {1, ok + "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok"}}, []http1.Oddity{http1.OddDecompression}, 1},
+		{"a bomb", []turn{{0, get}, {1, ok + "Content-Encoding: gzip\r\nContent-Length: 800\r\n\r\n" + bomb}}, []http1.Oddity{http1.OddBomb}, 1},
+		{"a large window", []turn{{0, get}, {1, ok + "Content-Encoding: lzma\r\nContent-Length: 25\r\n\r\n" + lzma}}, []http1.Oddity{http1.OddWindow}, 1},
+		{"a range that is none", []turn{{0, get}, {1, ok + "Content-Range: bytes 5-1/9\r\nContent-Length: 2\r\n\r\nok"}}, []http1.Oddity{http1.OddRange}, 1},
+		{"a long file name", []turn{{0, get}, {1, ok + "Content-Disposition: attachment; filename=" + strings.Repeat("a", 5000) + "\r\nContent-Length: 2\r\n\r\nok"}}, []http1.Oddity{http1.OddFileName}, 1},
+		{"a request behind a change of protocol", []turn{{0, "CONNECT a:1 HTTP/1.1\r\n\r\n" + get}, {1, ok + "\r\n"}}, []http1.Oddity{http1.OddUpgrade}, 1},
+		{"an ordinary form", []turn{{0, form("--q\r\nContent-Disposition: form-data; name=a; filename=b\r\n\r\nx\r\n--q--\r\n")}}, nil, 0},
+		{"a form without its end", []turn{{0, form("--q\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n")}}, []http1.Oddity{http1.OddForm}, 0},
+		{"a form without its beginning", []turn{{0, form("hello")}}, []http1.Oddity{http1.OddForm}, 0},
+		{"a part without disposition", []turn{{0, form("--q\r\nA: b\r\n\r\nx\r\n--q--\r\n")}}, []http1.Oddity{http1.OddFormHeader}, 0},
+		{"an empty file", []turn{{0, form("--q\r\nContent-Disposition: form-data; name=a; filename=b\r\n\r\n\r\n--q--\r\n")}}, []http1.Oddity{http1.OddFormData}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := &recorder{}
+			conn := http1.New(r)
+			for _, turn := range c.turns {
+				err := conn.Feed(turn.dir, []byte(turn.text))
+				if err != nil {
+					break
+				}
+			}
+			conn.Close()
+			var want []string
+			for _, o := range c.want {
+				want = append(want, fmt.Sprintf("%d %d", c.dir, o))
+			}
+			if !slices.Equal(r.odd, want) {
+				t.Errorf("told %v, want %v", r.odd, want)
+			}
+		})
 	}
 }
 

@@ -128,6 +128,9 @@ func (c *Conn) head(dir int, b []byte) (int, error) {
 		if skip > 0 {
 			return skip, nil
 		}
+		if n := c.leftover(dir, b); n > 0 {
+			return n, nil
+		}
 	}
 	had := len(p.buf)
 	p.buf = append(p.buf, b...)
@@ -151,6 +154,23 @@ func (c *Conn) head(dir int, b []byte) (int, error) {
 		return 0, err
 	}
 	return end - had, nil
+}
+
+// leftover is the length of a line that follows a request and is none itself:
+// body that the request did not announce.
+func (c *Conn) leftover(dir int, b []byte) int {
+	i := bytes.IndexByte(b, '\n')
+	if dir != 0 || c.last == nil || i < 0 || starts(0, b) {
+		return 0
+	}
+	_, _, protocol, ok := requestLine(bytes.TrimSuffix(b[:i], []byte{'\r'}))
+	if ok && protocol != nil {
+		return 0
+	}
+	m := &c.last.Request
+	m.Body = append(m.Body, b[:min(i+1, max(0, MaxBody-len(m.Body)))]...)
+	c.odd(0, c.last, OddBody)
+	return i + 1
 }
 
 // headEnd is the offset after the blank line, or -1. A line of carriage
@@ -204,6 +224,10 @@ func (c *Conn) open(dir int, head []byte) error {
 	m.Protocol = protocol
 	tx.Status, tx.StatusMessage, tx.Response = status, text, m
 	p.tx, p.message = tx, &tx.Response
+	if status == 204 && m.Get("Content-Length") != nil {
+		// RFC 9110 §8.6.
+		c.odd(1, tx, OddBody)
+	}
 	method := string(tx.Method)
 	// Clients show what follows a 204 or 304 with a length, so it is read.
 	bare := (status == 204 || status == 304) && !p.follows
@@ -273,6 +297,7 @@ func (c *Conn) line(dir int, b []byte) (int, error) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 0 {
 		if dir == 1 && p.state == stateChunkSize && len(p.buf) == 0 && plainBody(b) {
+			c.odd(dir, p.tx, OddChunk)
 			p.state = stateUntilClose
 			return 0, nil
 		}
@@ -289,6 +314,7 @@ func (c *Conn) line(dir int, b []byte) (int, error) {
 	switch p.state {
 	case stateChunkEnd:
 		if len(line) > 0 {
+			c.odd(dir, p.tx, OddChunk)
 			return 0, ErrMalformed
 		}
 		p.state = stateChunkSize
@@ -301,6 +327,7 @@ func (c *Conn) line(dir int, b []byte) (int, error) {
 			break
 		}
 		n, err := chunkSize(line)
+		c.oddChunk(dir, line, err)
 		if err != nil && dir == 1 && first {
 			// Clients take an answer that is not chunked after all as it is.
 			p.state = stateUntilClose
@@ -315,6 +342,16 @@ func (c *Conn) line(dir int, b []byte) (int, error) {
 		}
 	}
 	return i + 1, nil
+}
+
+// oddChunk tells what is wrong with a line that should be a chunk's size.
+func (c *Conn) oddChunk(dir int, line []byte, err error) {
+	switch {
+	case err != nil:
+		c.odd(dir, c.side[dir].tx, OddChunk)
+	case bytes.IndexByte(line, ';') >= 0:
+		c.odd(dir, c.side[dir].tx, OddChunkExtension)
+	}
 }
 
 // plainBody reports whether b cannot begin a chunk size.

@@ -29,6 +29,7 @@ func (c *Conn) content(dir int, stream uint32, b []byte) {
 		return
 	}
 	h := &tx.half[dir]
+	c.judgeLength(dir, tx, h.length, len(b))
 	h.length += uint64(len(b))
 	if h.file == nil {
 		return
@@ -64,6 +65,11 @@ func (c *Conn) fileBegin(tx *transaction, dir int) {
 	h.coded = value(h.fields, "content-encoding") != ""
 }
 
+// troubles are the names of what HTTP/1 and HTTP/2 tell alike.
+var troubles = map[http1.Trouble]string{
+	http1.TroubleDecompression: "failed_decompression", http1.TroubleBomb: "compression_bomb",
+}
+
 func (c *Conn) fileEnd(tx *transaction, dir int, complete bool) {
 	h := &tx.half[dir]
 	f := h.file
@@ -76,6 +82,9 @@ func (c *Conn) fileEnd(tx *transaction, dir int, complete bool) {
 			{Name: []byte("Content-Encoding"), Value: []byte(value(h.fields, "content-encoding"))},
 		}}
 		f.Write(m.Decoded())
+		for _, name := range m.Trouble() {
+			c.host.Notice(dir, tx.number, troubles[name])
+		}
 		complete = complete && len(h.encoded) < maxEncoded
 		h.encoded = nil
 	}

@@ -84,6 +84,8 @@ type Conn struct {
 	side    [2]side
 	streams []*transaction
 	next    uint64
+	// newest is the highest number of the client's streams.
+	newest uint32
 }
 
 // New returns a reader that tells host.
@@ -133,6 +135,7 @@ func (c *Conn) Feed(dir int, b []byte) error {
 			s.data--
 			if pad > s.data {
 				s.lost = true
+				c.notice(dir, "invalid_frame_data")
 				return ErrMalformed
 			}
 			s.data, s.after = s.data-pad, pad
@@ -178,13 +181,18 @@ func (c *Conn) head(dir int, b []byte) (int, error) {
 	if need == len(preface) && !s.begun && dir == proto.ToServer {
 		s.begun = true
 		if string(s.buf) != preface {
+			c.notice(dir, "invalid_client_magic")
 			return n, ErrMalformed
 		}
 		s.buf = s.buf[:0]
 		return n, nil
 	}
 	size, kind, flags := length(s.buf), s.buf[3], s.buf[4]
-	stream := binary.BigEndian.Uint32(s.buf[5:]) & 0x7fffffff
+	stream := binary.BigEndian.Uint32(s.buf[5:])
+	if need == headLength {
+		c.judgeHead(dir, kind, flags, stream, size)
+	}
+	stream &= 0x7fffffff
 	if need == headLength && kind == frameData {
 		s.buf = s.buf[:0]
 		c.dataBegin(dir, stream, flags, size)
@@ -211,6 +219,7 @@ func length(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
 func (c *Conn) frame(dir int, kind, flags byte, stream uint32, b []byte) error {
 	switch kind {
 	case frameHeaders, framePush:
+		c.judgeStream(dir, kind, stream)
 		b, ok := unpadded(flags, b)
 		skip := 0
 		if kind == framePush {
@@ -219,6 +228,7 @@ func (c *Conn) frame(dir int, kind, flags byte, stream uint32, b []byte) error {
 			skip = 5
 		}
 		if !ok || skip > len(b) {
+			c.notice(dir, "invalid_frame_data")
 			return ErrMalformed
 		}
 		s := &c.side[dir]
@@ -229,7 +239,12 @@ func (c *Conn) frame(dir int, kind, flags byte, stream uint32, b []byte) error {
 		}
 	case frameContinuation:
 		s := &c.side[dir]
-		if len(s.block)+len(b) > maxBlock || s.stream != stream {
+		if len(s.block)+len(b) > maxBlock {
+			c.notice(dir, "reassembly_limit_reached")
+			return ErrMalformed
+		}
+		if s.stream != stream {
+			c.notice(dir, "invalid_frame_data")
 			return ErrMalformed
 		}
 		s.block = append(s.block, b...)
@@ -272,8 +287,13 @@ func (c *Conn) block(dir int, push bool) error {
 	s := &c.side[dir]
 	s.fields, s.size = nil, 0
 	_, err := s.decoder.Write(s.block)
-	if err == nil {
+	if err != nil {
+		c.judgeBlock(dir, s.block)
+	} else {
 		err = s.decoder.Close()
+		if err != nil {
+			c.notice(dir, "extra_header_data")
+		}
 	}
 	s.block = s.block[:0]
 	if err != nil {
@@ -293,6 +313,7 @@ func (c *Conn) block(dir int, push bool) error {
 	}
 	if h.fields == nil {
 		h.fields = s.fields
+		c.judgeFields(dir, tx)
 		c.fileBegin(tx, dir)
 	}
 	if s.blockEnds {
@@ -312,6 +333,7 @@ func (c *Conn) find(stream uint32) *transaction {
 
 func (c *Conn) open(stream uint32) *transaction {
 	if len(c.streams) == maxStreams {
+		c.host.Notice(proto.ToServer, c.streams[0].number, "too_many_streams")
 		c.tell(c.streams[0])
 	}
 	tx := &transaction{number: c.next, stream: stream}

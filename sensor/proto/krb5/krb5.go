@@ -84,7 +84,7 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		size := int(binary.BigEndian.Uint32(c.buf[dir]))
 		if size > maxMessage {
 			c.buf[dir] = nil
-			return ErrMalformed
+			return c.malformed(dir)
 		}
 		if len(c.buf[dir]) < headLength+size {
 			return nil
@@ -101,9 +101,13 @@ func (c *Conn) Feed(dir int, b []byte) error {
 func (c *Conn) message(dir int, b []byte) error {
 	m, err := parse(b)
 	if err != nil {
-		return err
+		return c.malformed(dir)
 	}
 	switch m.kind {
+	case typeASRep, typeTGSRep:
+		if m.hasEtype && weak(m.etype) {
+			c.host.Notice(dir, c.next, "weak_encryption")
+		}
 	case typeASReq, typeTGSReq, typeAPReq:
 		c.asked = m.kind
 	case typeError:
@@ -112,6 +116,12 @@ func (c *Conn) message(dir int, b []byte) error {
 	c.host.Record(proto.Event{Kind: "krb5", Dir: dir, From: dir, OneSided: true, Tx: c.next, HasTx: true, Bodies: []encode.Body{m}})
 	c.next++
 	return nil
+}
+
+func (c *Conn) malformed(dir int) error {
+	c.host.Notice(dir, c.next, "malformed_data")
+	c.next++
+	return ErrMalformed
 }
 
 // Gap implements proto.Parser: where the next message starts cannot be known.

@@ -2,6 +2,7 @@ package krb5
 
 import (
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,6 +43,41 @@ func TestARequestAndItsRefusal(t *testing.T) {
 	one := framed(asReq)
 	prototest.Talk(t, stream, prototest.Turn{Dir: 0, Data: one[:20]}, prototest.Turn{Dir: 0, Data: one[20:]},
 		prototest.Turn{Dir: 1, Data: framed(refused)}).Want(t, want...)
+}
+
+// der is an element of ASN.1 with what it holds.
+func der(tag byte, parts ...string) string {
+	body := strings.Join(parts, "")
+	return string([]byte{tag, byte(len(body))}) + body
+}
+
+// asRep gives u a ticket for krbtgt/EX, both encrypted with the algorithm.
+func asRep(etype string) string {
+	sealed := der(0x30, unhex("a0030201"+etype+"a2060404deadbeef"))
+	ticket := der(0x61, der(0x30, unhex("a003020105 a1041b024558 a2173015a003020102a10e300c1b066b7262746774 1b024558"), der(0xa3, sealed)))
+	return der(0x6b, der(0x30, unhex("a003020105 a10302010b a3041b024558 a40e300c a003020101 a10530031b0175"), der(0xa5, ticket), der(0xa6, sealed)))
+}
+
+func TestNoticesWhatIsWrong(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		open  func(proto.Host) proto.Parser
+		turns []prototest.Turn
+		want  []string
+	}{
+		{"an ordinary exchange", open, turns, nil},
+		{"a message cut short", open, []prototest.Turn{{Dir: 0, Data: asReq}, {Dir: 0, Data: asReq[:20]}}, []string{"malformed_data"}},
+		{"a length over the limit", stream, []prototest.Turn{{Dir: 0, Data: "\x7f\xff\xff\xff"}}, []string{"malformed_data"}},
+		{"a ticket by RC4", open, []prototest.Turn{{Dir: 1, Data: asRep("17")}}, []string{"weak_encryption"}},
+		{"a ticket by AES", open, []prototest.Turn{{Dir: 1, Data: asRep("12")}}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := prototest.Heard(c.open, c.turns...).Notices
+			if !slices.Equal(got, c.want) {
+				t.Errorf("noticed %v, want %v", got, c.want)
+			}
+		})
+	}
 }
 
 func FuzzKerberos(f *testing.F) { prototest.Fuzz(f, open, turns...) }

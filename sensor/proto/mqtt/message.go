@@ -147,8 +147,12 @@ func (m *message) reason(r *wire.Reader, five bool) {
 // Encode writes the mqtt object. It implements encode.Body.
 func (tx *transaction) Encode(e *encode.Encoder) {
 	e.Open("mqtt")
+	told := 0
 	for _, m := range tx.messages {
-		m.encode(e)
+		if told&(1<<m.kind) == 0 {
+			m.encode(e)
+		}
+		told |= 1 << m.kind
 	}
 	e.Close()
 }

@@ -42,6 +42,9 @@ const (
 	maxMessage = 1 << 20
 	// maxOpen bounds the transactions that wait for an answer.
 	maxOpen = 128
+	// maxMessages bounds the packets of one transaction; an exchange of quality
+	// 2 has four.
+	maxMessages = 32
 	// maxTopics bounds the topics of a subscription.
 	maxTopics = 256
 	// maxText bounds a text in a record, Suricata's string-log-limit.
@@ -68,6 +71,8 @@ type Conn struct {
 	skip    [2]int
 	open    []*transaction
 	next    uint64
+	// connected is true after CONNACK has answered CONNECT.
+	connected bool
 }
 
 // New returns a reader that tells host.
@@ -121,13 +126,9 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		size, n, ok := length(buf[1:])
 		if !ok {
 			if len(buf) >= 5 {
-				return ErrMalformed
+				return c.malformed(dir)
 			}
 			return nil
-		}
-		kind := buf[0] >> 4
-		if kind == 0 {
-			return ErrMalformed
 		}
 		if size > maxMessage {
 			c.truncated(dir, buf[0], size)
@@ -151,12 +152,24 @@ func (c *Conn) Feed(dir int, b []byte) error {
 
 func (c *Conn) packet(dir int, first uint8, body []byte) error {
 	m := &message{kind: first >> 4, dup: first&8 != 0, qos: first >> 1 & 3, retain: first&1 != 0}
+	if m.kind == 0 {
+		// Reserved (§2.1.2).
+		c.host.Notice(dir, c.next, "unassigned_msg_type")
+		c.next++
+		return nil
+	}
 	err := m.parse(body, &c.version)
 	if err != nil {
-		return err
+		return c.malformed(dir)
 	}
 	c.join(dir, m)
 	return nil
+}
+
+func (c *Conn) malformed(dir int) error {
+	c.host.Notice(dir, c.next, "malformed_traffic")
+	c.next++
+	return ErrMalformed
 }
 
 func (c *Conn) truncated(dir int, first uint8, size int) {
@@ -171,10 +184,19 @@ func (c *Conn) join(dir int, m *message) {
 	if tx == nil {
 		tx = &transaction{number: c.next, id: m.id, hasID: m.hasID}
 		c.next++
+		c.notice(dir, tx.number, m)
 		c.open = append(c.open, tx)
 		if len(c.open) > maxOpen {
+			c.host.Notice(dir, c.open[0].number, "too_many_transactions")
 			c.tell(c.open[0])
 		}
+	} else if m.kind == typeConnack {
+		c.connected = true
+	}
+	if len(tx.messages) == maxMessages {
+		c.host.Notice(dir, tx.number, "too_many_messages")
+		c.tell(tx)
+		return
 	}
 	tx.messages = append(tx.messages, m)
 	tx.last = m.kind
@@ -194,12 +216,19 @@ func (c *Conn) find(m *message) *transaction {
 		return nil
 	}
 	for _, tx := range c.open {
+		if m.publishing() && tx.messages[0].kind == typePublish && tx.hasID && tx.id == m.id {
+			return tx
+		}
 		if tx.last == answers[m.kind] && (m.kind == typeConnack || tx.hasID == m.hasID && tx.id == m.id) {
 			return tx
 		}
 	}
 	return nil
 }
+
+// publishing reports whether the packet belongs to the exchange of a
+// publication. Its steps may be repeated (§4.4).
+func (m *message) publishing() bool { return m.kind == typePubrec || m.kind == typePubrel }
 
 func (tx *transaction) complete(m *message) bool {
 	if m.skipped > 0 {

@@ -48,6 +48,8 @@ type packet struct {
 // Feed implements proto.Parser.
 func (c *Conn) Feed(dir int, b []byte) error {
 	if !valid(b) {
+		c.host.Notice(dir, c.next, "malformed_data")
+		c.next++
 		return ErrMalformed
 	}
 	p := packet{version: b[0] >> 3 & 7, mode: b[0] & 7, stratum: b[1], reference: [4]byte(b[12:16])}

@@ -39,8 +39,10 @@ type transaction struct {
 type Conn struct {
 	host  proto.Host
 	lines [2][]byte
-	open  []*transaction
-	next  uint64
+	// length is that of a line as sent.
+	length [2]int
+	open   []*transaction
+	next   uint64
 	// list is the answer whose lines follow.
 	list  *transaction
 	login bool
@@ -70,6 +72,7 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		if i >= 0 {
 			part = b[:i]
 		}
+		c.length[dir] += len(part)
 		room := maxLine - len(c.lines[dir])
 		c.lines[dir] = append(c.lines[dir], part[:min(room, len(part))]...)
 		if i < 0 {
@@ -77,7 +80,9 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		}
 		b = b[i+1:]
 		line := bytes.TrimRight(c.lines[dir], "\r")
-		c.lines[dir] = nil
+		size := c.length[dir] + 1
+		c.lines[dir], c.length[dir] = nil, 0
+		c.notice(dir, line, size)
 		if dir == proto.ToServer {
 			c.request(line)
 			continue
@@ -100,6 +105,7 @@ func (c *Conn) request(line []byte) {
 	tx := &transaction{number: c.next, command: strings.ToUpper(words[0]), args: words[1:]}
 	c.next++
 	if len(c.open) == maxOpen {
+		c.host.Notice(proto.ToServer, c.open[0].number, "too_many_transactions")
 		c.tell(c.open[0])
 	}
 	c.open = append(c.open, tx)
@@ -162,7 +168,7 @@ func (c *Conn) tell(tx *transaction) {
 }
 
 // Gap implements proto.Parser: the line it fell into is lost.
-func (c *Conn) Gap(dir int, _ int) { c.lines[dir] = nil }
+func (c *Conn) Gap(dir int, _ int) { c.lines[dir], c.length[dir] = nil, 0 }
 
 // Close implements proto.Parser.
 func (c *Conn) Close() {

@@ -96,6 +96,20 @@ func Talk(t *testing.T, open func(proto.Host) proto.Parser, turns ...Turn) *Reco
 	return r
 }
 
+// Heard is Talk for conversations that the parser may refuse.
+func Heard(open func(proto.Host) proto.Parser, turns ...Turn) *Recorder {
+	r := &Recorder{}
+	p := open(r)
+	refused := [2]bool{}
+	for _, turn := range turns {
+		if !refused[turn.Dir] {
+			refused[turn.Dir] = p.Feed(turn.Dir, []byte(turn.Data)) != nil
+		}
+	}
+	p.Close()
+	return r
+}
+
 // Want checks that the records contain each text, in their order.
 func (r *Recorder) Want(t *testing.T, want ...string) {
 	t.Helper()

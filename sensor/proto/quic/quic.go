@@ -38,6 +38,8 @@ type Conn struct {
 	crypto  [2]stream
 	opened  int
 	told    [2]bool
+	// noticed are the directions in which a packet could not be opened.
+	noticed [2]bool
 	next    uint64
 }
 
@@ -151,6 +153,10 @@ func (c *Conn) initial(dir int, h *initial) {
 		}
 	}
 	if !ok {
+		if !c.noticed[dir] {
+			c.noticed[dir] = true
+			c.host.Notice(dir, c.next, "failed_decrypt")
+		}
 		return
 	}
 	c.frames(dir, plain)
@@ -178,14 +184,27 @@ func (c *Conn) frames(dir int, b []byte) {
 			}
 		case 6: // CRYPTO
 			offset, length := r.Varint(), r.Varint()
-			if offset > maxCrypto || length > uint64(len(r.B)) {
+			if length > uint64(len(r.B)) {
+				c.host.Notice(dir, c.next, "error_on_data")
+				return
+			}
+			if offset+length > maxCrypto {
+				c.host.Notice(dir, c.next, "crypto_frag_too_long")
 				return
 			}
 			c.crypto[dir].add(int(offset), r.Take(int(length)))
-		default: // CONNECTION_CLOSE, or what may not be here
+		case 0x1c: // CONNECTION_CLOSE
+			c.handshake(dir)
+			return
+		default:
+			// RFC 9000 §12.4: no other frame may be here.
+			c.host.Notice(dir, c.next, "error_on_data")
 			c.handshake(dir)
 			return
 		}
+	}
+	if r.Short {
+		c.host.Notice(dir, c.next, "error_on_data")
 	}
 	c.handshake(dir)
 }

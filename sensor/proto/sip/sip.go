@@ -94,14 +94,14 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		}
 		if i < 0 || i > maxHead {
 			c.buf[dir] = nil
-			return ErrMalformed
+			return c.invalid(dir)
 		}
 		head := buf[:i]
 		rest := buf[i+4:]
 		err := c.message(dir, head)
 		if err != nil {
 			c.buf[dir] = nil
-			return err
+			return c.invalid(dir)
 		}
 		length := 0
 		if c.stream {
@@ -113,6 +113,13 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		c.buf[dir] = bytes.Clone(rest[min(length, len(rest)):])
 	}
 	return nil
+}
+
+// invalid tells what is not a message.
+func (c *Conn) invalid(dir int) error {
+	c.host.Notice(dir, c.next, "invalid_data")
+	c.next++
+	return ErrMalformed
 }
 
 func contentLength(head []byte) int {

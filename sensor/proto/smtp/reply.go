@@ -7,22 +7,36 @@ import (
 
 // server takes the replies.
 func (c *Conn) server(b []byte) error {
-	for len(b) > 0 && !c.upgraded {
+	// What the server sends behind its consent to TLS is looked at only where
+	// it came with it.
+	for upgraded := c.upgraded; len(b) > 0 && !upgraded; {
 		line, rest, ok := c.line(1, b)
 		if !ok {
 			return c.tooLong(1)
 		}
 		b = rest
 		line = bytes.TrimRight(line, "\r\n")
+		code := 0
+		if len(line) >= 3 {
+			n, err := strconv.Atoi(string(line[:3]))
+			if err == nil {
+				code = n
+			}
+		}
+		if !c.upgraded {
+			c.judgeReply(line, code)
+		}
 		// "250-text" goes on, "250 text" and "250" end (RFC 5321 §4.2.1).
-		if len(line) < 3 || len(line) > 3 && line[3] == '-' {
+		if code == 0 || len(line) > 3 && line[3] == '-' {
 			continue
 		}
-		code, err := strconv.Atoi(string(line[:3]))
-		if err != nil {
+		greeting := !c.greeted && code == 220 && len(c.queue) > 0 && (c.queue[0].name == "EHLO" || c.queue[0].name == "HELO")
+		c.greeted = true
+		if greeting {
+			// The client did not wait for it.
 			continue
 		}
-		err = c.reply(code)
+		err := c.reply(code)
 		if err != nil {
 			return err
 		}
@@ -43,6 +57,7 @@ func (c *Conn) reply(code int) error {
 	}
 	cmd := c.queue[0]
 	c.queue = c.queue[1:]
+	c.judgeAnswer(cmd, code)
 	good := code/100 == 2
 	switch cmd.name {
 	case "EHLO", "HELO":
@@ -64,7 +79,7 @@ func (c *Conn) reply(code int) error {
 			c.tell()
 		}
 	case "STARTTLS":
-		if good {
+		if good && !c.upgraded {
 			c.upgraded = true
 			c.mode = modeQuiet
 			c.tell()

@@ -72,6 +72,14 @@ type Conn struct {
 	told     int
 	next     uint64
 	upgraded bool
+
+	// greeted is true after the server's first reply, welcomed after what was
+	// sent before it has been told; pipelining is that the server offers it.
+	greeted, welcomed, pipelining bool
+	// long is true of a line that is over its limit, size how long it is.
+	size [2]int
+	// chunkOpen says that a chunk ended within a line.
+	chunkOpen bool
 }
 
 // command is what was asked and not answered yet.
@@ -122,6 +130,9 @@ func (c *Conn) client(b []byte) error {
 		case modeQuiet:
 			return nil
 		case modeHeld:
+			if len(c.held) == 0 && !c.pipelining {
+				c.host.Notice(0, c.number(), "invalid_pipelined_sequence")
+			}
 			room := maxHeld - len(c.held)
 			c.held = append(c.held, b[:min(room, len(b))]...)
 			if len(b) < room {
@@ -132,10 +143,10 @@ func (c *Conn) client(b []byte) error {
 		case modeChunk:
 			n := min(c.chunk, len(b))
 			c.chunk -= n
-			b = b[n:]
 			if c.chunk == 0 {
-				c.mode = modeCommand
+				c.mode, c.chunkOpen = modeCommand, b[n-1] != '\n'
 			}
+			b = b[n:]
 			continue
 		}
 		line, rest, ok := c.line(0, b)
@@ -156,10 +167,13 @@ func (c *Conn) client(b []byte) error {
 func (c *Conn) line(dir int, b []byte) (line, rest []byte, ok bool) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 0 {
+		c.measure(dir, len(b))
 		c.lines[dir] = append(c.lines[dir], b[:min(len(b), max(0, maxLine+1-len(c.lines[dir])))]...)
 		return nil, nil, false
 	}
 	line = b[:i+1]
+	c.measure(dir, len(line))
+	c.size[dir] = 0
 	if len(c.lines[dir]) > 0 {
 		line = append(c.lines[dir], line...)
 		c.lines[dir] = nil
@@ -247,6 +261,7 @@ func (c *Conn) command(line []byte) {
 		return
 	}
 	e := c.current()
+	c.judgeCommand(cmd, e)
 	switch cmd.name {
 	case "EHLO", "HELO":
 		if c.helo == nil {
@@ -298,6 +313,9 @@ func address(arg []byte) []byte {
 func (c *Conn) bdat(arg []byte) bool {
 	size, last, _ := bytes.Cut(arg, []byte{' '})
 	n, err := strconv.ParseInt(string(size), 10, 32)
+	if err != nil || n < 0 {
+		c.host.Notice(0, c.number(), "invalid_bdat")
+	}
 	if err == nil && n > 0 {
 		c.mode, c.chunk = modeChunk, int(n)
 	}
@@ -315,6 +333,9 @@ func (c *Conn) tell() {
 	bodies := []encode.Body{e}
 	if e.message != nil {
 		e.message.Close()
+		for _, name := range e.message.Troubles() {
+			c.host.Notice(0, e.number, name)
+		}
 		bodies = append(bodies, e.message)
 		for _, f := range e.message.Files() {
 			c.host.File(proto.ToServer, e.number, f, bodies...)

@@ -18,6 +18,9 @@ import (
 // maxVars bounds the variables kept of a message.
 const maxVars = 128
 
+// userModel is the User-based Security Model (RFC 3411 §5).
+const userModel = 3
+
 // ErrMalformed means that a datagram is not SNMP.
 var ErrMalformed = errors.New("snmp: malformed")
 
@@ -30,6 +33,8 @@ var pduNames = [...]string{
 type Conn struct {
 	host proto.Host
 	next uint64
+	// version is that of the flow's first message.
+	version int
 }
 
 // New returns a reader that tells host.
@@ -47,13 +52,27 @@ type message struct {
 	user      []byte
 	pdu       string
 	vars      []string
+	// unknownModel is true of a version 3 message whose security model is not
+	// the user-based one: what follows its head cannot be read.
+	unknownModel bool
 }
 
 // Feed implements proto.Parser.
 func (c *Conn) Feed(dir int, b []byte) error {
 	m, err := parse(b)
 	if err != nil {
+		c.host.Notice(dir, c.next, "malformed_data")
+		c.next++
 		return err
+	}
+	if c.version == 0 {
+		c.version = m.version
+	}
+	if m.version != c.version {
+		c.host.Notice(dir, c.next, "version_mismatch")
+	}
+	if m.unknownModel {
+		c.host.Notice(dir, c.next, "unknown_security_model")
 	}
 	c.host.Record(proto.Event{Kind: "snmp", Tx: c.next, HasTx: true, From: dir, OneSided: true, Bodies: []encode.Body{m}})
 	c.next++
@@ -127,8 +146,17 @@ func (m *message) readPDU(in *cryptobyte.String) bool {
 // readV3 reads the user (RFC 3414 §2.4) and, when it is not encrypted, the
 // kind.
 func (m *message) readV3(in *cryptobyte.String) bool {
-	var security, usm, user, scoped cryptobyte.String
-	if !in.SkipASN1(tag.SEQUENCE) || !in.ReadASN1(&security, tag.OCTET_STRING) || !security.ReadASN1(&usm, tag.SEQUENCE) {
+	var global, security, usm, user, scoped cryptobyte.String
+	var model int
+	if !in.ReadASN1(&global, tag.SEQUENCE) || !global.SkipASN1(tag.INTEGER) || !global.SkipASN1(tag.INTEGER) ||
+		!global.SkipASN1(tag.OCTET_STRING) || !global.ReadASN1Integer(&model) || !in.ReadASN1(&security, tag.OCTET_STRING) {
+		return false
+	}
+	if model != userModel {
+		m.unknownModel = true
+		return true
+	}
+	if !security.ReadASN1(&usm, tag.SEQUENCE) {
 		return false
 	}
 	if !usm.SkipASN1(tag.OCTET_STRING) || !usm.SkipASN1(tag.INTEGER) || !usm.SkipASN1(tag.INTEGER) || !usm.ReadASN1(&user, tag.OCTET_STRING) {
@@ -152,7 +180,9 @@ func (m *message) Encode(e *encode.Encoder) {
 	} else {
 		e.Bytes("community", m.community)
 	}
-	e.String("pdu_type", m.pdu)
+	if m.pdu != "" {
+		e.String("pdu_type", m.pdu)
+	}
 	e.Strings("vars", m.vars)
 	e.Close()
 }

@@ -24,6 +24,9 @@ const (
 	// msgKexInit is SSH_MSG_KEXINIT (§12).
 	msgKexInit = 20
 	msgNewKeys = 21
+	// longBanner is the longest banner that is not told as odd: RFC 4253's 255
+	// and the line's end.
+	longBanner = 256
 	// kexLists is how many name-lists a KEXINIT has (§7.1).
 	kexLists = 10
 )
@@ -44,6 +47,8 @@ type half struct {
 	buf    []byte
 	banner bool
 	done   bool
+	// long is true of a banner over longBanner.
+	long, longTold bool
 }
 
 // Conn reads one connection. It implements proto.Parser.
@@ -85,6 +90,7 @@ func (c *Conn) Feed(dir int, b []byte) error {
 	if h.banner && !told {
 		c.host.Inspect(dir, 0, c)
 	}
+	c.notice(dir, told, err)
 	if err != nil {
 		h.done, h.buf = true, nil
 	}
@@ -94,9 +100,27 @@ func (c *Conn) Feed(dir int, b []byte) error {
 	return err
 }
 
+// notice tells what is wrong with what was just read; told says that the
+// banner had been read before.
+func (c *Conn) notice(dir int, told bool, err error) {
+	h := &c.half[dir]
+	if h.long && !h.longTold {
+		h.longTold = true
+		c.host.Notice(dir, 0, "long_banner")
+	}
+	switch {
+	case err == nil:
+	case told || h.banner:
+		c.host.Notice(dir, 0, "invalid_record")
+	default:
+		c.host.Notice(dir, 0, "invalid_banner")
+	}
+}
+
 func (h *half) read(dir int) error {
 	if !h.banner {
 		i := bytes.IndexByte(h.buf, '\n')
+		h.long = i > longBanner || i < 0 && len(h.buf) > longBanner
 		if i < 0 {
 			if len(h.buf) > maxBanner {
 				return ErrMalformed
@@ -131,7 +155,10 @@ func (h *half) readBanner(line []byte) bool {
 	if !ok {
 		return false
 	}
-	version, software, _ := bytes.Cut(rest, []byte{'-'})
+	version, software, ok := bytes.Cut(rest, []byte{'-'})
+	if !ok || len(version) == 0 {
+		return false
+	}
 	software, _, _ = bytes.Cut(software, []byte{' '})
 	h.Proto, h.Software, h.banner = bytes.Clone(version), bytes.Clone(software), true
 	return true
