@@ -40,38 +40,43 @@ type journal struct {
 	clock   clock.Clock
 }
 
-// Reserve records the intent to stamp. A clock that stands behind an earlier
-// stamp was set back: nothing is stamped until it has caught up.
+// Reserve records the intent to stamp, in a transaction that it shares with
+// other stamps. A clock that stands behind an earlier stamp was set back: nothing
+// is stamped until it has caught up.
 func (j *journal) Reserve(ctx context.Context, s tsa.Stamp) (time.Time, error) {
-	var last stampRow
-	err := j.records.db.NewSelect().Model(&last).Column("gen_time").OrderExpr("gen_time DESC").Limit(1).Scan(ctx)
-	if err != nil && !store.IsNotFound(err) {
-		return time.Time{}, fmt.Errorf("read last stamp: %w", err)
-	}
-	if err == nil && s.GenTime.Before(last.GenTime.Add(-clockTolerance)) {
-		return time.Time{}, fmt.Errorf("%w: it is behind an earlier stamp", tsa.ErrClock)
-	}
-	if s.Ordered {
-		s.GenTime, err = j.next(ctx, s)
+	at := s.GenTime
+	err := j.records.group.Do(ctx, func(ctx context.Context, tx bun.Tx) error {
+		ahead, err := tx.NewSelect().Model((*stampRow)(nil)).Where("gen_time > ?", s.GenTime.Add(clockTolerance)).Exists(ctx)
 		if err != nil {
-			return time.Time{}, err
+			return fmt.Errorf("read last stamp: %w", err)
 		}
-	}
-	row := &stampRow{Serial: profile.FormatSerial(s.Serial), GenTime: s.GenTime, Hash: s.Hash.String(),
-		Imprint: hex.EncodeToString(s.Imprint), Policy: s.Policy}
-	_, err = j.records.db.NewInsert().Model(row).Exec(ctx)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("reserve stamp: %w", err)
-	}
-	return s.GenTime, nil
+		if ahead {
+			return fmt.Errorf("%w: it is behind an earlier stamp", tsa.ErrClock)
+		}
+		at = s.GenTime
+		if s.Ordered {
+			at, err = next(ctx, tx, s)
+		}
+		if err != nil {
+			return err
+		}
+		row := &stampRow{Serial: profile.FormatSerial(s.Serial), GenTime: at, Hash: s.Hash.String(),
+			Imprint: hex.EncodeToString(s.Imprint), Policy: s.Policy}
+		_, err = tx.NewInsert().Model(row).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("reserve stamp: %w", err)
+		}
+		return nil
+	})
+	return at, err
 }
 
 // next moves the time of an ordered stamp behind every earlier one of its
 // policy, in whichever process that was made: a millisecond each. Ahead of the
 // clock by more than its accuracy nothing is stamped.
-func (j *journal) next(ctx context.Context, s tsa.Stamp) (time.Time, error) {
+func next(ctx context.Context, tx bun.Tx, s tsa.Stamp) (time.Time, error) {
 	var ms int64
-	err := j.records.db.NewRaw(`INSERT INTO ca_timestamp_order (policy, last) VALUES (?, ?) ON CONFLICT (policy) DO UPDATE
+	err := tx.NewRaw(`INSERT INTO ca_timestamp_order (policy, last) VALUES (?, ?) ON CONFLICT (policy) DO UPDATE
 		SET last = CASE WHEN ca_timestamp_order.last >= EXCLUDED.last THEN ca_timestamp_order.last + 1 ELSE EXCLUDED.last END RETURNING last`,
 		s.Policy, s.GenTime.UnixMilli()).Scan(ctx, &ms)
 	if err != nil {
@@ -93,10 +98,11 @@ func (j *journal) Complete(ctx context.Context, s tsa.Stamp, token [sha256.Size]
 	if err != nil {
 		return err
 	}
-	_, err = j.records.db.NewUpdate().Model((*stampRow)(nil)).Set("token_sha256 = ?", digest).Set("ledger_index = ?", index).
-		Where("serial = ?", serial).Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("record stamp: %w", err)
+	n, err := j.records.group.Exec(ctx, "record stamp", func(tx bun.Tx) store.Executor {
+		return tx.NewUpdate().Model((*stampRow)(nil)).Set("token_sha256 = ?", digest).Set("ledger_index = ?", index).Where("serial = ?", serial)
+	})
+	if err == nil && n != 1 {
+		return fmt.Errorf("record stamp: %w: %s", ErrNotFound, serial)
 	}
-	return nil
+	return err
 }

@@ -65,8 +65,9 @@ type Collector struct {
 
 // Collect returns what proves the state of every certificate of a chain (leaf
 // first) that is not a root: missing issuers by caIssuers; for each the OCSP
-// response and the CRL where it names them, at least one of the two; the
-// responders' certificates and their own evidence. Everything was verified.
+// response, and where there is none the CRL; the responders' certificates and
+// their own evidence. With a Cache both are collected, for the list outlives the
+// response. Everything was verified.
 // When a certificate is revoked the evidence comes with a *RevokedError;
 // otherwise errors are *FetchError and name serial and address. Offline, all that
 // the cache holds is returned, with ErrOffline when it lacks a certificate.
@@ -172,7 +173,12 @@ func issued(cert, issuer *x509.Certificate) error {
 	return nil
 }
 
+// issuer is the issuer of a certificate, from where it points to.
 func (r *collection) issuer(ctx context.Context, cert *x509.Certificate) (*x509.Certificate, error) {
+	known := r.Recent.issuer(cert, r.now())
+	if known != nil {
+		return known, nil
+	}
 	failure := fmt.Errorf("certificate %s: %w", SerialText(cert), ErrIssuerMissing)
 	for n, address := range cert.IssuingCertificateURL {
 		if n == maxAddresses {
@@ -188,6 +194,7 @@ func (r *collection) issuer(ctx context.Context, cert *x509.Certificate) (*x509.
 			err = issued(cert, issuer)
 		}
 		if err == nil {
+			r.Recent.keepIssuer(cert, issuer, r.now())
 			return issuer, nil
 		}
 		failure = &FetchError{Serial: SerialText(cert), URL: address, Err: fmt.Errorf("%w: %w", ErrIssuerMissing, err)}
@@ -217,30 +224,39 @@ func (r *collection) collect(ctx context.Context, cert, issuer *x509.Certificate
 		r.evidence.Add(known)
 		return nil
 	}
-	own := &collection{Collector: r.Collector, done: r.done}
-	if r.Recent != nil || r.Cache != nil {
-		// What is remembered must be whole without the rest of this collection.
-		own.done = map[string]bool{string(cert.Raw): true}
+	own, err := r.Recent.together(ctx, cert, issuer, func() (*collection, error) {
+		own := &collection{Collector: r.Collector, done: r.done}
+		if r.Recent != nil || r.Cache != nil {
+			// What others get must be whole without the rest of this collection.
+			own.done = map[string]bool{string(cert.Raw): true}
+		}
+		return own, own.ask(ctx, cert, issuer, depth)
+	})
+	if own != nil {
+		r.evidence.Add(own.evidence)
+		if own.revoked != nil && r.revoked == nil {
+			r.revoked = own.revoked
+		}
 	}
-	err := own.ask(ctx, cert, issuer, depth)
-	r.evidence.Add(own.evidence)
-	if own.revoked != nil && r.revoked == nil {
-		r.revoked = own.revoked
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		r.Cache.keep(cert, own.evidence, r.now())
-	}
-	if err == nil && own.revoked == nil {
+	r.Cache.keep(cert, own.evidence, r.now())
+	if own.revoked == nil {
 		r.Recent.keep(cert, issuer, own.evidence, r.now())
 	}
-	return err
+	return nil
 }
 
-// ask collects about one certificate from where it points to.
+// ask collects about one certificate from where it points to. Its responder is
+// asked first: the list of a large authority takes megabytes, which every signed
+// document would carry.
 func (r *collection) ask(ctx context.Context, cert, issuer *x509.Certificate, depth int) error {
-	// The CRL goes first: a responder without nocheck is judged by it.
-	crlErr := r.collectCRL(ctx, cert, issuer)
 	ocspErr := r.collectOCSP(ctx, cert, issuer, depth)
+	if ocspErr == nil && r.Cache == nil {
+		return nil
+	}
+	crlErr := r.collectCRL(ctx, cert, issuer)
 	if crlErr != nil && ocspErr != nil {
 		if len(cert.OCSPServer) == 0 {
 			return crlErr
@@ -320,11 +336,7 @@ func (r *collection) askOCSP(ctx context.Context, cert, issuer *x509.Certificate
 	if response.Nonce != nil && !bytes.Equal(response.Nonce, nonce) {
 		return Revocation{}, &UnusableError{Why: WhyNotOurs}
 	}
-	status := r.judge(cert, issuer, Evidence{OCSPs: [][]byte{data}, CRLs: r.evidence.CRLs}, r.now())
-	if status.Status == RevocationUnknown || !status.OCSP {
-		// The list may already have answered; the response alone counts.
-		status = r.judge(cert, issuer, Evidence{OCSPs: [][]byte{data}}, r.now())
-	}
+	status := r.judge(cert, issuer, Evidence{OCSPs: [][]byte{data}}, r.now())
 	if status.Status == RevocationUnknown {
 		return Revocation{}, &UnusableError{Why: status.Why}
 	}
@@ -346,7 +358,16 @@ func (r *collection) collectResponder(ctx context.Context, responder, issuer *x5
 		// local policy; its short life is the usual answer.
 		return nil
 	}
-	return r.collect(ctx, responder, issuer, depth+1)
+	own := &collection{Collector: r.Collector, done: r.done}
+	err := own.collect(ctx, responder, issuer, depth+1)
+	if err == nil && own.revoked != nil {
+		err = &FetchError{Serial: SerialText(responder), Err: &UnusableError{Why: WhyResponder}}
+	}
+	if err != nil {
+		return err
+	}
+	r.evidence.Add(own.evidence)
+	return nil
 }
 
 func (r *collection) judge(cert, issuer *x509.Certificate, evidence Evidence, at time.Time) Revocation {

@@ -23,8 +23,8 @@ func TestCollectBringsEverythingThatProvesAChain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(evidence.OCSPs) != 2 || len(evidence.CRLs) != 2 {
-		t.Errorf("%d OCSP responses and %d CRLs, want 2 and 2", len(evidence.OCSPs), len(evidence.CRLs))
+	if len(evidence.OCSPs) != 2 || len(evidence.CRLs) != 0 {
+		t.Errorf("%d OCSP responses and %d CRLs, want 2 and 0", len(evidence.OCSPs), len(evidence.CRLs))
 	}
 	for _, want := range []*x509.Certificate{chain[0], p.Issuer, p.Root, p.Responder} {
 		found := false
@@ -46,6 +46,21 @@ func TestCollectBringsEverythingThatProvesAChain(t *testing.T) {
 		if got.Status != trust.RevocationGood {
 			t.Errorf("certificate %d: %v", n, got)
 		}
+	}
+}
+
+func TestARespondersAnswerIsNotTakenWhenItIsRevokedItself(t *testing.T) {
+	p := trusttest.New(t, time.Time{})
+	chain := p.Issue(t, "A", trusttest.ECKey(t).Public())
+	p.ListResponder(t)
+	evidence, err := p.Collector().Collect(t.Context(), chain)
+	if err != nil || len(evidence.OCSPs) == 0 {
+		t.Fatalf("a good responder: %d responses, %v", len(evidence.OCSPs), err)
+	}
+	p.Revoke(p.Responder, p.Clock.Now().Add(-time.Hour), 1)
+	evidence, err = p.Collector().Collect(t.Context(), chain[:1])
+	if err != nil || len(evidence.CRLs) == 0 {
+		t.Errorf("a revoked responder: %d lists, %v", len(evidence.CRLs), err)
 	}
 }
 

@@ -5,6 +5,7 @@
 package material
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -116,13 +117,18 @@ func Order(leaf *x509.Certificate, pool []*x509.Certificate) []*x509.Certificate
 
 // issuerOf finds the issuer of a certificate that did not issue itself.
 func issuerOf(cert *x509.Certificate, pool []*x509.Certificate) *x509.Certificate {
-	if cert.CheckSignatureFrom(cert) == nil {
+	if issuedBy(cert, cert) {
 		return nil
 	}
 	for _, candidate := range pool {
-		if !candidate.Equal(cert) && cert.CheckSignatureFrom(candidate) == nil {
+		if !candidate.Equal(cert) && issuedBy(cert, candidate) {
 			return candidate
 		}
 	}
 	return nil
+}
+
+// issuedBy compares names first: a signature takes a thousand times as long.
+func issuedBy(cert, issuer *x509.Certificate) bool {
+	return bytes.Equal(cert.RawIssuer, issuer.RawSubject) && cert.CheckSignatureFrom(issuer) == nil
 }

@@ -14,6 +14,11 @@ import (
 	"github.com/antin-gov/antin/signer/cos"
 )
 
+// minDeflated is from which size on an item of the store is compressed. Keys and
+// signatures, of which certificates and OCSP responses consist, do not compress;
+// trying takes longer than signing.
+const minDeflated = 4 << 10
+
 // AddEvidence appends an update with the document security store to a signed
 // file of the given size and tells its new size (EN 319 142-1, 5.4.2). What
 // the store holds already stays.
@@ -134,6 +139,7 @@ func (d *document) storeItems(store cos.Dict, key cos.Name, items [][]byte) (cos
 		have = append(have, data)
 	}
 	var refs cos.Array
+	var err error
 	for _, item := range items {
 		found := -1
 		for i, old := range have {
@@ -145,11 +151,15 @@ func (d *document) storeItems(store cos.Dict, key cos.Name, items [][]byte) (cos
 			refs = append(refs, list[found])
 			continue
 		}
-		packed, err := cos.Deflate(item)
+		stm := &cos.Stream{Dict: cos.Dict{}, Data: item}
+		if len(item) >= minDeflated {
+			stm.Dict["Filter"] = cos.Name("FlateDecode")
+			stm.Data, err = cos.Deflate(item)
+		}
 		if err != nil {
 			return nil, err
 		}
-		ref := d.update.Add(&cos.Stream{Dict: cos.Dict{"Filter": cos.Name("FlateDecode")}, Data: packed})
+		ref := d.update.Add(stm)
 		list, have, refs = append(list, ref), append(have, item), append(refs, ref)
 	}
 	at, apart := store[key].(cos.Ref)

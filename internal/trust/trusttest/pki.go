@@ -112,6 +112,18 @@ func New(tb testing.TB, now time.Time) *PKI {
 	return p
 }
 
+// ListResponder gives the authority a responder whose own state is told by the
+// list (it has no id-pkix-ocsp-nocheck).
+func (p *PKI) ListResponder(tb testing.TB) {
+	tb.Helper()
+	responder := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "OCSP có trạng thái"}, NotBefore: p.Issuer.NotBefore, NotAfter: p.Issuer.NotAfter,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning},
+		CRLDistributionPoints: []string{p.URL + CRL + "issuer.crl"},
+	}
+	p.Responder = p.sign(tb, responder, p.Issuer, p.ResponderKey.Public(), p.IssuerKey)
+}
+
 // ECKey makes a P-256 key.
 func ECKey(tb testing.TB) *ecdsa.PrivateKey {
 	tb.Helper()
