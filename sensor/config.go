@@ -56,6 +56,9 @@ type Config struct {
 	// StreamDepth bounds reassembly of one direction; zero is
 	// stream.DefaultDepth.
 	StreamDepth int
+	// NoMidstream leaves TCP connections of which the beginning was not seen to
+	// the packet rules, as Suricata does unless told otherwise.
+	NoMidstream bool
 	// NoEvidence leaves payload and packet out of alerts.
 	NoEvidence bool
 	// NoAnomalies leaves anomaly records out; they are still counted.

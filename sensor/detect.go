@@ -20,11 +20,12 @@ func (c *conversation) detect(dir int, b []byte) {
 	found, more := c.guess(dir, c.probe[dir])
 	if found == appUnknown && c.f.Midstream && len(c.probe[1-dir]) == 0 && !c.failed[1-dir] {
 		// Joined midstream, the first to speak was taken for the client.
-		other, _ := c.guess(1-dir, c.probe[dir])
+		other, otherMore := c.guessFlipped(1-dir, c.probe[dir])
 		if other != appUnknown && other != appDNS {
 			c.flip()
 			dir, found = 1-dir, other
 		}
+		more = more || otherMore
 	}
 	if found != appUnknown {
 		// What did not fit the probe goes on after it.
@@ -38,6 +39,13 @@ func (c *conversation) detect(dir int, b []byte) {
 	if c.failed[1-dir] {
 		c.app = appFailed
 	}
+}
+
+// guessFlipped judges as if the flow's ends were exchanged.
+func (c *conversation) guessFlipped(dir int, b []byte) (app, bool) {
+	c.f.Swap()
+	defer c.f.Swap()
+	return c.guess(dir, b)
 }
 
 // guess judges the first bytes of a direction.

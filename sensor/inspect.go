@@ -46,6 +46,21 @@ func (w *worker) inspectPacket(c *conversation, dir flow.Direction, p *decode.Pa
 	}
 }
 
+// inspectUntracked shows a segment of a connection that is not put together
+// to the rules for streams: each segment is all that they see.
+func (c *conversation) inspectUntracked(dir flow.Direction, p *decode.Packet) {
+	w := c.w
+	if w.rules == nil || len(p.Payload) == 0 {
+		return
+	}
+	c.events++
+	in := w.prepare(c, dir, rules.ViewStream)
+	in.Payload, in.Unit = p.Payload, 1<<62|c.events
+	for _, m := range w.rules.Inspect(w.rctx, in) {
+		w.alert(c, dir, m.Rule, evidence{payload: p.Payload})
+	}
+}
+
 // unit numbers the halves of transactions, apart from those of streams.
 func unit(tx uint64, dir flow.Direction) uint64 { return 1<<63 | tx<<1 | uint64(dir) }
 

@@ -204,6 +204,10 @@ func (w *worker) handle(p *decode.Packet) {
 		if c.flipped {
 			raw = 1 - raw
 		}
+		if f.Midstream && w.e.cfg.NoMidstream {
+			c.inspectUntracked(f.Direction(p.SrcAddrPort()), p)
+			break
+		}
 		c.guard(func() {
 			w.asm.Segment(&c.tcp, raw, p, c)
 			c.streamTurn(int(f.Direction(p.SrcAddrPort())), p)

@@ -3,6 +3,7 @@ package conformance
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -80,8 +81,30 @@ func option(key, want string) string {
 		return "references of rules in records"
 	case key == "flow.state" && want == "bypassed":
 		return "bypass of flows"
-	case key == "app_proto" && slices.Contains(foreign, want):
+	case (key == "app_proto" || key == "anomaly.app_proto") && slices.Contains(foreign, want):
 		return "protocol " + want
+	}
+	kind, _, deep := strings.Cut(key, ".")
+	if deep && (kind == "stats" || slices.Contains(foreign, kind)) {
+		return "records of type " + kind
+	}
+	return ""
+}
+
+// refusedFor names the reason when the check counts alerts of a rule that was
+// refused: one that it names, or any of the folder's when it names none.
+func (f *filterSpec) refusedFor(refused []refusal) string {
+	kind, ok := f.Match["event_type"]
+	alerts := ok && text(kind) == "alert"
+	for _, r := range refused {
+		id, byID := f.Match["alert.signature_id"]
+		msg, byMsg := f.Match["alert.signature"]
+		switch {
+		case byID && text(id) != strconv.FormatUint(uint64(r.sid), 10):
+		case byMsg && !strings.Contains(r.rule, text(msg)):
+		case byID, byMsg, alerts:
+			return "rule: " + r.reason
+		}
 	}
 	return ""
 }

@@ -54,7 +54,7 @@ type config struct {
 		Address map[string]string `yaml:"address-groups"`
 		Port    map[string]string `yaml:"port-groups"`
 	} `yaml:"vars"`
-	Outputs []map[string]yaml.Node `yaml:"outputs"`
+	Outputs []yaml.Node `yaml:"outputs"`
 	// OSPolicy says by which system's rules overlaps are settled.
 	OSPolicy yaml.Node `yaml:"host-os-policy"`
 	AppLayer struct {
@@ -88,12 +88,10 @@ func (c *config) missing() string {
 	if c.OSPolicy.Kind != 0 {
 		return "overlap policies of systems"
 	}
-	for _, out := range c.Outputs {
-		for _, n := range out {
-			why := recordOption(&n)
-			if why != "" {
-				return why
-			}
+	for i := range c.Outputs {
+		why := recordOption(&c.Outputs[i])
+		if why != "" {
+			return why
 		}
 	}
 	return ""
@@ -141,7 +139,12 @@ type eveLog struct {
 func (c *config) logged(records []map[string]any) []map[string]any {
 	types := map[string]bool{}
 	for _, out := range c.Outputs {
-		node, ok := out["eve-log"]
+		var kinds map[string]yaml.Node
+		err := out.Decode(&kinds)
+		if err != nil {
+			continue
+		}
+		node, ok := kinds["eve-log"]
 		var log eveLog
 		if !ok || node.Decode(&log) != nil || log.Enabled == "no" || log.Enabled == "false" {
 			continue

@@ -101,7 +101,7 @@ func runFolder(ctx context.Context, root, name string, load RuleLoader) *Result 
 // records runs the sensor over the folder's capture.
 func (s *spec) records(
 	ctx context.Context, dir string, own *config, load RuleLoader,
-) ([]map[string]any, map[uint32]string, error) {
+) ([]map[string]any, []refusal, error) {
 	sink := &recorder{}
 	cfg := sensor.Config{Sinks: []output.Sink{sink}, Clock: clock.System{}, Checksums: sensor.ChecksumAuto}
 	args := strings.Join(s.Args, " ")
@@ -109,6 +109,7 @@ func (s *spec) records(
 		cfg.Checksums = sensor.ChecksumNone
 	}
 	cfg.StreamDepth = depth(args)
+	cfg.NoMidstream = !strings.Contains(args, "stream.midstream=true")
 	vars := rules.DefaultVars("[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]")
 	for k, v := range own.Vars.Address {
 		vars.Address[k] = v
@@ -116,7 +117,7 @@ func (s *spec) records(
 	for k, v := range own.Vars.Port {
 		vars.Port[k] = v
 	}
-	refused := map[uint32]string{}
+	var refused []refusal
 	files, err := filepath.Glob(filepath.Join(dir, "*.rules"))
 	if err != nil {
 		return nil, nil, err
@@ -127,7 +128,7 @@ func (s *spec) records(
 			return nil, nil, err
 		}
 		for _, x := range list {
-			refused[x.SID] = fmt.Sprint(x.Reason)
+			refused = append(refused, refusal{sid: x.SID, reason: x.Reason, rule: lineOf(x.File, x.Line)})
 		}
 		cfg.Rules = engine
 	}
@@ -146,6 +147,25 @@ func (s *spec) records(
 		return nil, nil, fmt.Errorf("%d parser panics contained", n)
 	}
 	return own.logged(sink.records), refused, nil
+}
+
+// refusal is a rule that the sensor does not run.
+type refusal struct {
+	sid          uint32
+	reason, rule string
+}
+
+// lineOf reads the rule that ends on a line of a file; empty when it cannot.
+func lineOf(path string, n int) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(string(data), "\n")
+	if n < 1 || n > len(lines) {
+		return ""
+	}
+	return lines[n-1]
 }
 
 // depthSetting is how much of a stream is read, 0 for all.
@@ -174,7 +194,7 @@ var modeOptions = []string{"--engine-analysis", "-T", "--list-keywords", "--buil
 
 // knownSettings are the --set options under which the sensor's behaviour is
 // its own: it does this always, or it makes no difference to the checks.
-var knownSettings = regexp.MustCompile(`^(stream\.midstream=true|stream\.inline=false|default-rule-path=.*|` +
+var knownSettings = regexp.MustCompile(`^(stream\.midstream=(true|false)|stream\.inline=false|default-rule-path=.*|` +
 	`app-layer\.protocols\.[\w.-]+\.enabled=(yes|true)|app-layer\.protocols\.[\w-]+\.(ja3|ja4)-fingerprints=(yes|true)|` +
 	`app-layer\.protocols\.ssh\.(hassh=(yes|true)|encryption-handling=.*)|app-layer\.protocols\.tls\.encryption-handling=.*|` +
 	`app-layer\.protocols\.http\.libhtp\.default-config\.response-body-(decompress-layer-limit|limit)=.*|` +
@@ -303,7 +323,7 @@ func (f *filterSpec) otherPacket(records []map[string]any) bool {
 const maxSooner = 8
 
 // judge applies a check to the records.
-func (c *checkSpec) judge(records []map[string]any, refused map[uint32]string) Check {
+func (c *checkSpec) judge(records []map[string]any, refused []refusal) Check {
 	out := Check{Category: c.category(), Outcome: NotApplicable}
 	f := c.Filter
 	if f == nil {
@@ -314,14 +334,9 @@ func (c *checkSpec) judge(records []map[string]any, refused map[uint32]string) C
 	if out.Detail != "" {
 		return out
 	}
-	id, ok := f.Match["alert.signature_id"]
-	if ok {
-		sid, err := strconv.ParseUint(text(id), 10, 32)
-		reason, is := refused[uint32(sid)]
-		if err == nil && is {
-			out.Detail = "rule: " + reason
-			return out
-		}
+	out.Detail = f.refusedFor(refused)
+	if out.Detail != "" {
+		return out
 	}
 	n := 0
 	for _, r := range records {

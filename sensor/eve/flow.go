@@ -1,8 +1,6 @@
 package eve
 
 import (
-	"time"
-
 	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/flow"
@@ -20,7 +18,7 @@ func (w *Writer) Flow(h *Header, f *flow.Flow, transactions uint64, alerted bool
 	e.counts(f)
 	e.Time("start", f.Start)
 	e.Time("end", f.Last)
-	e.Int("age", int64(f.Last.Sub(f.Start)/time.Second))
+	e.Int("age", f.Last.Unix()-f.Start.Unix())
 	e.String("state", f.State.String())
 	e.String("reason", string(f.Reason))
 	e.Bool("alerted", alerted)

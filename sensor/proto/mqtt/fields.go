@@ -2,13 +2,14 @@ package mqtt
 
 import "github.com/antin-gov/antin/sensor/rules"
 
-// Fields gives the rules the packets that were sent in a direction. It
-// implements proto.Fields.
+// Fields gives the rules the packets of the transaction at once, in the
+// direction of its first. It implements proto.Fields.
 func (tx *transaction) Fields(dir int, b *rules.Buffers) {
+	if tx.version > 0 {
+		b.AddNumber(rules.BufferMQTTProtocolVersion, uint64(tx.version))
+	}
 	for _, m := range tx.messages {
-		if m.dir == dir {
-			m.fields(b)
-		}
+		m.fields(b)
 	}
 }
 
@@ -48,9 +49,6 @@ func (m *message) fields(b *rules.Buffers) {
 		} else {
 			b.AddText(rules.BufferMQTTUnsubscribeTopic, t.name)
 		}
-	}
-	if m.kind == typeSuback {
-		return
 	}
 	for _, code := range m.codes {
 		b.AddNumber(rules.BufferMQTTReasonCode, uint64(code))

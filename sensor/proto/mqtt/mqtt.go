@@ -60,6 +60,7 @@ type transaction struct {
 	id       uint16
 	hasID    bool
 	last     uint8
+	version  uint8
 	messages []*message
 }
 
@@ -85,7 +86,8 @@ func Probe(dir int, b []byte, h proto.Hint) (yes, more bool) {
 	}
 	if dir == proto.ToClient {
 		// CONNACK is four bytes and no mark of its own: taken on the port only.
-		return len(b) >= 4 && b[0] == typeConnack<<4 && h.Ports[1] == 1883 && b[2] <= 1, false
+		may := b[0] == typeConnack<<4 && h.Ports[1] == 1883
+		return may && len(b) >= 4 && b[2] <= 1, may && len(b) < 4
 	}
 	if b[0] != typeConnect<<4 {
 		return false, false
@@ -250,7 +252,10 @@ func (c *Conn) tell(tx *transaction) {
 			break
 		}
 	}
-	c.host.Record(proto.Event{Kind: "mqtt", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}})
+	tx.version = c.version
+	c.host.Record(proto.Event{
+		Kind: "mqtt", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}, OneSided: true, From: tx.messages[0].dir,
+	})
 }
 
 // Gap implements proto.Parser: a gap inside a packet that is passed over is
