@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,7 +89,9 @@ func (o *official) verify(path, verdict string) {
 	o.T.Helper()
 	o.Open("/verify") // so that no earlier verdict is taken for this one
 	o.Run("choose the file", chromedp.SetUploadFiles(css(`[data-verify-form] input[type=file]`), []string{path}),
-		chromedp.WaitVisible(css(`#verify-result [data-verdict="`+verdict+`"]`)), chromedp.WaitReady(css(`#verify-pages .page[data-page="1"][data-drawn]`)))
+		chromedp.WaitVisible(css(`#verify-result [data-verdict="`+verdict+`"]`)), chromedp.WaitReady(css(`#verify-pages .page[data-page="1"]`)),
+		script(`document.querySelector("#verify-pages .page").scrollIntoView({block: "start", behavior: "instant"})`), // pages out of sight are not drawn
+		chromedp.WaitReady(css(`#verify-pages .page[data-page="1"][data-drawn]`)))
 }
 
 // onPage waits for the mark of a tone on the second page and compares its place.
@@ -198,15 +201,82 @@ func (o *official) tampered(t *testing.T, signed string, x, y float64) {
 		t.Errorf("the pages that differ are %q", pages)
 	}
 	o.Shot("compared")
+
+	o.verify(write("da-doi-nhieu.pdf", reworked(t, pdf)), "TOTAL-FAILED")
+	for _, text := range map[string][]string{
+		"vi": {"nội dung của trang thay đổi (trang 1)", "thêm nhận xét: tô sáng (trang 2)", "nhận xét che nội dung của trang: hình dấu (trang 2)", "số trang được thêm: 1", "thông tin tài liệu (tiêu đề, tác giả…) thay đổi", "hành động hoặc mã lệnh tự chạy thay đổi"},
+		"en": {"the content of the page changed (page 1)", "a comment was added: highlight (page 2)", "a comment covers what the page shows: stamp (page 2)", "pages added: 1", "the document information (title, author …) changed", "actions or scripts changed"},
+	}[o.Lang] {
+		found := see(o.browser, "look for what changed", chromedp.Evaluate[bool](fmt.Sprintf(`document.querySelector("#verify-result").innerText.includes(%q)`, text)))
+		if !found {
+			t.Errorf("the page does not say %q", text)
+		}
+	}
+	o.Shot("reworked", top())
+	o.Shot("reworked-reasons", script(`document.querySelector("#signature-0 [data-later]")?.scrollIntoView({block: "center", behavior: "instant"})`))
 }
 
 // spoilReasonless changes one byte of the signature's dictionary that no page
 // shows: the signing time.
 func spoilReasonless(pdf []byte) []byte { return flip(pdf, []byte("/M (D:2"), 10) }
 
+// reworked changes many things in a later revision: what a page shows, comments,
+// a page more, title and an action.
+func reworked(t *testing.T, pdf []byte) []byte {
+	t.Helper()
+	return revised(t, pdf, func(u *cos.Update, pages []cos.Ref) {
+		draw(t, u, pages[0])
+		highlight := u.Add(cos.Dict{"Type": cos.Name("Annot"), "Subtype": cos.Name("Highlight"), "F": int64(4), "P": pages[1], "Rect": cos.Array{int64(80), int64(700), int64(200), int64(720)},
+			"QuadPoints": cos.Array{int64(80), int64(720), int64(200), int64(720), int64(80), int64(700), int64(200), int64(700)}, "C": cos.Array{int64(1), int64(1), int64(0)}})
+		stamp := u.Add(cos.Dict{"Type": cos.Name("Annot"), "Subtype": cos.Name("Stamp"), "F": int64(4), "P": pages[1], "Rect": cos.Array{int64(80), int64(300), int64(520), int64(780)}, "Name": cos.Name("Approved")})
+		page := dictionary(t, u, pages[1])
+		page["Annots"] = append(slices.Clone(u.View().Array(page["Annots"])), highlight, stamp)
+		u.Put(pages[1], page)
+		root, ref, err := u.View().Root()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree := dictionary(t, u, root["Pages"].(cos.Ref))
+		extra := u.Add(cos.Dict{"Type": cos.Name("Page"), "Parent": root["Pages"], "MediaBox": cos.Array{int64(0), int64(0), int64(595), int64(842)}})
+		tree["Kids"], tree["Count"] = append(slices.Clone(u.View().Array(tree["Kids"])), extra), int64(len(pages)+1)
+		u.Put(root["Pages"].(cos.Ref), tree)
+		root = maps.Clone(root)
+		root["OpenAction"] = cos.Dict{"S": cos.Name("JavaScript"), "JS": cos.String("app.alert(1)")}
+		u.Put(ref, root)
+		info := u.View().Trailer()["Info"].(cos.Ref)
+		about := dictionary(t, u, info)
+		about["Title"] = cos.String("Another title")
+		u.Put(info, about)
+	})
+}
+
+// dictionary is a copy of one, to be changed.
+func dictionary(t *testing.T, u *cos.Update, ref cos.Ref) cos.Dict {
+	t.Helper()
+	o, err := u.Get(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return maps.Clone(o.(cos.Dict))
+}
+
+// draw lays a dark bar over a page.
+func draw(t *testing.T, u *cos.Update, ref cos.Ref) {
+	t.Helper()
+	page := dictionary(t, u, ref)
+	page["Contents"] = cos.Array{page["Contents"], u.Add(&cos.Stream{Dict: cos.Dict{}, Data: []byte("q 0.6 0.1 0.1 rg 180 500 220 60 re f Q")})}
+	u.Put(ref, page)
+}
+
 // overlaid lays a dark bar over the text of the first page in a later revision,
 // as forgers do who do not touch the signed bytes.
 func overlaid(t *testing.T, pdf []byte) []byte {
+	t.Helper()
+	return revised(t, pdf, func(u *cos.Update, pages []cos.Ref) { draw(t, u, pages[0]) })
+}
+
+// revised adds a revision to a file.
+func revised(t *testing.T, pdf []byte, change func(u *cos.Update, pages []cos.Ref)) []byte {
 	t.Helper()
 	f, err := cos.Open(bytes.NewReader(pdf), int64(len(pdf)), cos.Options{})
 	if err != nil {
@@ -220,13 +290,7 @@ func overlaid(t *testing.T, pdf []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := u.Get(pages[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := maps.Clone(page.(cos.Dict))
-	changed["Contents"] = cos.Array{changed["Contents"], u.Add(&cos.Stream{Dict: cos.Dict{}, Data: []byte("q 0.6 0.1 0.1 rg 180 500 220 60 re f Q")})}
-	u.Put(pages[0], changed)
+	change(u, pages)
 	out := bytes.NewBuffer(bytes.Clone(pdf))
 	_, err = u.Write(out)
 	if err != nil {

@@ -28,11 +28,21 @@ type signatureView struct {
 	Time                         time.Time
 	Stamped                      bool
 	Reasons                      []string
+	// Later are the changes that came after it, those first that are not allowed;
+	// More is how many are not named.
+	Later []changeView
+	More  int
 	// Revision is the one that was signed, counted from 1; Signed its size in
 	// bytes where more was added after it.
 	Revision int
 	Signed   int64
 	Places   []placeView
+}
+
+// changeView is a change that came after a signature.
+type changeView struct {
+	Text      string
+	Forbidden bool
 }
 
 // placeView is a place at which a signature shows.
@@ -71,6 +81,7 @@ func viewOfSignature(s validate.Signature, lang string) signatureView {
 		Sub: string(s.SubIndication), Integrity: string(s.Integrity), Coverage: string(s.Coverage), Changes: string(s.Changes),
 		Reasons: reasons(s.Reasons, lang), Stamped: s.Stamped,
 	}
+	v.Later, v.More = changes(s.Later, lang)
 	v.Revision = s.Revision
 	if s.Coverage == validate.CoversRevision {
 		v.Signed = s.ByteRange[2] + s.ByteRange[3]
@@ -87,10 +98,27 @@ func viewOfSignature(s validate.Signature, lang string) signatureView {
 	return v
 }
 
+// changes names the first changes and counts the others.
+func changes(list []validate.Change, lang string) (views []changeView, more int) {
+	const most = 12
+	for _, forbidden := range []bool{true, false} {
+		for _, c := range list {
+			if c.Allowed != forbidden {
+				views = append(views, changeView{Text: c.Text(validate.Lang(lang)), Forbidden: forbidden})
+			}
+		}
+	}
+	shown := min(len(views), most)
+	return views[:shown], len(views) - shown
+}
+
+// reasons are the findings; changes of the file are told by themselves.
 func reasons(list []validate.Reason, lang string) []string {
 	var texts []string
 	for _, r := range list {
-		texts = append(texts, r.Text(validate.Lang(lang)))
+		if r.Change == nil && r.Code != validate.CodeChangesMore {
+			texts = append(texts, r.Text(validate.Lang(lang)))
+		}
 	}
 	return texts
 }

@@ -119,14 +119,16 @@ func factorKey(err error) string {
 // refused, and whether err is such a refusal.
 func FactorError(err error) (key string, ok bool) {
 	key = factorKey(err)
+	if key == "login.wrong" { // who is signed in typed a code alone
+		key = "factor.wrong"
+	}
 	return key, key != ""
 }
 
 func (s *Site) beginLoginPasskey(w http.ResponseWriter, r *http.Request) {
 	account, err := s.deps.Accounts.CheckPassword(r.Context(), r.FormValue("account"), r.FormValue("password"))
 	if err != nil {
-		key, _ := FactorError(err)
-		http.Error(w, s.T(VisitorFrom(r.Context()).Lang, key), http.StatusForbidden)
+		http.Error(w, s.T(VisitorFrom(r.Context()).Lang, factorKey(err)), http.StatusForbidden)
 		return
 	}
 	s.BeginFactor(w, r, account.ID, "login")

@@ -16,8 +16,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/antin-gov/antin/internal/auth"
 	"github.com/antin-gov/antin/internal/clock"
@@ -114,6 +117,10 @@ func (s *Site) Handle(pattern string, access Access, h http.HandlerFunc) {
 		// net/http removes the temporary files of an upload only from the
 		// request that it made itself, not from this copy.
 		defer removeUpload(r)
+		if !legible(r) {
+			s.Error(w, r, http.StatusNotFound, "error.missing", nil)
+			return
+		}
 		if access == SignedIn && v.Subject.AccountID == "" {
 			if r.Method == http.MethodGet {
 				http.Redirect(w, r, "/login?next="+queryEscape(r.URL.RequestURI()), http.StatusSeeOther)
@@ -124,6 +131,27 @@ func (s *Site) Handle(pattern string, access Access, h http.HandlerFunc) {
 		}
 		h(w, r)
 	})
+}
+
+// legible tells whether address and fields of a request are text, as they are
+// whenever a browser wrote them: valid UTF-8 without NUL, which no database
+// takes. The fields of an upload are its handler's to look at.
+func legible(r *http.Request) bool {
+	plain := func(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+	if !plain(r.URL.Path) {
+		return false
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		_ = r.ParseForm() // a form that cannot be read lacks its fields, which its handler refuses
+	}
+	for _, values := range []url.Values{r.URL.Query(), r.PostForm} {
+		for name, list := range values {
+			if !plain(name) || slices.ContainsFunc(list, func(s string) bool { return !plain(s) }) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Handler returns the console as an HTTP handler; it checks that every text

@@ -147,6 +147,39 @@ func TestRequestFromAnotherSiteIsRefused(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoTextReachesNoPage(t *testing.T) {
+	c := newConsole(t)
+	reached := 0
+	c.site.Handle("GET /thing/{id}", web.Public, func(http.ResponseWriter, *http.Request) { reached++ })
+	c.site.Handle("POST /thing/{id}", web.Public, func(_ http.ResponseWriter, r *http.Request) {
+		if r.FormValue("a") == "b" {
+			reached++
+		}
+	})
+	srv, client := c.serve(t)
+	ask := func(path, form string) int {
+		t.Helper()
+		send := func() (*http.Response, error) {
+			if form == "" {
+				return client.Get(srv.URL + path)
+			}
+			return client.Post(srv.URL+path, "application/x-www-form-urlencoded; charset=UTF-8", strings.NewReader(form))
+		}
+		res, err := send()
+		_ = body(t, res, err)
+		return res.StatusCode
+	}
+	for _, bad := range [][2]string{{"/thing/%00", ""}, {"/thing/%ff", ""}, {"/thing/1?q=%00", ""}, {"/thing/1?%ff=1", ""}, {"/thing/1", "a=b&c=%00"}, {"/thing/1", "a=b&%c3=1"}} {
+		status := ask(bad[0], bad[1])
+		if status != http.StatusNotFound {
+			t.Errorf("%s %s: status %d", bad[0], bad[1], status)
+		}
+	}
+	if ask("/thing/1?q=%E1%BA%A4n", "") != http.StatusOK || ask("/thing/1", "a=b&c=%E1%BA%A4n") != http.StatusOK || reached != 2 {
+		t.Errorf("text reached the page %d times", reached)
+	}
+}
+
 func TestPanicOfAPageIsAnErrorPage(t *testing.T) {
 	c := newConsole(t)
 	c.site.Handle("GET /broken", web.Public, func(w http.ResponseWriter, r *http.Request) {

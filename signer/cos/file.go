@@ -33,7 +33,7 @@ type File struct {
 	revisions  []Revision // oldest first
 	newest     []int      // revision index → index of its newest section
 	repaired   bool
-	irregular  string // why the chain is not one a signer may extend
+	irregular  Irregularity // why the chain is not one a signer may extend
 	entryCount int
 	scanned    int64
 	named      uint32 // the highest object number referred to so far
@@ -113,9 +113,20 @@ func (f *File) Size() int64 { return f.size }
 // Repaired tells whether the cross-reference had to be rebuilt.
 func (f *File) Repaired() bool { return f.repaired }
 
+// Irregularity says why the revisions of a file cannot be told apart safely.
+type Irregularity string
+
+// What may be irregular.
+const (
+	Rebuilt     Irregularity = "the cross-reference had to be rebuilt"
+	Disordered  Irregularity = "revisions are not in the order of the file"
+	Misnumbered Irregularity = "a cross-reference table is not numbered as it should be"
+	Unclosed    Irregularity = "a revision is not closed by startxref and %%EOF of its own"
+)
+
 // Irregular says why revisions cannot be told apart safely; it is empty for a
 // sound file.
-func (f *File) Irregular() string { return f.irregular }
+func (f *File) Irregular() Irregularity { return f.irregular }
 
 // Encrypted tells whether the file is encrypted.
 func (f *File) Encrypted() bool { return f.crypt != nil }

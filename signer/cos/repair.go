@@ -12,7 +12,7 @@ import (
 // finds, so such a file is never extended.
 func (f *File) rebuild(header int64) error {
 	f.repaired = true
-	f.irregular = "the cross-reference had to be rebuilt"
+	f.irregular = Rebuilt
 	f.base = 0
 	f.entryCount = 0
 	sec := &section{offset: header, style: StyleTable, prev: -1, limit: f.size, end: f.size, trailer: Dict{}}

@@ -36,14 +36,14 @@ func (f *File) groupRevisions() {
 		if n := len(f.revisions); n > 0 {
 			rev.Start = f.revisions[n-1].End
 			if rev.XrefOffset < rev.Start {
-				f.irregular = "revisions are not in the order of the file"
+				f.irregular = Disordered
 			}
 		}
 		if newest.shifted || last.shifted {
-			f.irregular = "a cross-reference table is not numbered as it should be"
+			f.irregular = Misnumbered
 		}
 		if rev.EOF == 0 && f.irregular == "" {
-			f.irregular = "a revision is not closed by startxref and %%EOF of its own"
+			f.irregular = Unclosed
 		}
 		newest.limit, last.limit = rev.End, rev.End
 		f.revisions = append(f.revisions, rev)

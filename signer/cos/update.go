@@ -44,7 +44,7 @@ func (f *File) NewUpdate() (*Update, error) {
 		return nil, &RefusedError{Code: CodeRepaired, Reason: "the cross-reference is damaged"}
 	}
 	if f.irregular != "" {
-		return nil, &RefusedError{Code: CodeIrregular, Reason: f.irregular}
+		return nil, &RefusedError{Code: CodeIrregular, Reason: string(f.irregular)}
 	}
 	v := f.Latest()
 	_, _, err := v.Root()

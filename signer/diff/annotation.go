@@ -52,13 +52,14 @@ func (c *comparer) gone(o cos.Object, after cos.Array) bool {
 func (c *comparer) newAnnotation(ref, page cos.Ref, at *way, number int) {
 	d := c.new.Dict(ref)
 	kind := c.new.Name(d["Subtype"])
-	why := c.comment(d, kind, page)
-	if why != "" {
-		c.reject(at, ref, number, why)
+	wrong := c.comment(d, kind, page)
+	if wrong.Code != "" {
+		wrong.Page = number
+		c.reject(at, ref, wrong)
 		return
 	}
 	c.noted[ref] = true
-	c.note(at, ref, number, Annotations, "a comment was added ("+string(kind)+")")
+	c.note(at, ref, Reason{Page: number, Level: Annotations, Code: CodeComment, Kind: string(kind)})
 }
 
 // editedComment judges a comment that came after the signature and changed.
@@ -74,72 +75,73 @@ func (c *comparer) editedComment(ref, page cos.Ref, at *way, number int) {
 	d := c.new.Dict(ref)
 	kind := c.new.Name(d["Subtype"])
 	if kind != c.old.Name(c.old.Dict(ref)["Subtype"]) {
-		c.reject(at, ref, number, "a comment became one of another kind")
+		c.reject(at, ref, Reason{Page: number, Code: CodeCommentKind})
 		return
 	}
-	why := c.comment(d, kind, page)
-	if why != "" {
-		c.reject(at, ref, number, why)
+	wrong := c.comment(d, kind, page)
+	if wrong.Code != "" {
+		wrong.Page = number
+		c.reject(at, ref, wrong)
 		return
 	}
-	c.note(at, ref, number, Annotations, "a comment was edited ("+string(kind)+")")
+	c.note(at, ref, Reason{Page: number, Level: Annotations, Code: CodeCommentEdited, Kind: string(kind)})
 }
 
-// comment says what keeps an annotation from being a comment, "" when nothing
-// does. The Evil Annotation Attack lives on annotations that look like the
+// comment says what keeps an annotation from being a comment, with an empty code
+// when nothing does. The Evil Annotation Attack lives on annotations that look like the
 // page: they hide what is below or add what seems to belong to it.
-func (c *comparer) comment(d cos.Dict, kind cos.Name, page cos.Ref) string {
+func (c *comparer) comment(d cos.Dict, kind cos.Name, page cos.Ref) Reason {
 	if d == nil || !slices.Contains(commentKinds(), kind) {
-		return "an annotation was added that is no comment"
+		return Reason{Code: CodeNotComment, Kind: string(kind)}
 	}
 	allowed := commentKeys()
 	for _, key := range d.Keys() {
 		if !slices.Contains(allowed, key) {
-			return "a comment carries what does not belong to one (" + string(key) + ")"
+			return Reason{Code: CodeCommentForeign, Kind: string(key)}
 		}
 	}
 	named, ok := d["P"].(cos.Ref)
 	if ok && named != page {
-		return "a comment stands on another page than it says"
+		return Reason{Code: CodeCommentPage}
 	}
 	area, ok := rectangle(c.new, d["Rect"])
 	if !ok {
-		return "a comment has no rectangle"
+		return Reason{Code: CodeCommentPlace}
 	}
 	if kind == "Popup" {
 		if d["AP"] != nil {
-			return "a pop-up window has a look of its own"
+			return Reason{Code: CodePopupLook}
 		}
-		return ""
+		return Reason{}
 	}
 	marks, readable := c.paints(c.new, d)
 	if !readable {
-		return "the look of a comment cannot be read"
+		return Reason{Code: CodeCommentUnreadable}
 	}
 	below := c.shows(page)
 	if kind == "FreeText" || kind == "Stamp" {
 		if below.touches(area) {
-			return "a comment covers what the page shows"
+			return Reason{Code: CodeCommentCovers, Kind: string(kind)}
 		}
-		return ""
+		return Reason{}
 	}
 	if kind == "Text" && (area.width() > maxNote || area.height() > maxNote) {
-		return "a note is larger than its sign"
+		return Reason{Code: CodeNoteSize}
 	}
-	return c.lines(d, kind, marks, below)
+	return Reason{Code: c.lines(d, kind, marks, below), Kind: string(kind)}
 }
 
 // lines judges comments that consist of lines and tints: they may lie over
 // content when it can still be seen.
-func (c *comparer) lines(d cos.Dict, kind cos.Name, marks []mark, below *ink) string {
+func (c *comparer) lines(d cos.Dict, kind cos.Name, marks []mark, below *ink) Code {
 	for _, m := range marks {
 		switch {
 		case m.kind == markText && kind != "Text", m.kind == markImage, m.kind == markShading:
-			return "a comment that should be lines shows text or a picture"
+			return CodeCommentShows
 		case kind == "Text" && !m.light, m.seeThrough:
 		case m.kind == markStroke && m.line <= maxTrace, min(m.width(), m.height()) <= maxTrace:
 		case below.touches(m.box):
-			return "a comment covers what the page shows"
+			return CodeCommentCovers
 		}
 	}
 	if len(marks) > 0 || d["AP"] != nil {
@@ -150,7 +152,7 @@ func (c *comparer) lines(d cos.Dict, kind cos.Name, marks []mark, below *ink) st
 	style := c.new.Dict(d["BS"])
 	width, _ := cos.Number(style["W"])
 	if kind != "Text" && kind != "Highlight" && (width > maxTrace || len(c.new.Array(d["IC"])) > 0) && below.touches(area) {
-		return "a comment covers what the page shows"
+		return CodeCommentCovers
 	}
 	return ""
 }

@@ -69,7 +69,7 @@ func (c *comparer) run() {
 	newRoot, newRef, err2 := c.new.Root()
 	top := &way{key: "Root"}
 	if err1 != nil || err2 != nil || oldRef != newRef {
-		c.reject(top, newRef, 0, "the catalog is another object")
+		c.reject(top, newRef, Reason{Code: CodeCatalog})
 		return
 	}
 	c.catalog = oldRef
@@ -104,7 +104,7 @@ func (c *comparer) run() {
 	r := c.new.File().Revisions()[c.revision]
 	_, twice := c.new.File().KeyTwice(r.Start, r.End)
 	if twice {
-		c.reject(nil, cos.Ref{}, 0, "a dictionary states a key twice, so readers may differ")
+		c.reject(nil, cos.Ref{}, Reason{Code: CodeKeyTwice})
 	}
 }
 
@@ -125,7 +125,7 @@ func (c *comparer) trailer() {
 		if o["Encrypt"] != nil {
 			level = Other // the file key depends on it
 		}
-		c.note(&way{key: "ID"}, cos.Ref{}, 0, level, "the identifier of the document changed")
+		c.note(&way{key: "ID"}, cos.Ref{}, Reason{Level: level, Code: CodeIdentifier})
 	}
 	c.info(o["Info"], n["Info"])
 }
@@ -155,7 +155,7 @@ func (c *comparer) compare(o, n cos.Object, at *way, page int) {
 		oldValue, err1 := c.old.Resolve(o)
 		newValue, err2 := c.new.Resolve(n)
 		if err1 != nil || err2 != nil {
-			c.reject(at, newRef, page, "an object cannot be read")
+			c.reject(at, newRef, Reason{Page: page, Code: CodeUnreadable})
 			return
 		}
 		c.values(oldValue, newValue, at, page, newRef)
@@ -195,7 +195,7 @@ func (c *comparer) spend() bool {
 	}
 	if !c.exhausted {
 		c.exhausted = true
-		c.reject(nil, cos.Ref{}, 0, "the document is too large to judge")
+		c.reject(nil, cos.Ref{}, Reason{Code: CodeTooLarge})
 	}
 	return false
 }
@@ -205,7 +205,7 @@ func (c *comparer) objects(t task) {
 	n, err2 := c.new.Get(t.pair.new)
 	if err1 != nil || err2 != nil {
 		if !c.unmoved(t.pair) {
-			c.reject(t.at, t.pair.new, t.page, "an object cannot be read")
+			c.reject(t.at, t.pair.new, Reason{Page: t.page, Code: CodeUnreadable})
 		}
 		return
 	}
@@ -250,7 +250,7 @@ func (c *comparer) values(o, n cos.Object, at *way, page int, ref cos.Ref) {
 		}
 		return
 	}
-	c.reject(at, ref, page, "changed")
+	c.reject(at, ref, Reason{Page: page, Code: changedAt(at, page)})
 }
 
 func (c *comparer) dicts(o, n cos.Dict, at *way, page int) {
@@ -274,22 +274,26 @@ func (c *comparer) sameBytes(x, y *cos.Stream, at *way, page int, ref cos.Ref) b
 	}
 	c.budget.bytes -= int64(len(a) + len(b))
 	if c.budget.bytes < 0 {
-		c.reject(at, ref, page, "too many rewritten bytes to judge")
+		c.reject(at, ref, Reason{Page: page, Code: CodeTooMuchRewritten})
 		return true
 	}
 	return bytes.Equal(a, b)
 }
 
-func (c *comparer) reject(at *way, ref cos.Ref, page int, why string) {
-	c.note(at, ref, page, Other, why)
+// reject notes a finding that no rule explains.
+func (c *comparer) reject(at *way, ref cos.Ref, r Reason) {
+	r.Level = Other
+	c.note(at, ref, r)
 }
 
-func (c *comparer) note(at *way, ref cos.Ref, page int, level Level, why string) {
-	object := at.String()
+// note adds the place and the revision to a finding and keeps it.
+func (c *comparer) note(at *way, ref cos.Ref, r Reason) {
+	r.Object = at.String()
 	if !ref.IsZero() {
-		object += " (" + ref.String() + ")"
+		r.Object += " (" + ref.String() + ")"
 	}
-	c.result.add(Reason{Revision: c.revision, Object: object, Page: page, Level: level, Why: why})
+	r.Revision = c.revision
+	c.result.add(r)
 }
 
 // keys lists the keys of both dictionaries in order.

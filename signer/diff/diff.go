@@ -47,15 +47,6 @@ type Permissions struct {
 	Locks  []Lock
 }
 
-// Reason is one finding.
-type Reason struct {
-	Revision int
-	Object   string // path from the trailer, and the reference
-	Page     int    // from 1, 0 when it belongs to no page
-	Level    Level
-	Why      string
-}
-
 // Result is what came after the signed revision.
 type Result struct {
 	Level   Level
@@ -109,22 +100,22 @@ func (a *Analysis) Compare(signedRevision int, p Permissions) (*Result, error) {
 	r := &Result{}
 	budget := &budget{objects: maxObjects, bytes: maxBytes, decoded: maxDecoded, operators: maxOperators}
 	if f.Irregular() != "" {
-		r.add(Reason{Revision: signedRevision, Level: Other, Why: f.Irregular()})
+		r.add(Reason{Revision: signedRevision, Level: Other, Code: irregular(f.Irregular())})
 		return r, nil
 	}
 	if f.Trailing() > 0 {
-		r.add(Reason{Revision: len(revisions) - 1, Level: Other, Why: "bytes stand behind the end of the last revision"})
+		r.add(Reason{Revision: len(revisions) - 1, Level: Other, Code: CodeTrailing})
 	}
 	if len(revisions)-signedRevision > maxRevisions {
-		r.add(Reason{Revision: signedRevision, Level: Other, Why: "too many revisions to judge"})
+		r.add(Reason{Revision: signedRevision, Level: Other, Code: CodeTooManyRevisions})
 		return r, nil
 	}
 	for rev := signedRevision + 1; rev < len(revisions); rev++ {
 		if revisions[rev].Doubled {
-			r.add(Reason{Revision: rev, Level: Other, Why: "the cross-reference or its trailer says something twice, so readers may differ"})
+			r.add(Reason{Revision: rev, Level: Other, Code: CodeDoubled})
 		}
 		if hides(f, revisions, signedRevision, rev) {
-			r.add(Reason{Revision: rev, Level: Other, Why: "a hybrid cross-reference frees what was there, so readers may differ"})
+			r.add(Reason{Revision: rev, Level: Other, Code: CodeHidden})
 		}
 		did, err := a.did(signedRevision, rev, p, budget)
 		if err != nil {
@@ -196,12 +187,22 @@ func (r *Result) add(x Reason) {
 	r.Level = max(r.Level, x.Level)
 	if len(r.Reasons) < maxReasons {
 		r.Reasons = append(r.Reasons, x)
+		return
+	}
+	// A graver one takes the place of the last that is not.
+	for n := len(r.Reasons) - 1; n >= 0 && x.Level > LTAUpdates; n-- {
+		if r.Reasons[n].Level < x.Level {
+			r.Reasons[n] = x
+			return
+		}
 	}
 }
 
 func (r *Result) merge(x *Result) {
 	r.Level = max(r.Level, x.Level)
-	r.Reasons = append(r.Reasons, x.Reasons[:min(len(x.Reasons), maxReasons-len(r.Reasons))]...)
+	for _, reason := range x.Reasons {
+		r.add(reason)
+	}
 	r.Covers = append(r.Covers, x.Covers...)
 }
 

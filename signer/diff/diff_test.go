@@ -141,7 +141,7 @@ func explain(r *diff.Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s", r.Level)
 	for _, x := range r.Reasons {
-		fmt.Fprintf(&b, "\n    revision %d page %d %s %s: %s", x.Revision, x.Page, x.Level, x.Object, x.Why)
+		fmt.Fprintf(&b, "\n    revision %d page %d %s %s: %s", x.Revision, x.Page, x.Level, x.Object, x.Code)
 	}
 	return b.String()
 }

@@ -32,7 +32,7 @@ func (c *comparer) fill(ref cos.Ref, f *field, x, y cos.Dict, key cos.Name, at *
 	switch key {
 	case "V", "RV", "I":
 		if !c.sameValue(was, is) {
-			c.filledIn(ref, f, c.proper(f, key, is), at, "a form field was filled in")
+			c.filledIn(ref, f, c.proper(f, key, is), at, CodeFilled)
 		}
 	case "M":
 		_, ok := c.new.Bytes(is)
@@ -44,7 +44,7 @@ func (c *comparer) fill(ref cos.Ref, f *field, x, y cos.Dict, key cos.Name, at *
 			return false
 		}
 		if c.new.Name(is) != c.old.Name(was) {
-			c.filledIn(ref, f, c.known(x, c.new.Name(is)), at, "a button of a form was set")
+			c.filledIn(ref, f, c.known(x, c.new.Name(is)), at, CodeButtonSet)
 		}
 	case "AP":
 		if f.kind == "Btn" {
@@ -65,16 +65,16 @@ func (c *comparer) sameValue(o, n cos.Object) bool {
 }
 
 // filledIn notes a filled field, unless it may not be filled.
-func (c *comparer) filledIn(ref cos.Ref, f *field, proper bool, at *way, why string) {
+func (c *comparer) filledIn(ref cos.Ref, f *field, proper bool, at *way, code Code) {
 	switch {
 	case c.locked(f.name):
-		c.reject(at, ref, 0, "a locked field was filled in")
+		c.reject(at, ref, Reason{Page: f.page, Field: f.name, Code: CodeFilledLocked})
 	case f.flags&flagReadOnly != 0 && !f.computed:
-		c.reject(at, ref, 0, "a read-only field was filled in")
+		c.reject(at, ref, Reason{Page: f.page, Field: f.name, Code: CodeFilledReadOnly})
 	case !proper:
-		c.reject(at, ref, 0, "a field got a value that is none")
+		c.reject(at, ref, Reason{Page: f.page, Field: f.name, Code: CodeFilledValue})
 	default:
-		c.note(at, ref, 0, FormFilling, why)
+		c.note(at, ref, Reason{Page: f.page, Field: f.name, Level: FormFilling, Code: code})
 	}
 }
 
@@ -127,16 +127,16 @@ func (c *comparer) appearance(ref cos.Ref, f *field, x, y cos.Dict, at *way) boo
 		return false
 	}
 	if c.locked(f.name) || f.flags&flagReadOnly != 0 && !f.computed {
-		c.reject(at, ref, 0, "the look of a locked or read-only field changed")
+		c.reject(at, ref, Reason{Page: f.page, Field: f.name, Code: CodeLookLocked})
 		return true
 	}
 	if after == nil {
-		c.note(at, ref, 0, FormFilling, "the look of a form field was removed")
+		c.note(at, ref, Reason{Page: f.page, Field: f.name, Level: FormFilling, Code: CodeLookRemoved})
 		return true
 	}
-	why := c.plainLook(after)
-	if why != "" {
-		c.reject(at, ref, 0, why)
+	wrong := c.plainLook(after)
+	if wrong != "" {
+		c.reject(at, ref, Reason{Page: f.page, Field: f.name, Code: wrong})
 		return true
 	}
 	shown, readable := c.shown(after)
@@ -146,11 +146,11 @@ func (c *comparer) appearance(ref cos.Ref, f *field, x, y cos.Dict, at *way) boo
 	agrees := compact(shown) == compact(text(value))
 	switch {
 	case known && !agrees && ascii(shown) && ascii(text(value)):
-		c.reject(at, ref, 0, "a form field shows something else than its value")
+		c.reject(at, ref, Reason{Page: f.page, Field: f.name, Code: CodeLookDiffers})
 	case !changed && !(known && agrees && c.oldFonts(after)):
-		c.reject(at, ref, 0, "a form field looks different though its value stayed")
+		c.reject(at, ref, Reason{Page: f.page, Field: f.name, Code: CodeLookChanged})
 	default:
-		c.note(at, ref, 0, FormFilling, "a form field looks like its new value")
+		c.note(at, ref, Reason{Page: f.page, Field: f.name, Level: FormFilling, Code: CodeLook})
 	}
 	return true
 }
@@ -165,21 +165,21 @@ func (c *comparer) sameData(x, y *cos.Stream) bool {
 }
 
 // plainLook says what does not belong into the look of a text field.
-func (c *comparer) plainLook(stm *cos.Stream) string {
+func (c *comparer) plainLook(stm *cos.Stream) Code {
 	allowed := []cos.Name{
 		"Type", "Subtype", "FormType", "BBox", "Matrix", "Resources", "Length", "Filter", "DecodeParms", "Group", "LastModified", "StructParent", "StructParents", "Name",
 	}
 	for _, key := range stm.Dict.Keys() {
 		if !slices.Contains(allowed, key) {
-			return "the look of a form field carries what does not belong to it"
+			return CodeLookForeign
 		}
 	}
 	for _, m := range c.look(c.new, stm) {
 		switch m.kind {
 		case markImage, markShading:
-			return "the look of a form field draws a picture"
+			return CodeLookPicture
 		case markUnknown:
-			return "the look of a form field cannot be read"
+			return CodeLookUnreadable
 		}
 	}
 	return ""

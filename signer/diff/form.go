@@ -15,6 +15,7 @@ type field struct {
 	kind     cos.Name
 	value    cos.Object
 	flags    int64 // Ff
+	page     int   // of the widget, 0 where it does not say
 	scripted bool  // actions may show a value in another form
 	computed bool  // scripts compute the value
 }
@@ -43,6 +44,7 @@ func (c *comparer) collectField(o cos.Object, above field, depth int) {
 		return
 	}
 	f := above
+	f.page = c.pageOf(d)
 	part, named := c.old.Bytes(d["T"])
 	if named {
 		f.name = strings.TrimPrefix(above.name+"."+text(part), ".")
@@ -71,7 +73,7 @@ func (c *comparer) form(o, n cos.Object, at *way) {
 	x, y := c.old.Dict(o), c.new.Dict(n)
 	if y == nil {
 		if x != nil {
-			c.reject(at, cos.Ref{}, 0, "the form was removed")
+			c.reject(at, cos.Ref{}, Reason{Code: CodeFormRemoved})
 		}
 		return
 	}
@@ -83,14 +85,14 @@ func (c *comparer) form(o, n cos.Object, at *way) {
 		case key == "SigFlags":
 			_, ok := c.new.Int(is)
 			if !ok {
-				c.reject(here, cos.Ref{}, 0, "changed")
+				c.reject(here, cos.Ref{}, Reason{Code: CodeForm})
 			}
 		case key == "NeedAppearances" && is == nil:
 		case key == "CO" && c.sameValue(was, is): // references to fields, which are compared where they stand
 		case key == "DA" && was == nil:
 			_, ok := c.new.Bytes(is)
 			if !ok {
-				c.reject(here, cos.Ref{}, 0, "changed")
+				c.reject(here, cos.Ref{}, Reason{Code: CodeForm})
 			}
 		case key == "DR":
 			c.resources(was, is, here)
@@ -135,13 +137,13 @@ func (c *comparer) fieldList(o, n cos.Object, at *way) {
 			continue
 		}
 		if !isRef || lists(before, x) {
-			c.reject(at, ref, 0, "the list of fields changed")
+			c.reject(at, ref, Reason{Code: CodeFieldList})
 			continue
 		}
 		c.newField(ref, at)
 	}
 	if i < len(before) {
-		c.reject(at, cos.Ref{}, 0, "a field was removed")
+		c.reject(at, cos.Ref{}, Reason{Code: CodeFieldsRemoved, Count: len(before) - i})
 	}
 }
 
@@ -155,7 +157,7 @@ func (c *comparer) fieldAt(o, n cos.Object, at *way, depth int) {
 	}
 	x, y := c.old.Dict(ref), c.new.Dict(ref)
 	if y == nil {
-		c.reject(at, ref, 0, "a field vanished")
+		c.reject(at, ref, Reason{Page: f.page, Field: f.name, Code: CodeFieldVanished})
 		return
 	}
 	open := f.kind == "Sig" && f.value == nil
@@ -193,7 +195,7 @@ func (c *comparer) signedAbove(ref cos.Ref, widget cos.Dict) bool {
 func (c *comparer) kids(o, n cos.Object, at *way, depth int) {
 	before, after := c.old.Array(o), c.new.Array(n)
 	if len(before) != len(after) {
-		c.reject(at, cos.Ref{}, 0, "a field gained or lost kids")
+		c.reject(at, cos.Ref{}, Reason{Code: CodeFieldKids})
 		return
 	}
 	for i := range before {
@@ -209,14 +211,18 @@ func (c *comparer) kids(o, n cos.Object, at *way, depth int) {
 // filled judges the signature put into an empty field.
 func (c *comparer) filled(ref cos.Ref, f *field, y cos.Dict, at *way) {
 	if c.locked(f.name) {
-		c.reject(at, ref, 0, "a locked field was signed")
+		c.reject(at, ref, Reason{Page: f.page, Field: f.name, Code: CodeSignedLocked})
 		return
 	}
-	level, why := c.signature(y["V"])
-	if level == LTAUpdates && visible(c.new, y) {
-		level = FormFilling
+	level, code := c.signature(y["V"])
+	page := 0
+	if visible(c.new, y) {
+		page = f.page
+		if level < Other {
+			level, code = FormFilling, shown(code)
+		}
 	}
-	c.note(at, ref, 0, level, why)
+	c.note(at, ref, Reason{Page: page, Field: f.name, Level: level, Code: code})
 }
 
 // allowedKeys are what a new signature field with its widget may consist of;
@@ -232,15 +238,16 @@ func allowedKeys() []cos.Name {
 func (c *comparer) newField(ref cos.Ref, at *way) {
 	d := c.new.Dict(ref)
 	name, _ := c.new.Bytes(d["T"])
+	about := Reason{Page: c.pageOf(d), Field: text(name)}
 	switch {
 	case c.old.Defined(ref.Num):
-		c.reject(at, ref, 0, "an object of the signed document became a field")
+		c.reject(at, ref, about.as(CodeFieldReused))
 		return
 	case d == nil || c.new.Name(d["FT"]) != "Sig":
-		c.reject(at, ref, 0, "a field that is no signature field was added")
+		c.reject(at, ref, about.as(CodeFieldAdded))
 		return
 	case len(name) == 0 || c.names[text(name)]:
-		c.reject(at, ref, 0, "a field was added under a name that is taken or empty")
+		c.reject(at, ref, about.as(CodeFieldName))
 		return
 	}
 	w := &newWidget{field: text(name)}
@@ -257,7 +264,7 @@ func (c *comparer) newField(ref cos.Ref, at *way) {
 		kid, isRef := o.(cos.Ref)
 		k := c.new.Dict(kid)
 		if !isRef || c.old.Defined(kid.Num) || k == nil || k["T"] != nil || k["Kids"] != nil || k["V"] != nil && !same(k["V"], d["V"]) || !c.plainWidget(kid, k, at) {
-			c.reject(at, kid, 0, "a new field has kids that are no widgets")
+			c.reject(at, kid, about.as(CodeFieldWidgets))
 			return
 		}
 		seen = seen || visible(c.new, k)
@@ -265,27 +272,30 @@ func (c *comparer) newField(ref cos.Ref, at *way) {
 	}
 	if d["V"] == nil {
 		if seen { // a picture that nobody answers for
-			c.reject(at, ref, 0, "a signature field without a signature shows a picture")
+			c.reject(at, ref, about.as(CodeFieldPicture))
 			return
 		}
-		c.note(at, ref, 0, FormFilling, "an empty signature field was added")
+		c.note(at, ref, Reason{Page: about.Page, Field: about.Field, Level: FormFilling, Code: CodeEmptyField})
 		return
 	}
-	level, why := c.signature(d["V"])
+	level, code := c.signature(d["V"])
 	if level == FormFilling && c.locked(w.field) {
-		level, why = Other, "a field was signed that an earlier signature locks"
+		level, code = Other, CodeSignedLocked
+	}
+	if !seen {
+		about.Page = 0
 	}
 	if seen && level < Other {
-		level, why = FormFilling, why+", visible on the page"
+		level, code = FormFilling, shown(code)
 	}
-	c.note(at, ref, 0, level, why)
+	c.note(at, ref, Reason{Page: about.Page, Field: about.Field, Level: level, Code: code})
 }
 
 func (c *comparer) plainWidget(ref cos.Ref, d cos.Dict, at *way) bool {
 	allowed := allowedKeys()
 	for _, key := range d.Keys() {
 		if !slices.Contains(allowed, key) {
-			c.reject(at.to(string(key)), ref, 0, "a new signature field carries what does not belong to one")
+			c.reject(at.to(string(key)), ref, Reason{Page: c.pageOf(d), Code: CodeFieldForeign, Kind: string(key)})
 			return false
 		}
 	}
@@ -294,39 +304,39 @@ func (c *comparer) plainWidget(ref cos.Ref, d cos.Dict, at *way) bool {
 
 // signature judges a signature value that appeared: it must be new, and must
 // cover the revision it came with, or it was copied from elsewhere.
-func (c *comparer) signature(o cos.Object) (Level, string) {
+func (c *comparer) signature(o cos.Object) (Level, Code) {
 	ref, isRef := o.(cos.Ref)
 	if isRef && c.old.Defined(ref.Num) {
-		return Other, "a signature of the signed document was used again"
+		return Other, CodeSignatureReused
 	}
 	d := c.new.Dict(o)
 	br := c.new.Array(d["ByteRange"])
 	_, hasContents := c.new.Bytes(d["Contents"])
 	if d == nil || len(br) != 4 || !hasContents {
-		return Other, "a signature field got a value that is no signature"
+		return Other, CodeNoSignature
 	}
 	var r [4]int64
 	for i := range r {
 		v, ok := c.new.Int(br[i])
 		if !ok {
-			return Other, "the byte range of a new signature is malformed"
+			return Other, CodeByteRange
 		}
 		r[i] = v
 	}
 	revision := c.new.File().Revisions()[c.revision]
 	covered, ok := c.new.File().RevisionAt(r[2] + r[3])
 	if r[0] != 0 || r[1] < revision.Start || r[2] <= r[1] || r[3] <= 0 || r[2] > revision.End || !ok || covered != c.revision {
-		return Other, "a new signature does not cover its own revision"
+		return Other, CodeSignatureCoverage
 	}
 	for _, x := range c.new.Array(d["Reference"]) {
 		if c.new.Name(c.new.Dict(x)["TransformMethod"]) == "DocMDP" {
-			return Other, "a certification was added to a signed document"
+			return Other, CodeCertification
 		}
 	}
 	if c.new.Name(d["SubFilter"]) == "ETSI.RFC3161" {
-		return LTAUpdates, "a document time-stamp was added"
+		return LTAUpdates, CodeTimestamp
 	}
-	return FormFilling, "a signature was added"
+	return FormFilling, CodeSignature
 }
 
 // locked tells whether the signature in question locks a field.

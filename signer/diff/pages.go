@@ -34,7 +34,7 @@ func (c *comparer) tree(o, n cos.Object, at *way, depth int) {
 	oldRef, _ := o.(cos.Ref)
 	newRef, _ := n.(cos.Ref)
 	if oldRef != newRef || depth > maxTreeDepth {
-		c.reject(at, newRef, c.pages[oldRef], "a page or a node of the page tree is another object")
+		c.reject(at, newRef, Reason{Page: c.pages[oldRef], Code: CodePageReplaced})
 		return
 	}
 	key := pair{oldRef, newRef}
@@ -49,23 +49,52 @@ func (c *comparer) tree(o, n cos.Object, at *way, depth int) {
 	x, y := c.old.Dict(o), c.new.Dict(n)
 	if x == nil || y == nil {
 		if (x == nil) != (y == nil) {
-			c.reject(at, newRef, 0, "a node of the page tree appeared or vanished")
+			c.reject(at, newRef, Reason{Code: CodePageTree})
 		}
 		return
 	}
+	a, b := c.old.Array(x["Kids"]), c.new.Array(y["Kids"])
 	for _, k := range keys(x, y) {
-		if k != "Kids" {
+		if k != "Kids" && (k != "Count" || len(a) == len(b)) {
 			c.compare(x[k], y[k], at.to(string(k)), 0)
 		}
 	}
-	a, b := c.old.Array(x["Kids"]), c.new.Array(y["Kids"])
 	if len(a) != len(b) {
-		c.reject(at, newRef, 0, "pages were added or removed")
+		c.reject(at, newRef, c.paged())
+		// What else was done to the pages that stayed is told as well.
+		for i, kid := range a {
+			if lists(b, kid) {
+				c.tree(kid, kid, at.to("Kids").to(strconv.Itoa(i)), depth+1)
+			}
+		}
 		return
 	}
 	for i := range a {
 		c.tree(a[i], b[i], at.to("Kids").to(strconv.Itoa(i)), depth+1)
 	}
+}
+
+// paged says how many pages there are more or less.
+func (c *comparer) paged() Reason {
+	pages, err := c.new.Pages()
+	more := len(pages) - len(c.pages)
+	switch {
+	case err != nil || more == 0:
+		return Reason{Code: CodePages}
+	case more > 0:
+		return Reason{Code: CodePagesAdded, Count: more}
+	}
+	return Reason{Code: CodePagesRemoved, Count: -more}
+}
+
+// pageOf is the number of the page that a widget or annotation names, 0 when it
+// names none of the document as it was.
+func (c *comparer) pageOf(d cos.Dict) int {
+	ref, _ := d["P"].(cos.Ref)
+	if ref.IsZero() {
+		return 0
+	}
+	return c.pages[ref]
 }
 
 // page compares one page; only its annotations have rules of their own.
@@ -74,7 +103,7 @@ func (c *comparer) page(ref cos.Ref, at *way) {
 	x, y := c.old.Dict(ref), c.new.Dict(ref)
 	if x == nil || y == nil {
 		if (x == nil) != (y == nil) {
-			c.reject(at, ref, number, "the page appeared or vanished")
+			c.reject(at, ref, Reason{Page: number, Code: CodePageVanished})
 		}
 		return
 	}
@@ -104,7 +133,7 @@ func (c *comparer) annotations(o, n cos.Object, at *way, page int, pageRef cos.R
 	i := 0
 	for _, x := range after {
 		for i < len(before) && !same(before[i], x) && c.gone(before[i], after) {
-			c.note(at, cos.Ref{}, page, Annotations, "a comment that came after the signature was removed")
+			c.note(at, cos.Ref{}, Reason{Page: page, Level: Annotations, Code: CodeCommentRemoved})
 			i++
 		}
 		ref, isRef := x.(cos.Ref)
@@ -112,14 +141,14 @@ func (c *comparer) annotations(o, n cos.Object, at *way, page int, pageRef cos.R
 		switch {
 		case !stayed && isRef && c.added[ref] != nil:
 			if lists(before, x) {
-				c.reject(at, ref, page, "an annotation became a signature field")
+				c.reject(at, ref, Reason{Page: page, Code: CodeAnnotationReused})
 			}
 			c.ownPage(ref, pageRef, at, page)
 			c.covering(ref, c.added[ref], pageRef, page)
 		case !stayed && isRef && !c.old.Defined(ref.Num):
 			c.newAnnotation(ref, pageRef, at, page)
 		case i >= len(before):
-			c.reject(at, ref, page, "an annotation was added")
+			c.reject(at, ref, Reason{Page: page, Code: CodeAnnotationAdded})
 		case stayed && c.fields[ref] != nil:
 			i++
 		case stayed && c.comments[ref]:
@@ -132,10 +161,10 @@ func (c *comparer) annotations(o, n cos.Object, at *way, page int, pageRef cos.R
 	}
 	for ; i < len(before); i++ {
 		if !c.gone(before[i], after) {
-			c.reject(at, cos.Ref{}, page, "an annotation was removed")
+			c.reject(at, cos.Ref{}, Reason{Page: page, Code: CodeAnnotationRemoved})
 			continue
 		}
-		c.note(at, cos.Ref{}, page, Annotations, "a comment that came after the signature was removed")
+		c.note(at, cos.Ref{}, Reason{Page: page, Level: Annotations, Code: CodeCommentRemoved})
 	}
 }
 
@@ -144,6 +173,6 @@ func (c *comparer) ownPage(widget, page cos.Ref, at *way, number int) {
 	d := c.new.Dict(widget)
 	named, ok := d["P"].(cos.Ref)
 	if ok && named != page {
-		c.reject(at, widget, number, "a signature field stands on another page than it says")
+		c.reject(at, widget, Reason{Page: number, Code: CodeFieldPage})
 	}
 }

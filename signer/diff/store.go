@@ -18,7 +18,7 @@ import (
 func (c *comparer) store(o, n cos.Object, at *way) {
 	x, y := c.old.Dict(o), c.new.Dict(n)
 	if y == nil {
-		c.reject(at, cos.Ref{}, 0, "the document security store was removed")
+		c.reject(at, cos.Ref{}, Reason{Code: CodeStoreRemoved})
 		return
 	}
 	changed := false
@@ -35,7 +35,7 @@ func (c *comparer) store(o, n cos.Object, at *way) {
 		}
 	}
 	if changed || x == nil {
-		c.note(at, cos.Ref{}, 0, LTAUpdates, "validation data was added")
+		c.note(at, cos.Ref{}, Reason{Level: LTAUpdates, Code: CodeStoreAdded})
 	}
 }
 
@@ -49,7 +49,7 @@ func (c *comparer) grown(o, n cos.Object, at *way) bool {
 			continue
 		}
 		if !c.holds(after, x) {
-			c.note(at, cos.Ref{}, 0, LTAUpdates, "the store no longer holds some validation data")
+			c.note(at, cos.Ref{}, Reason{Level: LTAUpdates, Code: CodeStoreShrank})
 			break
 		}
 	}
@@ -64,12 +64,12 @@ func (c *comparer) grown(o, n cos.Object, at *way) bool {
 			seen[ref] = true
 		}
 		if !isRef || stm == nil || stm.Dict["Subtype"] != nil {
-			c.reject(at, ref, 0, "something that is no validation data was added to the store")
+			c.reject(at, ref, Reason{Code: CodeStoreForeign})
 			continue
 		}
 		_, err := c.budget.decodes(c.new, stm)
 		if errors.Is(err, cos.ErrLimit) {
-			c.reject(at, ref, 0, "something that grows beyond measure was added to the store")
+			c.reject(at, ref, Reason{Code: CodeStoreGrows})
 			return true
 		}
 	}
@@ -128,7 +128,7 @@ func (c *comparer) related(o, n cos.Object, at *way) bool {
 		if is == nil {
 			// The entry only says what belongs to which signature; the data
 			// itself is kept by the arrays above.
-			c.note(here, cos.Ref{}, 0, LTAUpdates, "the store no longer says which data belongs to a signature")
+			c.note(here, cos.Ref{}, Reason{Level: LTAUpdates, Code: CodeStoreRelations})
 			continue
 		}
 		changed = changed || was == nil
@@ -152,7 +152,7 @@ func (c *comparer) related(o, n cos.Object, at *way) bool {
 func (c *comparer) additions(o, n cos.Dict, at *way) {
 	for _, key := range keys(o, n) {
 		if o[key] == nil {
-			c.note(at.to(string(key)), cos.Ref{}, 0, LTAUpdates, "an extension of the format was declared")
+			c.note(at.to(string(key)), cos.Ref{}, Reason{Level: LTAUpdates, Code: CodeExtension})
 			continue
 		}
 		c.compare(o[key], n[key], at.to(string(key)), 0)
@@ -168,10 +168,10 @@ func (c *comparer) version(o, n cos.Object, at *way) {
 	was := c.old.Name(o)
 	known := slices.Contains([]cos.Name{"1.4", "1.5", "1.6", "1.7", "2.0"}, name)
 	if !known || was > name {
-		c.reject(at, cos.Ref{}, 0, "changed")
+		c.reject(at, cos.Ref{}, Reason{Code: CodeVersion})
 		return
 	}
-	c.note(at, cos.Ref{}, 0, LTAUpdates, "the version of the format was raised")
+	c.note(at, cos.Ref{}, Reason{Level: LTAUpdates, Code: CodeVersionRaised})
 }
 
 // info lets the document information change its date and producer.
@@ -186,7 +186,7 @@ func (c *comparer) info(o, n cos.Object) {
 		was, _ := c.old.Bytes(x[key])
 		is, _ := c.new.Bytes(y[key])
 		if !bytes.Equal(was, is) {
-			c.note(at.to(string(key)), cos.Ref{}, 0, LTAUpdates, "date or producer changed")
+			c.note(at.to(string(key)), cos.Ref{}, Reason{Level: LTAUpdates, Code: CodeInfoDates})
 		}
 	}
 }
@@ -215,10 +215,10 @@ func (c *comparer) metadata(o, n cos.Object, at *way) {
 	facts2, err2 := facts(b)
 	if err1 != nil || err2 != nil || !slices.Equal(facts1, facts2) {
 		ref, _ := n.(cos.Ref)
-		c.reject(at, ref, 0, "the metadata changed in more than dates")
+		c.reject(at, ref, Reason{Code: CodeMetadata})
 		return
 	}
-	c.note(at, cos.Ref{}, 0, LTAUpdates, "dates in the metadata changed")
+	c.note(at, cos.Ref{}, Reason{Level: LTAUpdates, Code: CodeMetadataDates})
 }
 
 // maxFacts bounds the statements of one XMP packet.

@@ -29,7 +29,7 @@ func (c *comparer) structure(o, n cos.Object, at *way) {
 			was, _ := c.old.Int(x[key])
 			is, ok := c.new.Int(y[key])
 			if !ok || is < was {
-				c.reject(here, cos.Ref{}, 0, "changed")
+				c.reject(here, cos.Ref{}, Reason{Code: CodeStructure})
 			}
 		default:
 			c.compare(x[key], y[key], here, 0)
@@ -64,16 +64,16 @@ func (c *comparer) elements(o, n cos.Object, at *way) {
 		ref, isRef := x.(cos.Ref)
 		switch {
 		case isRef && !c.old.Defined(ref.Num) && c.newElement(ref):
-			c.note(at, ref, 0, LTAUpdates, "an annotation that was added got its place in the structure")
+			c.note(at, ref, Reason{Level: LTAUpdates, Code: CodeStructureAdded})
 		case i < len(before):
 			c.compare(before[i], x, at.to(strconv.Itoa(i)), 0)
 			i++
 		default:
-			c.reject(at, ref, 0, "an element was added to the structure")
+			c.reject(at, ref, Reason{Code: CodeStructureForeign})
 		}
 	}
 	if i < len(before) {
-		c.reject(at, cos.Ref{}, 0, "an element was removed from the structure")
+		c.reject(at, cos.Ref{}, Reason{Code: CodeStructureRemoved})
 	}
 }
 
@@ -118,7 +118,7 @@ func (c *comparer) parentTree(o, n cos.Object, at *way) {
 		_, known := before[key]
 		ref, isRef := after[key].(cos.Ref)
 		if !known && !(isRef && !c.old.Defined(ref.Num) && c.newElement(ref)) {
-			c.reject(at.to(strconv.FormatInt(key, 10)), ref, 0, "the parent tree gained what was not added")
+			c.reject(at.to(strconv.FormatInt(key, 10)), ref, Reason{Code: CodeParentTree})
 		}
 	}
 }

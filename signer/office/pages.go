@@ -250,6 +250,10 @@ func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p.site.Error(w, r, http.StatusNotFound, "error.missing", nil)
 		return
 	}
+	if errors.Is(err, ErrRequest) {
+		p.site.Error(w, r, http.StatusBadRequest, "error.input", nil)
+		return
+	}
 	p.site.Fail(w, r, err)
 }
 

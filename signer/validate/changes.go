@@ -1,7 +1,7 @@
 package validate
 
 import (
-	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/antin-gov/antin/signer/cos"
@@ -10,7 +10,7 @@ import (
 
 // maxShownChanges bounds how many findings of the difference analysis are
 // repeated as reasons.
-const maxShownChanges = 5
+const maxShownChanges = 8
 
 // allowedChanges is the most that may come after a signature: what the
 // certification in force says (ISO 32000-2 table 257), with validation data and
@@ -41,6 +41,7 @@ func (c *candidate) judgeChanges(file *cos.File, analysis *diff.Analysis, p int,
 	}
 	c.covers = result.Covers
 	allowed := allowedChanges(p)
+	c.tellChanges(result.Reasons, allowed)
 	switch {
 	case result.Level == diff.None:
 		c.Changes = ChangesNone
@@ -48,17 +49,38 @@ func (c *candidate) judgeChanges(file *cos.File, analysis *diff.Analysis, p int,
 		c.Changes = ChangesAllowed
 	default:
 		c.Changes = ChangesForbidden
-		shown := 0
-		for _, reason := range result.Reasons {
-			if reason.Level <= allowed || shown == maxShownChanges {
-				continue
-			}
-			shown++
-			c.fail(SubFormat, CodeChangesForbidden, describe(reason))
+		c.failChanges()
+	}
+}
+
+// tellChanges lists what later revisions did, each once.
+func (c *candidate) tellChanges(list []diff.Reason, allowed diff.Level) {
+	for _, reason := range list {
+		change := Change{Reason: reason, Allowed: reason.Level <= allowed}
+		if !slices.ContainsFunc(c.Later, change.like) {
+			c.Later = append(c.Later, change)
 		}
-		if shown == 0 {
-			c.fail(SubFormat, CodeChangesForbidden, result.Level.String())
+	}
+}
+
+// failChanges gives the changes that are not allowed as reasons of the verdict.
+func (c *candidate) failChanges() {
+	told, more := 0, 0
+	for _, change := range c.Later {
+		switch {
+		case change.Allowed:
+		case told == maxShownChanges:
+			more++
+		default:
+			told++
+			c.failFor(SubFormat, Reason{Code: CodeChangesForbidden, Change: &change})
 		}
+	}
+	if told == 0 { // whatever it was, it is not allowed
+		c.failFor(SubFormat, Reason{Code: CodeChangesForbidden, Change: &Change{Reason: diff.Reason{Code: diff.CodeChanged}}})
+	}
+	if more > 0 {
+		c.note(CodeChangesMore, strconv.Itoa(more))
 	}
 }
 
@@ -100,15 +122,4 @@ func (v *validation) latestOf(field string) *candidate {
 		}
 	}
 	return nil
-}
-
-func describe(reason diff.Reason) string {
-	text := reason.Why
-	if reason.Object != "" {
-		text += " (" + reason.Object + ")"
-	}
-	if reason.Page > 0 {
-		text += fmt.Sprintf(", trang/page %d", reason.Page)
-	}
-	return text
 }

@@ -184,7 +184,7 @@ func constraints() []rule {
 		{BlockFreshness, "age", []Code{CodeRevocationOld}, false, false},
 		{BlockChanges, "kept", []Code{CodeRemoved}, true, true},
 		{BlockChanges, "changes_known", []Code{CodeChangesUnknown}, false, true},
-		{BlockChanges, "changes_allowed", []Code{CodeChangesForbidden}, true, true},
+		{BlockChanges, "changes_allowed", []Code{CodeChangesForbidden, CodeChangesMore}, true, true},
 		{BlockChanges, "content_visible", []Code{CodeCovered}, true, true},
 		{BlockChanges, "mark_visible", []Code{CodeSignatureOverlap}, false, true},
 		{BlockChanges, "nothing_behind", []Code{CodeTrailing}, true, true},

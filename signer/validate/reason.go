@@ -3,6 +3,7 @@ package validate
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -51,6 +52,7 @@ const (
 	CodeNoTrustedTime      Code = "no_trusted_time"
 	CodeClaimAfterStamp    Code = "claimed_time_late"
 	CodeChangesForbidden   Code = "changes_forbidden"
+	CodeChangesMore        Code = "changes_more"
 	CodeChangesUnknown     Code = "changes_unknown"
 	CodeCovered            Code = "content_covered"
 	CodeSignatureOverlap   Code = "signature_overlap"
@@ -74,12 +76,14 @@ type Reason struct {
 	// Level is that of the constraint which it breaks; empty when the finding is
 	// about the file, not about a signature.
 	Level Level
+	// Change is what the finding is about, where it is about one.
+	Change *Change
 }
 
 func newReason(code Code, args ...string) Reason { return Reason{Code: code, Args: args} }
 
-func (r Reason) same(code Code, args []string) bool {
-	return r.Code == code && slices.Equal(r.Args, args)
+func (r Reason) same(other Reason) bool {
+	return r.Code == other.Code && slices.Equal(r.Args, other.Args) && (r.Change == nil) == (other.Change == nil) && (r.Change == nil || *r.Change == *other.Change)
 }
 
 // Lang is a language of the texts.
@@ -97,27 +101,37 @@ func (r Reason) Text(lang Lang) string {
 	if !ok {
 		return string(r.Code)
 	}
-	out := text.vi
-	if lang == English {
-		out = text.en
-	}
+	args := make([]string, 0, 2*len(r.Args)+2)
 	for n, arg := range r.Args {
-		out = strings.ReplaceAll(out, "{"+string(rune('0'+n))+"}", arg)
+		args = append(args, "{"+strconv.Itoa(n)+"}", said(r.Code, n, arg, lang))
 	}
-	return out
+	if r.Change != nil {
+		args = append(args, "{change}", r.Change.Text(lang))
+	}
+	return strings.NewReplacer(args...).Replace(text.in(lang))
 }
 
-// MarshalJSON writes {"code","level","vi","en"}.
+// MarshalJSON writes {"code","args","level","vi","en"} and the change.
 func (r Reason) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Code  Code   `json:"code"`
-		Level Level  `json:"level,omitempty"`
-		VI    string `json:"vi"`
-		EN    string `json:"en"`
-	}{r.Code, r.Level, r.Text(Vietnamese), r.Text(English)})
+		Code   Code     `json:"code"`
+		Args   []string `json:"args,omitempty"`
+		Level  Level    `json:"level,omitempty"`
+		VI     string   `json:"vi"`
+		EN     string   `json:"en"`
+		Change *Change  `json:"change,omitempty"`
+	}{r.Code, r.Args, r.Level, r.Text(Vietnamese), r.Text(English), r.Change})
 }
 
+// message is a text in both languages.
 type message struct{ vi, en string }
+
+func (m message) in(lang Lang) string {
+	if lang == English {
+		return m.en
+	}
+	return m.vi
+}
 
 // catalogue holds every text that the package shows.
 func catalogue() map[Code]message {
@@ -161,7 +175,8 @@ func catalogue() map[Code]message {
 		CodeTimestampUntrusted: {"Dấu thời gian không được tin cậy nên không chứng minh được thời điểm ký.", "The time-stamp is not trusted, so it proves no time."},
 		CodeNoTrustedTime:      {"Không có dấu thời gian tin cậy; xét theo thời điểm kiểm tra.", "There is no trusted time-stamp; judged at the time of validation."},
 		CodeClaimAfterStamp:    {"Thời điểm ký do người ký khai muộn hơn dấu thời gian.", "The claimed signing time is later than the time-stamp."},
-		CodeChangesForbidden:   {"Sau khi ký, tệp có thay đổi không được phép: {0}", "The file was changed after signing in a way that is not allowed: {0}"},
+		CodeChangesForbidden:   {"Sau khi ký, tệp có thay đổi không được phép: {change}.", "The file was changed after signing in a way that is not allowed: {change}."},
+		CodeChangesMore:        {"Còn có thay đổi không được phép khác: {0}.", "There are more changes that are not allowed: {0}."},
 		CodeChangesUnknown:     {"Không xác định được các thay đổi sau khi ký.", "The changes after signing could not be determined."},
 		CodeCovered:            {"Dấu hiệu của chữ ký sau ({0}) đè lên nội dung đã ký ở trang {1}.", "The mark of the later signature ({0}) lies over signed content on page {1}."},
 		CodeSignatureOverlap:   {"Dấu hiệu của chữ ký {0} đặt chồng lên chữ ký này.", "The mark of signature {0} overlaps this signature."},

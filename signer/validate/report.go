@@ -115,6 +115,8 @@ type Signature struct {
 	// it covers none.
 	Revision int      `json:"revision"`
 	Reasons  []Reason `json:"reasons"`
+	// Later are the changes that came after it, allowed or not.
+	Later []Change `json:"later,omitempty"`
 
 	// Places are where the signature shows, none when it is invisible.
 	Places []Place `json:"places,omitempty"`
@@ -208,17 +210,21 @@ func (r *Report) conclude() {
 // fail, doubt and note record a reason; the first and gravest decides. The
 // policy may lower the level of a constraint, or raise that of a note.
 func (c *candidate) fail(sub SubIndication, code Code, args ...string) {
-	if !c.grave(code, args) {
+	c.failFor(sub, newReason(code, args...))
+}
+
+func (c *candidate) failFor(sub SubIndication, r Reason) {
+	if !c.grave(r) {
 		return
 	}
-	c.facts.count(code, Conclusion{Indication: IndicationFailed, Sub: sub})
+	c.facts.count(r.Code, Conclusion{Indication: IndicationFailed, Sub: sub})
 	if c.Verdict != Failed {
-		c.Verdict, c.SubIndication, c.facts.decided = Failed, sub, code
+		c.Verdict, c.SubIndication, c.facts.decided = Failed, sub, r.Code
 	}
 }
 
 func (c *candidate) doubt(sub SubIndication, code Code, args ...string) {
-	if !c.grave(code, args) {
+	if !c.grave(newReason(code, args...)) {
 		return
 	}
 	c.facts.count(code, Conclusion{Indication: IndicationUnknown, Sub: sub})
@@ -228,10 +234,10 @@ func (c *candidate) doubt(sub SubIndication, code Code, args ...string) {
 }
 
 // grave notes a broken constraint and tells whether it counts.
-func (c *candidate) grave(code Code, args []string) bool {
-	level := c.policy.level(code, LevelFail)
-	c.tell(level, code, args)
-	return level == LevelFail
+func (c *candidate) grave(r Reason) bool {
+	r.Level = c.policy.level(r.Code, LevelFail)
+	c.tell(r)
+	return r.Level == LevelFail
 }
 
 func (c *candidate) note(code Code, args ...string) {
@@ -240,7 +246,9 @@ func (c *candidate) note(code Code, args ...string) {
 		// A finding of a graver kind, which is no more than a note here.
 		level = LevelInform
 	}
-	c.tell(level, code, args)
+	r := newReason(code, args...)
+	r.Level = level
+	c.tell(r)
 	if level != LevelFail {
 		return
 	}
@@ -251,20 +259,18 @@ func (c *candidate) note(code Code, args ...string) {
 }
 
 // tell keeps a finding once, with the gravest level that it had.
-func (c *candidate) tell(level Level, code Code, args []string) {
-	if level == LevelIgnore {
-		c.facts.ignored = append(c.facts.ignored, newReason(code, args...))
+func (c *candidate) tell(r Reason) {
+	if r.Level == LevelIgnore {
+		c.facts.ignored = append(c.facts.ignored, r)
 		return
 	}
 	for n, have := range c.Reasons {
-		if have.same(code, args) {
-			if level == LevelFail {
+		if have.same(r) {
+			if r.Level == LevelFail {
 				c.Reasons[n].Level = LevelFail
 			}
 			return
 		}
 	}
-	r := newReason(code, args...)
-	r.Level = level
 	c.Reasons = append(c.Reasons, r)
 }

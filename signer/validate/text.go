@@ -18,6 +18,8 @@ func label(lang Lang, key string) string {
 		"claimed":       {"Thời điểm khai", "Claimed time"},
 		"best":          {"Thời điểm xét", "Judged at"},
 		"stamped":       {"có dấu thời gian tin cậy", "by a trusted time-stamp"},
+		"page":          {"trang", "page"},
+		"unnamed":       {"không tên", "unnamed"},
 		"revision":      {"Phiên bản", "Revision"},
 		"intact":        {"nguyên vẹn", "intact"},
 		"broken":        {"không nguyên vẹn", "broken"},
@@ -40,10 +42,7 @@ func label(lang Lang, key string) string {
 	if !ok {
 		return key
 	}
-	if lang == English {
-		return text.en
-	}
-	return text.vi
+	return text.in(lang)
 }
 
 // WriteText writes the report for people.
@@ -87,6 +86,11 @@ func (s *Signature) writeText(b *strings.Builder, number int, lang Lang) {
 	}
 	line("coverage", label(lang, coverage))
 	line("changes", label(lang, string(s.Changes)))
+	for _, change := range s.Later {
+		if change.Allowed {
+			fmt.Fprintf(b, "     · %s\n", change.Text(lang))
+		}
+	}
 	if s.SignedAt != nil {
 		line("claimed", s.SignedAt.Format(time.RFC3339))
 	}

@@ -72,6 +72,26 @@ for (const field of document.querySelectorAll<HTMLSelectElement>("[data-submit-o
   field.addEventListener("change", () => field.form?.requestSubmit());
 }
 
+// The browser's own control for files speaks the browser's language, not the page's: it is laid unseen over one of ours.
+for (const input of document.querySelectorAll<HTMLInputElement>("input[type=file]")) {
+  const { fileChoose, fileNone, fileMany } = document.body.dataset;
+  const [box, button, name] = ["file", "button small", "name"].map((kind) => Object.assign(document.createElement("span"), { className: kind }));
+  const show = () => {
+    const files = [...(input.files ?? [])];
+    name.textContent = files.length > 1 ? `${files.length} ${fileMany}: ${files.map((f) => f.name).join(", ")}` : (files[0]?.name ?? fileNone ?? "");
+    name.classList.toggle("dim", files.length === 0);
+  };
+  box.style.cssText = input.style.cssText;
+  input.removeAttribute("style");
+  button.textContent = fileChoose ?? "";
+  button.ariaHidden = "true";
+  input.replaceWith(box);
+  box.append(input, button, name);
+  input.addEventListener("change", show);
+  input.form?.addEventListener("reset", () => setTimeout(show));
+  show();
+}
+
 // An area of one's own choosing for files: dropping fills the form's file field.
 for (const zone of document.querySelectorAll<HTMLElement>("[data-drop]")) {
   const field = zone.querySelector<HTMLInputElement>("input[type=file]")!;
