@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/flow"
@@ -137,6 +138,22 @@ func (c *conversation) appName() string {
 		return c.otherName
 	}
 	return ""
+}
+
+// tallied is the protocol as an onlooker sees it: that of the flow, or else
+// what carries it.
+func (c *conversation) tallied() string {
+	name := c.appName()
+	if name != "" && name != "failed" {
+		return name
+	}
+	switch c.f.Proto {
+	case decode.ProtoTCP:
+		return "tcp, other"
+	case decode.ProtoUDP:
+		return "udp, other"
+	}
+	return "other"
 }
 
 // ruleApp is the protocol as rules name it, empty when not known.

@@ -32,6 +32,7 @@ type Engine struct {
 	// rules are those in force.
 	rules    atomic.Pointer[ruleSet]
 	clockSet clockSet
+	looker   onlooker
 }
 
 // New returns an engine.

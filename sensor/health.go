@@ -2,10 +2,12 @@ package sensor
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/output"
 	"github.com/antin-gov/antin/sensor/spool"
 )
 
@@ -25,6 +27,8 @@ type Health struct {
 	// RulesVersion names the rules of the beginning, a digest say.
 	RulesVersion string
 	RulesLoaded  int
+	// Sinks are named in the drops of health records.
+	Sinks []NamedSink
 	// Spool gives the figures of the way to the hub; nil when there is none.
 	Spool func() spool.Stats
 	// Connected says whether the hub is reached; nil as Spool.
@@ -32,6 +36,41 @@ type Health struct {
 	// LinkSpeed overrides what interfaces say of their speed, in Mbit/s: a
 	// mirror port carries another link than its own.
 	LinkSpeed map[string]uint64
+}
+
+// NamedSink is a way out of the sensor with its name.
+type NamedSink struct {
+	Name string
+	output.Sink
+}
+
+// Drops counts what was lost, by the stage that lost it, in the order of the
+// way that packets and records take.
+func (h *Health) Drops(c Counters) []eve.Counter {
+	drops := []eve.Counter{
+		{Name: "kernel", Value: c.Dropped},
+		{Name: "ring_full", Value: c.Freezes},
+		{Name: "decode", Value: c.Invalid},
+		{Name: "flow_evicted", Value: c.Flow.Forced},
+		{Name: "stream_memory", Value: c.Stream.MemoryRefused},
+	}
+	for _, s := range h.Sinks {
+		// The hub's are those of the spool.
+		if s.Name == "hub" {
+			continue
+		}
+		name := strings.ReplaceAll(s.Name, ".", "_")
+		for class, n := range s.Stats().Lost {
+			drops = append(drops, eve.Counter{Name: name + "_" + spool.Class(class).String(), Value: n})
+		}
+	}
+	if h.Spool != nil {
+		st := h.Spool()
+		for _, class := range spool.All() {
+			drops = append(drops, eve.Counter{Name: "spool_" + class.String(), Value: st.Classes[class].Lost()})
+		}
+	}
+	return drops
 }
 
 // linkUse is one sample of a link.
@@ -114,16 +153,8 @@ func (b *healthBody) Encode(e *encode.Encoder) {
 	e.Open("health")
 	e.Int("uptime", int64(b.uptime/time.Second))
 	e.Open("drops")
-	e.Uint("kernel", b.c.Dropped)
-	e.Uint("ring_full", b.c.Freezes)
-	e.Uint("decode", b.c.Invalid)
-	e.Uint("flow_evicted", uint64(b.c.Flow.Forced))
-	e.Uint("stream_memory", b.c.Stream.MemoryRefused)
-	if b.h.Spool != nil {
-		st := b.h.Spool()
-		for _, c := range spool.All() {
-			e.Uint("spool_"+c.String(), st.Classes[c].Lost())
-		}
+	for _, d := range b.h.Drops(b.c) {
+		e.Uint(d.Name, d.Value)
 	}
 	e.Close()
 	e.Open("packets")

@@ -155,6 +155,7 @@ func (c *conversation) inspectHTTPWith(dir flow.Direction, tx *http1.Tx, ended [
 // alert records a match.
 func (w *worker) alert(c *conversation, dir flow.Direction, r *rules.Rule, ev evidence) {
 	w.packets.alerts++
+	w.e.looker.alert(r, c.f.Last)
 	c.alerted = true
 	h := c.header("alert", dir)
 	h.TxID, h.HasTx, h.AppProto = ev.tx, ev.hasTx, c.ruleApp()
@@ -180,6 +181,7 @@ func (w *worker) alert(c *conversation, dir flow.Direction, r *rules.Rule, ev ev
 // packetAlert records a match on a packet without a flow.
 func (w *worker) packetAlert(p *decode.Packet, r *rules.Rule) {
 	w.packets.alerts++
+	w.e.looker.alert(r, p.Time)
 	h := w.packetHeader(p)
 	h.Type = "alert"
 	a := eve.Alert{

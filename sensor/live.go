@@ -105,6 +105,7 @@ func (w *worker) take(ctx context.Context, src LiveSource) error {
 		if time.Since(published) >= publishEvery {
 			published = time.Now()
 			w.dropped(src)
+			w.watch()
 			e.publish(w)
 		}
 	}

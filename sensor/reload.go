@@ -20,6 +20,12 @@ var ErrNoRules = errors.New("sensor: no rules to take over")
 // (rules.Options.After); nil when there are none.
 func (e *Engine) Rules() *rules.Engine { return e.rules.Load().engine }
 
+// RulesInForce says which rules they are, and how many.
+func (e *Engine) RulesInForce() (version string, loaded int) {
+	set := e.rules.Load()
+	return set.version, set.loaded
+}
+
 // Reload puts other rules in force. Every worker takes them over before its
 // next packet; flows, and what rules remember of them, go on.
 func (e *Engine) Reload(engine *rules.Engine, version string, loaded int) error {

@@ -50,6 +50,8 @@ type worker struct {
 	// before.
 	pulse pulse
 	seen  time.Time
+	// tally counts for an onlooker, nil when there is none.
+	tally *tally
 	// lookAt is when the detectors see the open flows next.
 	lookAt time.Time
 	// indicated are the hits told lately.
@@ -214,6 +216,9 @@ func (w *worker) handle(p *decode.Packet) {
 		})
 	case decode.ProtoUDP:
 		c.guard(func() { c.datagram(int(dir), p.Payload) })
+	}
+	if w.tally != nil {
+		w.tally.see(p, c.tallied())
 	}
 	way := f.Direction(p.SrcAddrPort())
 	if w.wants.Stream && p.Proto == decode.ProtoTCP {

@@ -71,8 +71,23 @@ type settings struct {
 		Table string        `yaml:"table"`
 		Every time.Duration `yaml:"every"`
 	} `yaml:"ioc"`
-	Output struct {
+	// Control is the socket at which a live sensor answers; "none" makes none.
+	Control string `yaml:"control"`
+	Output  struct {
 		Dir string `yaml:"dir"`
+		// Rotate begins a new eve.json when the old one is so large or so old,
+		// and keeps so many old ones.
+		Rotate struct {
+			SizeMB   int64         `yaml:"size_mb"`
+			Every    time.Duration `yaml:"every"`
+			Keep     int           `yaml:"keep"`
+			Compress bool          `yaml:"compress"`
+		} `yaml:"rotate"`
+		// Socket is where another program reads records: stream or dgram.
+		Socket struct {
+			Path string `yaml:"path"`
+			Type string `yaml:"type"`
+		} `yaml:"socket"`
 		// Evidence puts payload and packet into alerts; Anomalies records
 		// what breaks its protocol.
 		Evidence  *bool `yaml:"evidence"`

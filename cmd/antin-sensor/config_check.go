@@ -216,6 +216,7 @@ func (c *checker) judge(s *settings) {
 			c.at("interfaces", "see ip link for the names", "%s: %v", i, err)
 		}
 	}
+	c.judgeLive(s)
 	c.judgeHub(s)
 }
 

@@ -17,7 +17,7 @@ func TestConfigCheckSaysLineKeyAndWhatToDo(t *testing.T) {
 	cases := map[string]struct{ text, want string }{
 		"a misspelt key":               {"name: a\nouput:\n  dir: /x\n", "2: ouput: unknown key: did you mean output?"},
 		"a misspelt key deep down":     {"output:\n  nats:\n    urll: x\n", "3: output.nats.urll: unknown key: did you mean url?"},
-		"a key that is like none":      {"frobnicate: 1\n", "1: frobnicate: unknown key: known here: checksums, "},
+		"a key that is like none":      {"frobnicate: 1\n", "1: frobnicate: unknown key: known here: capture, checksums, "},
 		"a key twice":                  {"name: a\nname: b\n", "2: name: stands twice, first in line 1: leave one of them"},
 		"text for a number":            {"name: a\nflow_limit: many\n", `2: flow_limit: "many" is not a whole number: write a whole number`},
 		"a wrong length of time":       {"health:\n  every: often\n", `2: health.every: "often" is not a length of time such as 30s or 5m`},
@@ -31,6 +31,15 @@ func TestConfigCheckSaysLineKeyAndWhatToDo(t *testing.T) {
 		"a certificate without a key":  {"output:\n  nats:\n    url: nats://h\n    tls_cert: /dev/null\n", "2: output.nats: a certificate without its key"},
 		"a spool that is too small":    {"output:\n  nats:\n    url: nats://h\n    spool: {limit_mb: 1}\n", "4: output.nats.spool.limit_mb: 1 is too small: give at least 4"},
 		"a key that others may read":   {"output:\n  nats:\n    url: nats://h\n    spool: {key: " + loose + "}\n", "4: output.nats.spool.key: others may read it (mode 0644): chmod 600 it"},
+		"what is no packet filter":     {"capture:\n  filter: port eighty\n", "2: capture.filter: not a packet filter"},
+		"a filter that sees no tags":   {"capture: {filter: vlan 7}\n", "1: capture.filter: a filter on vlan tags matches nothing"},
+		"too many workers":             {"capture: {workers: 1000}\n", "1: capture.workers: 1000 is not from 1 to 256"},
+		"root as the lesser user":      {"privileges: {user: root}\n", "1: privileges.user: "},
+		"a socket too deep":            {"control: /" + strings.Repeat("a", 120) + "\n", "1: control: control: the path of the socket is longer"},
+		"a control folder that is not": {"control: /no/such/c.sock\n", "1: control: stat /no/such: "},
+		"old files without an age":     {"output:\n  rotate: {keep: 3}\n", "2: output.rotate: says what becomes of old files"},
+		"a rotation all the time":      {"output:\n  rotate: {every: 1s}\n", "2: output.rotate.every: 1s is too short: give at least 1m"},
+		"a socket of no type":          {"output:\n  socket: {path: /x, type: pipe}\n", `2: output.socket.type: "pipe" is no type`},
 		"two problems, each told once": {"a1: 1\nname: x.y\n", "1: a1: unknown key"},
 	}
 	for name, c := range cases {

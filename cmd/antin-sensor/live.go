@@ -20,7 +20,7 @@ import (
 // gives up what only that needed. Nothing else of the run is privileged.
 func (f *runFlags) open(s *settings, log *slog.Logger) error {
 	f.hangups = make(chan os.Signal, 1)
-	signal.Notify(f.hangups, syscall.SIGHUP)
+	signal.Notify(f.hangups, syscall.SIGHUP, syscall.SIGUSR1)
 	// A second thread, so that loading rules and collecting garbage do not hold
 	// the capture up where the sensor has one core.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2))

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/antin-gov/antin/sensor/control"
 )
 
 // TestMain runs this program as the sensor: a live sensor drops privileges for
@@ -220,6 +222,37 @@ func openDir(t *testing.T) string {
 	return dir
 }
 
+// asked looks at what the sensor answers, after three reloads and one that
+// failed.
+func (p *process) asked(workers string) {
+	p.t.Helper()
+	log := filepath.Join(p.dir, "log")
+	status, stdout, stderr := call("reload", "-l", log)
+	if status != exitNo || !strings.Contains(stderr, "those in force stay: none of the rules loads") {
+		p.t.Errorf("reload: status %d %s%s", status, stdout, stderr)
+	}
+	var f control.Figures
+	// Figures of packets may be a second old.
+	for range 100 {
+		status, stdout, stderr = call("stats", "-l", log, "--json")
+		err := json.Unmarshal([]byte(stdout), &f)
+		if err != nil || status != exitDone {
+			p.t.Fatalf("stats: status %d, %v\n%s%s", status, err, stdout, stderr)
+		}
+		if f.Alerts == 12 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if f.Rules.Reloads != 3 || f.Rules.Failed != 2 || f.Rules.Loaded != 1 || !strings.Contains(f.Rules.LastError, "not a rule") || f.Alerts != 12 || f.Packets.Dropped != 0 {
+		p.t.Errorf("%s workers: stats: %s", workers, stdout)
+	}
+	status, stdout, stderr = call("top", "-l", log, "--times", "1", "--every", "300ms")
+	if status != exitDone || !strings.Contains(stdout, "two") || !strings.Contains(stdout, "the last: none of the rules loads") {
+		p.t.Errorf("top: status %d\n%s%s", status, stdout, stderr)
+	}
+}
+
 const (
 	firstRules = `alert udp any any -> any any (msg:"one"; content:"one"; flowbits:set,seen; sid:1;)`
 	nextRules  = `alert udp any any -> any any (msg:"two"; content:"two"; flowbits:isset,seen; sid:2;)`
@@ -269,6 +302,7 @@ func TestRulesAreReloadedWithoutLosingAPacketOrAFlow(t *testing.T) {
 		put("alert this is no rule")
 		p.cmd.Process.Signal(syscall.SIGHUP)
 		p.until("a.rules:1: not a rule", 1)
+		p.asked(workers)
 		wire.send("two", 1001)
 		want := map[float64]int{1: len(flows), 2: len(flows) + 1}
 		total := float64(2*len(flows) + 2 + sent)

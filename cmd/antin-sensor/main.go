@@ -58,6 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(runCommand(), rulesCommand(), benchCommand(), iocCommand(), verifyCommand(), configCommand(), versionCommand())
+	root.AddCommand(statsCommand(), topCommand(), reloadCommand(), rotateCommand())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/antin-gov/antin/sensor"
+	"github.com/antin-gov/antin/sensor/control"
 )
 
 // maxNewlyRefused is the share of rules that a reload may refuse beyond those
@@ -28,42 +28,62 @@ var (
 	errReloading = errors.New("another reload is under way")
 )
 
-// reloadResult is what a reload did.
-type reloadResult struct {
-	Version string  `json:"version"`
-	Loaded  int     `json:"loaded"`
-	Refused int     `json:"refused"`
-	Seconds float64 `json:"seconds"`
-}
-
 // reloader puts new rules in force while the sensor runs.
 type reloader struct {
 	mu     sync.Mutex
 	flags  *runFlags
 	engine *sensor.Engine
 	log    *slog.Logger
+
+	// told is the word on reloads that figures give.
+	toldMu sync.Mutex
+	told   control.Rules
 }
 
 // reload reads the configuration and the rules anew and lets the engine take
 // them over.
-func (r *reloader) reload() (reloadResult, error) {
+func (r *reloader) reload() (control.Reload, error) {
 	if !r.mu.TryLock() {
-		return reloadResult{}, errReloading
+		return control.Reload{}, errReloading
 	}
 	defer r.mu.Unlock()
 	start := time.Now()
-	var result reloadResult
+	var result control.Reload
 	err := quietly(func() error {
 		var err error
 		result, err = r.load()
 		return err
 	})
+	r.note(start, err)
 	if err != nil {
 		r.log.Error(errReload.Error(), "reason", err)
-		return reloadResult{}, fmt.Errorf("%w: %w", errReload, err)
+		return control.Reload{}, fmt.Errorf("%w: %w", errReload, err)
 	}
 	result.Seconds = time.Since(start).Seconds()
 	return result, nil
+}
+
+// note remembers how a reload went.
+func (r *reloader) note(at time.Time, err error) {
+	r.toldMu.Lock()
+	defer r.toldMu.Unlock()
+	at = at.UTC()
+	r.told.Last, r.told.LastError = &at, ""
+	if err != nil {
+		r.told.LastError = err.Error()
+		r.told.Failed++
+		return
+	}
+	r.told.Reloads++
+}
+
+// rules are those in force, with the word on reloads.
+func (r *reloader) rules() control.Rules {
+	r.toldMu.Lock()
+	defer r.toldMu.Unlock()
+	told := r.told
+	told.Version, told.Loaded = r.engine.RulesInForce()
+	return told
 }
 
 // quietly runs work on a thread that gives way to the capture.
@@ -79,40 +99,40 @@ func quietly(work func() error) error {
 	return <-done
 }
 
-func (r *reloader) load() (reloadResult, error) {
+func (r *reloader) load() (control.Reload, error) {
 	s, err := r.flags.merge()
 	if err != nil {
-		return reloadResult{}, err
+		return control.Reload{}, err
 	}
 	if len(s.Rules) == 0 {
-		return reloadResult{}, errNoReload
+		return control.Reload{}, errNoReload
 	}
 	files, err := expand(s.Rules)
 	if err != nil {
-		return reloadResult{}, err
+		return control.Reload{}, err
 	}
 	vars := s.ruleVars()
 	vars.Data = r.flags.data
 	set, err := loadRules(files, s.Classification, vars)
 	if err != nil {
-		return reloadResult{}, err
+		return control.Reload{}, err
 	}
 	err = r.judge(set)
 	if err != nil {
-		return reloadResult{}, err
+		return control.Reload{}, err
 	}
 	set.after = r.engine.Rules()
 	engine, err := set.engine()
 	if err != nil {
-		return reloadResult{}, err
+		return control.Reload{}, err
 	}
 	err = r.engine.Reload(engine, set.version(), len(set.rules))
 	if err != nil {
-		return reloadResult{}, err
+		return control.Reload{}, err
 	}
 	r.flags.data, r.flags.refused = set.data, set.refusals()
 	set.tell(r.log, "rules reloaded")
-	return reloadResult{Version: set.version(), Loaded: len(set.rules), Refused: len(set.refused)}, nil
+	return control.Reload{Version: set.version(), Loaded: len(set.rules), Refused: len(set.refused)}, nil
 }
 
 // judge says whether the rules may take the place of those in force.
@@ -138,30 +158,4 @@ func (r *reloader) judge(set *ruleSet) error {
 		return fmt.Errorf("%w: %d of %d, the first: %s", errRefused, fresh, len(set.rules)+len(set.refused), first)
 	}
 	return nil
-}
-
-// serve answers what comes from outside while a live sensor runs: hang-ups,
-// after which rules are read anew. The function that it returns ends it.
-func (f *runFlags) serve(ctx context.Context, e *sensor.Engine, log *slog.Logger) (stop func()) {
-	if len(f.interfaces) == 0 {
-		return func() {}
-	}
-	r := &reloader{flags: f, engine: e, log: log}
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-f.hangups:
-				// What went wrong is in the log.
-				_, _ = r.reload()
-			}
-		}
-	})
-	return func() {
-		cancel()
-		wg.Wait()
-	}
 }

@@ -29,6 +29,8 @@ import (
 
 const (
 	eveFile = "eve.json"
+	// controlFile is the control socket in the log folder.
+	controlFile = "control.sock"
 	// defaultDeadline is how long the end of a run waits for the hub.
 	defaultDeadline = 30 * time.Second
 )
@@ -51,6 +53,9 @@ type runFlags struct {
 	// hangups are asked for before anything else, because a hang-up ends a
 	// process that does not.
 	hangups chan os.Signal
+	file    *output.File
+	// sinks names cfg.Sinks.
+	sinks []string
 }
 
 var (
@@ -86,6 +91,8 @@ func runCommand() *cobra.Command {
 	fl.StringVarP(&f.config, "config", "c", "", "configuration file (YAML)")
 	fl.StringVarP(&f.logDir, "log-dir", "l", "", "folder for eve.json (default .)")
 	fl.StringVarP(&f.s.Checksums, "checksums", "k", "", "wrong checksums: all (refuse), none (use), auto (default)")
+	fl.StringVar(&f.s.Control, "control", "", "socket at which the live sensor answers stats, top, reload and rotate (default control.sock in the log folder; none)")
+	fl.StringVar(&f.s.Output.Socket.Path, "eve-socket", "", "Unix socket at which another program reads the records")
 	fl.StringVar(&f.s.Name, "name", "", "sensor name (default: the machine's)")
 	fl.StringVar(&f.s.Site, "site", "", "where the sensor stands")
 	fl.StringVar(&f.exercise, "exercise", "", "mark the records as part of this exercise")
@@ -117,6 +124,8 @@ func (f *runFlags) merge() (*settings, error) {
 	over(&s.IOC.Table, f.s.IOC.Table)
 	over(&s.Capture.Filter, f.s.Capture.Filter)
 	over(&s.Privileges.User, f.s.Privileges.User)
+	over(&s.Control, f.s.Control)
+	over(&s.Output.Socket.Path, f.s.Output.Socket.Path)
 	if f.s.Capture.Workers != 0 {
 		s.Capture.Workers = f.s.Capture.Workers
 	}
@@ -135,6 +144,9 @@ func (f *runFlags) merge() (*settings, error) {
 	}
 	if s.Output.Dir == "" {
 		s.Output.Dir = "."
+	}
+	if s.Control == "" {
+		s.Control = filepath.Join(s.Output.Dir, controlFile)
 	}
 	if s.Name == "" {
 		host, err := os.Hostname()
@@ -205,13 +217,17 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		closeSinks(cfg.Sinks, s.Output.NATS.Deadline)
 		return could(err)
 	}
-	stopReload := f.serve(cmd.Context(), engine, log)
+	stopServing, err := f.serve(cmd.Context(), s, engine, &cfg, log)
+	if err != nil {
+		closeSinks(cfg.Sinks, s.Output.NATS.Deadline)
+		return could(err)
+	}
 	broken, err := f.capture(cmd.Context(), engine, log)
-	stopReload()
+	stopServing()
 	finish()
 	err = errors.Join(err, closeSinks(cfg.Sinks, s.Output.NATS.Deadline), saveDatasets(f.data))
 	if !f.quiet {
-		err = errors.Join(err, summary(cmd.ErrOrStderr(), engine.Counters(), cfg.Sinks, broken))
+		err = errors.Join(err, summary(cmd.ErrOrStderr(), engine.Counters(), cfg.Sinks, f.sinks, broken))
 	}
 	if err != nil {
 		return could(err)
@@ -259,22 +275,40 @@ func (f *runFlags) addSinks(s *settings, cfg *sensor.Config, log *slog.Logger) e
 	if err != nil {
 		return fmt.Errorf("make the log folder: %w", err)
 	}
-	file, err := output.OpenFile(filepath.Join(s.Output.Dir, eveFile))
+	rotate := s.Output.Rotate
+	file, err := output.OpenFileWith(output.FileOptions{
+		Path: filepath.Join(s.Output.Dir, eveFile), MaxBytes: rotate.SizeMB << 20, Every: rotate.Every, Keep: rotate.Keep,
+		Compress: rotate.Compress, Patient: len(f.interfaces) > 0, Logger: log,
+	})
 	if err != nil {
 		return err
 	}
-	cfg.Sinks = append(cfg.Sinks, file)
+	f.file = file
+	f.addSink(cfg, eveFile, file)
+	if s.Output.Socket.Path != "" {
+		sink, err := output.OpenSocket(s.Output.Socket.Path, s.Output.Socket.Type, log)
+		if err != nil {
+			return errors.Join(err, file.Close(context.Background()))
+		}
+		f.addSink(cfg, "socket", sink)
+	}
 	n := s.Output.NATS
 	if n.URL == "" {
 		return nil
 	}
 	sink, err := f.openHub(s, cfg, log)
 	if err != nil {
-		return errors.Join(err, file.Close(context.Background()))
+		return errors.Join(err, closeSinks(cfg.Sinks, n.Deadline))
 	}
-	cfg.Sinks = append(cfg.Sinks, sink)
+	f.addSink(cfg, "hub", sink)
 	cfg.Health.Spool, cfg.Health.Connected = sink.Spool, sink.Connected
 	return nil
+}
+
+func (f *runFlags) addSink(cfg *sensor.Config, name string, s output.Sink) {
+	cfg.Sinks = append(cfg.Sinks, s)
+	f.sinks = append(f.sinks, name)
+	cfg.Health.Sinks = append(cfg.Health.Sinks, sensor.NamedSink{Name: name, Sink: s})
 }
 
 func (f *runFlags) openHub(s *settings, cfg *sensor.Config, log *slog.Logger) (*output.Hub, error) {
@@ -332,7 +366,7 @@ func (f *runFlags) progress(cfg *sensor.Config) (finish func()) {
 }
 
 // summary tells what was done.
-func summary(w io.Writer, c sensor.Counters, sinks []output.Sink, broken []*sensor.FileError) error {
+func summary(w io.Writer, c sensor.Counters, sinks []output.Sink, names []string, broken []*sensor.FileError) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "packets: received %d = processed %d + dropped %d + invalid %d\n",
 		c.Received, c.Processed, c.Dropped, c.Invalid)
@@ -343,11 +377,7 @@ func summary(w io.Writer, c sensor.Counters, sinks []output.Sink, broken []*sens
 	}
 	for i, s := range sinks {
 		st := s.Stats()
-		name := eveFile
-		if i > 0 {
-			name = "hub"
-		}
-		fmt.Fprintf(&b, "%s: %d records, %d delivered, %d dropped\n", name, st.Accepted, st.Delivered, st.Dropped)
+		fmt.Fprintf(&b, "%s: %d records, %d delivered, %d dropped\n", names[i], st.Accepted, st.Delivered, st.Dropped)
 	}
 	for _, e := range broken {
 		fmt.Fprintf(&b, "broken: %v\n", e)

@@ -1,88 +1,238 @@
 package output
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/antin-gov/antin/internal/clock"
+	"github.com/antin-gov/antin/sensor/spool"
 )
 
 const (
 	fileBuffer = 256 << 10
 	// flushEvery bounds how old a record gets before a reader of the file
-	// sees it.
+	// sees it, and is how often a disk that failed is tried again.
 	flushEvery = time.Second
+	// waitBuffer bounds what waits in memory for such a disk: flows take half
+	// of it at most and metadata three quarters, so alerts go last.
+	waitBuffer = 8 << 20
 )
+
+// FileOptions say how records are kept in a file.
+type FileOptions struct {
+	Path string
+	// MaxBytes and Every begin a new file when the old one is so large or so
+	// old; the old one is named by the time, eve-20261128-183701.json. Zero
+	// never does.
+	MaxBytes int64
+	Every    time.Duration
+	// Keep is how many old files stay; zero keeps all. Compress packs them.
+	Keep     int
+	Compress bool
+	// Patient goes on when the disk takes no more, and counts what is lost;
+	// otherwise the first error is the last.
+	Patient bool
+	// Clock is the machine's when nil; Logger is silent when nil.
+	Clock  clock.Clock
+	Logger *slog.Logger
+}
+
+// disk is the part of a file that is used.
+type disk interface {
+	Write(b []byte) (int, error)
+	Truncate(size int64) error
+	Stat() (os.FileInfo, error)
+	Sync() error
+	Close() error
+}
 
 // File appends records to a file.
 type File struct {
-	mu    sync.Mutex
-	f     *os.File
-	w     *bufio.Writer
-	err   error
-	stats Stats
+	o FileOptions
+
+	mu   sync.Mutex
+	f    disk
+	size int64
+	// begun is when the file was begun.
+	begun time.Time
+	// buf holds whole lines, held of them.
+	buf     []byte
+	held    uint64
+	failing bool
+	tried   time.Time
+	err     error
+	stats   Stats
 
 	stop chan struct{}
 	done chan struct{}
+	// old are the files that the keeper has to look after.
+	old chan string
 }
 
-// OpenFile opens the file for appending and makes it when absent. Records
-// hold what people did on the network: only the owner and the group read it.
-func OpenFile(path string) (*File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
-	if err != nil {
-		return nil, fmt.Errorf("open record file: %w", err)
+// OpenFile opens the file for appending and makes it when absent.
+func OpenFile(path string) (*File, error) { return OpenFileWith(FileOptions{Path: path}) }
+
+// OpenFileWith is OpenFile with more to say.
+func OpenFileWith(o FileOptions) (*File, error) {
+	if o.Clock == nil {
+		o.Clock = clock.System{}
 	}
-	s := &File{f: f, w: bufio.NewWriterSize(f, fileBuffer), stop: make(chan struct{}), done: make(chan struct{})}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &File{o: o, stop: make(chan struct{}), done: make(chan struct{}), old: make(chan string, 64)}
+	err := s.open()
+	if err != nil {
+		return nil, err
+	}
 	go s.flusher()
 	return s, nil
 }
 
+// open opens the file by its name; one that was open is closed then. Records
+// hold what people did on the network: only the owner and the group read it.
+func (s *File) open() error {
+	f, err := os.OpenFile(s.o.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	if err != nil {
+		return fmt.Errorf("open record file: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return fmt.Errorf("open record file: %w", err)
+	}
+	before := s.f
+	s.f, s.size, s.begun = f, info.Size(), s.o.Clock.Now()
+	if before == nil {
+		return nil
+	}
+	err = before.Close()
+	if err != nil {
+		return fmt.Errorf("close record file: %w", err)
+	}
+	return nil
+}
+
 func (s *File) flusher() {
 	defer close(s.done)
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		s.keeper()
+	}()
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-s.stop:
+			close(s.old)
+			<-kept
 			return
 		case <-tick.C:
 			s.mu.Lock()
 			s.flush()
+			if s.o.Every > 0 && s.size > 0 && s.o.Clock.Now().Sub(s.begun) >= s.o.Every {
+				// What went wrong is in the log.
+				_ = s.rotate()
+			}
 			s.mu.Unlock()
 		}
 	}
 }
 
-// flush needs the lock. The first error stays: after a failed write the
-// file's end is not known, so nothing more is written.
+// flush needs the lock. A line that was written in part is taken off again, so
+// that the file is whole lines whatever happens.
 func (s *File) flush() {
-	if s.err == nil {
-		s.err = s.w.Flush()
+	if len(s.buf) == 0 || s.err != nil {
+		return
+	}
+	n, err := s.f.Write(s.buf)
+	if err != nil {
+		s.failed(n, err)
+		return
+	}
+	if s.failing {
+		s.failing = false
+		s.o.Logger.Info("the record file takes records again", "file", s.o.Path, "dropped", s.stats.Dropped)
+	}
+	s.size += int64(n)
+	s.stats.Delivered += s.held
+	s.held, s.buf = 0, s.buf[:0]
+	if s.o.MaxBytes > 0 && s.size >= s.o.MaxBytes {
+		// What went wrong is in the log.
+		_ = s.rotate()
 	}
 }
 
-// Write appends one record. Lines are never torn: the buffer is emptied
-// before a line that does not fit.
-func (s *File) Write(_ string, line []byte) error {
+// failed keeps what is not on the disk yet.
+func (s *File) failed(n int, err error) {
+	whole := bytes.LastIndexByte(s.buf[:n], '\n') + 1
+	if n > whole {
+		info, torn := s.f.Stat()
+		if torn == nil {
+			torn = s.f.Truncate(info.Size() - int64(n-whole))
+		}
+		if torn != nil {
+			s.err = errors.Join(err, torn)
+		}
+	}
+	lines := uint64(bytes.Count(s.buf[:whole], []byte{'\n'}))
+	s.size += int64(whole)
+	s.stats.Delivered += lines
+	s.held -= lines
+	s.buf = append(s.buf[:0], s.buf[whole:]...)
+	s.tried = time.Now()
+	if !s.o.Patient {
+		s.err = err
+	}
+	if !s.failing {
+		s.failing = true
+		s.o.Logger.Error("the record file takes no records, they wait in memory", "file", s.o.Path, "error", err)
+	}
+}
+
+// Write appends one record.
+func (s *File) Write(kind string, line []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Accepted++
-	if s.w.Available() < len(line) {
+	if len(s.buf)+len(line) > fileBuffer && (!s.failing || time.Since(s.tried) >= flushEvery) {
 		s.flush()
 	}
-	if s.err == nil {
-		_, s.err = s.w.Write(line)
-	}
+	class := spool.ClassOf(kind)
 	if s.err != nil {
-		s.stats.Dropped++
+		s.drop(class)
 		return fmt.Errorf("write record: %w", s.err)
 	}
-	s.stats.Delivered++
+	if len(s.buf) > 0 && len(s.buf)+len(line) > room(class) {
+		s.drop(class)
+		return nil
+	}
+	s.buf = append(s.buf, line...)
+	s.held++
 	return nil
+}
+
+// room is how much may wait in memory when a record of the class comes.
+func room(c spool.Class) int {
+	switch c {
+	case spool.Alerts:
+		return waitBuffer
+	case spool.Metadata:
+		return waitBuffer / 4 * 3
+	}
+	return waitBuffer / 2
+}
+
+func (s *File) drop(c spool.Class) {
+	s.stats.Dropped++
+	s.stats.Lost[c]++
 }
 
 // Close writes what is buffered and closes the file.
@@ -92,11 +242,28 @@ func (s *File) Close(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flush()
-	err := errors.Join(s.err, s.f.Sync(), s.f.Close())
+	err := s.err
+	if s.held > 0 && err == nil {
+		err = fmt.Errorf("%w: %d records", ErrUndelivered, s.held)
+	}
+	for _, class := range bytes.SplitAfter(s.buf, []byte{'\n'}) {
+		if len(class) > 0 {
+			s.drop(spool.ClassOf(kindOf(class)))
+		}
+	}
+	s.held, s.buf = 0, nil
+	err = errors.Join(err, s.f.Sync(), s.f.Close())
 	if err != nil {
 		return fmt.Errorf("close record file: %w", err)
 	}
 	return nil
+}
+
+// kindOf is the event_type of a line, for the count of what is lost.
+func kindOf(line []byte) string {
+	_, rest, _ := bytes.Cut(line, []byte(`"event_type":"`))
+	kind, _, _ := bytes.Cut(rest, []byte{'"'})
+	return string(kind)
 }
 
 // Stats returns the counts so far.
@@ -105,3 +272,13 @@ func (s *File) Stats() Stats {
 	defer s.mu.Unlock()
 	return s.stats
 }
+
+// Failing says whether the disk takes nothing now.
+func (s *File) Failing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failing
+}
+
+// Path is the file's name.
+func (s *File) Path() string { return s.o.Path }

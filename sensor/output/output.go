@@ -27,6 +27,8 @@ type Sink interface {
 // still held.
 type Stats struct {
 	Accepted, Delivered, Dropped uint64
+	// Lost is Dropped by class (spool.Class).
+	Lost [3]uint64
 }
 
 // ErrUndelivered means that records were left when time was up.

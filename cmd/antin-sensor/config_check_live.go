@@ -1,0 +1,84 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/antin-gov/antin/sensor/capture/pcapfilter"
+	"github.com/antin-gov/antin/sensor/control"
+	"github.com/antin-gov/antin/sensor/privilege"
+)
+
+// Limits of what a configuration may ask of a live sensor.
+const (
+	maxWorkers = 256
+	// maxRingMB is what one ring of the kernel can have.
+	maxRingMB   = 4096
+	leastRotate = time.Minute
+)
+
+// judgeLive looks at what concerns live capture and its files.
+func (c *checker) judgeLive(s *settings) {
+	p := &s.Capture
+	_, err := pcapfilter.New(p.Filter, true)
+	if err != nil {
+		c.at("capture.filter", "try it with tcpdump -d", "%v", err)
+	}
+	c.within("capture.workers", int64(p.Workers), maxWorkers)
+	c.within("capture.ring_mb", int64(p.RingMB), maxRingMB)
+	if s.Privileges.User != "" {
+		_, err = privilege.Lookup(s.Privileges.User)
+		if err != nil {
+			c.at("privileges.user", "name a user of this machine that is not root", "%v", err)
+		}
+	}
+	if s.Control != "" && s.Control != noControl {
+		err = control.CheckPath(s.Control)
+		if err != nil {
+			c.at("control", "name a shorter path, such as "+usualSocket, "%v", err)
+		} else {
+			c.folder("control", filepath.Dir(s.Control))
+		}
+	}
+	c.judgeFiles(s)
+}
+
+// judgeFiles looks at what becomes of records beside the hub.
+func (c *checker) judgeFiles(s *settings) {
+	r := &s.Output.Rotate
+	c.within("output.rotate.size_mb", r.SizeMB, 1<<20)
+	c.within("output.rotate.keep", int64(r.Keep), 1<<20)
+	if r.Every != 0 && r.Every < leastRotate {
+		c.at("output.rotate.every", "give at least 1m", "%v is too short", r.Every)
+	}
+	if (r.Keep > 0 || r.Compress) && r.SizeMB == 0 && r.Every == 0 {
+		c.at("output.rotate", "give size_mb or every", "says what becomes of old files, and not when a file is old")
+	}
+	switch s.Output.Socket.Type {
+	case "", "stream", "dgram":
+	default:
+		c.at("output.socket.type", "write stream or dgram", "%q is no type of socket", s.Output.Socket.Type)
+	}
+	if s.Output.Socket.Type != "" && s.Output.Socket.Path == "" {
+		c.at("output.socket", "give the path at which the reader listens", "has no path")
+	}
+}
+
+// within tells of a number that is below zero or too large; zero is the
+// default.
+func (c *checker) within(key string, n, most int64) {
+	if n < 0 || n > most {
+		c.at(key, "leave it out for the default", "%d is not from 1 to %d", n, most)
+	}
+}
+
+// folder tells of a folder that is not there.
+func (c *checker) folder(key, dir string) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		c.at(key, "make the folder, for the sensor's user", "%v", err)
+	} else if !info.IsDir() {
+		c.at(key, "name a folder", "%s is none", dir)
+	}
+}

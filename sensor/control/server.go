@@ -1,0 +1,141 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// Handlers are what the sensor does when it is asked. A nil one is refused.
+type Handlers struct {
+	Figures func() Figures
+	Top     func(rows int) Top
+	Reload  func() (Reload, error)
+	Rotate  func() (Rotate, error)
+}
+
+// Limits of the socket.
+const (
+	// maxPath is what fits into a socket address of Linux (unix(7)).
+	maxPath        = 107
+	requestTimeout = 10 * time.Second
+	maxRequest     = 64 << 10
+	topRows        = 10
+	socketMode     = 0o660
+)
+
+// Errors of Listen.
+var (
+	// ErrPath means that the path is too long for a socket.
+	ErrPath = errors.New("control: the path of the socket is longer than 107 bytes")
+	// ErrInUse means that another sensor answers there.
+	ErrInUse = errors.New("control: another sensor answers at the socket")
+)
+
+// Server answers at a socket until it is closed.
+type Server struct {
+	http *http.Server
+	done chan struct{}
+}
+
+// CheckPath says whether a socket may have the path.
+func CheckPath(path string) error {
+	if len(path) > maxPath {
+		return fmt.Errorf("%w: %s", ErrPath, path)
+	}
+	return nil
+}
+
+// Listen makes the socket, which its owner and group may use, and answers.
+func Listen(path string, h Handlers, log *slog.Logger) (*Server, error) {
+	err := CheckPath(path)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("%w: %s", ErrInUse, path)
+	}
+	// What a killed sensor left is in the way.
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode()&os.ModeSocket != 0 {
+		err = os.Remove(path)
+		if err != nil {
+			return nil, fmt.Errorf("control socket: %w", err)
+		}
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	err = os.Chmod(path, socketMode)
+	if err != nil {
+		l.Close()
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	s := &Server{
+		http: &http.Server{
+			Handler: routes(h), ReadHeaderTimeout: requestTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: maxRequest,
+			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		},
+		done: make(chan struct{}),
+	}
+	go func() {
+		defer close(s.done)
+		err := s.http.Serve(l)
+		if !errors.Is(err, http.ErrServerClosed) {
+			log.Error("control socket", "error", err)
+		}
+	}()
+	return s, nil
+}
+
+// Close ends the answering and takes the socket away.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	<-s.done
+	return err
+}
+
+// answer is what every request gets: a result or an error.
+type answer struct {
+	Error  string `json:"error,omitempty"`
+	Result any    `json:"result,omitempty"`
+}
+
+func routes(h Handlers) http.Handler {
+	mux := http.NewServeMux()
+	handle(mux, "GET /figures", h.Figures != nil, func(*http.Request) (any, error) { return h.Figures(), nil })
+	handle(mux, "GET /top", h.Top != nil, func(*http.Request) (any, error) { return h.Top(topRows), nil })
+	handle(mux, "POST /reload", h.Reload != nil, func(*http.Request) (any, error) { return h.Reload() })
+	handle(mux, "POST /rotate", h.Rotate != nil, func(*http.Request) (any, error) { return h.Rotate() })
+	return mux
+}
+
+func handle(mux *http.ServeMux, pattern string, has bool, do func(*http.Request) (any, error)) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		w.Header().Set("Content-Type", "application/json")
+		var a answer
+		status := http.StatusOK
+		err := errors.New("this sensor does not do that: it was started without what it needs")
+		if has {
+			a.Result, err = do(r)
+		}
+		if err != nil {
+			status, a = http.StatusConflict, answer{Error: err.Error()}
+		}
+		w.WriteHeader(status)
+		// A client that went away needs no answer.
+		_ = json.NewEncoder(w).Encode(a)
+	})
+}
