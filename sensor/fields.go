@@ -34,7 +34,7 @@ func (c *conversation) inspectFile(dir int, tx uint64, f *files.File, bodies []e
 	w.buffers.Reset()
 	addFields(&w.buffers, dir, bodies)
 	w.fillFile(&w.buffers, f)
-	c.inspectBuffers(flow.Direction(dir), tx, bodies)
+	c.inspectBuffers(flow.Direction(dir), tx, append(bodies[:len(bodies):len(bodies)], files.InAlert{Files: []*files.File{f}, Tx: tx}))
 }
 
 func addFields(b *rules.Buffers, dir int, bodies []encode.Body) {

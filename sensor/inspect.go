@@ -2,6 +2,7 @@ package sensor
 
 import (
 	"github.com/antin-gov/antin/sensor/decode"
+	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/flow"
@@ -147,8 +148,12 @@ func (c *conversation) inspectHTTPWith(dir flow.Direction, tx *http1.Tx, ended [
 	in := w.prepare(c, dir, rules.ViewTransaction)
 	in.Buffers, in.Payload, in.Unit, in.Events = b, raw, unit(tx.ID, dir), events
 	in.EventsOnly = alone
+	ev := evidence{payload: raw, http: tx, tx: tx.ID, hasTx: true}
+	if len(ended) > 0 {
+		ev.bodies = []encode.Body{files.InAlert{Files: ended, Tx: tx.ID}}
+	}
 	for _, r := range w.rules.Inspect(w.rctx, in) {
-		w.alert(c, dir, r.Rule, evidence{payload: raw, http: tx, tx: tx.ID, hasTx: true})
+		w.alert(c, dir, r.Rule, ev)
 	}
 }
 

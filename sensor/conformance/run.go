@@ -296,26 +296,53 @@ const detailSooner = "some packets sooner"
 // packetNumber is the key of the packet at which a record is made.
 const packetNumber = "pcap_cnt"
 
-// otherPacket reports whether the check holds but for the number of the packet
-// at which the record was made. Suricata reads a stream when its receiver has
-// acknowledged it, this sensor when it comes: the record is the same, some
-// packets sooner. Only records about streams are judged so, and such a check is
-// told apart in the report.
+// counterKeys are what an alert tells of its flow at that packet.
+var counterKeys = []string{"flow.pkts_toserver", "flow.pkts_toclient", "flow.bytes_toserver", "flow.bytes_toclient"}
+
+// otherPacket reports whether the check holds but for the packet at which the
+// record was made: its number, and in an alert the flow's counters until then.
+// Suricata reads a stream when its receiver has acknowledged it, this sensor
+// when it comes: the record is the same, some packets sooner. Only records
+// about streams are judged so, and such a check is told apart in the report.
 func (f *filterSpec) otherPacket(records []map[string]any) bool {
-	number, err := strconv.Atoi(text(f.Match[packetNumber]))
-	if err != nil || f.Count == 0 {
-		return false
-	}
 	loose := filterSpec{Count: f.Count, Match: maps.Clone(f.Match)}
 	delete(loose.Match, packetNumber)
+	if text(f.Match["event_type"]) == "alert" {
+		for _, key := range counterKeys {
+			delete(loose.Match, key)
+		}
+	}
+	if f.Count == 0 || len(loose.Match) == len(f.Match) {
+		return false
+	}
 	n := 0
 	for _, r := range records {
-		at, err := strconv.Atoi(text(r[packetNumber]))
-		if err == nil && at <= number && number-at <= maxSooner && text(r["proto"]) == "TCP" && loose.matches(r) {
+		if text(r["proto"]) == "TCP" && f.sooner(r) && loose.matches(r) {
 			n++
 		}
 	}
 	return n == f.Count
+}
+
+// sooner reports whether the record was made at most maxSooner packets before
+// the one that the check names.
+func (f *filterSpec) sooner(r map[string]any) bool {
+	for _, key := range append([]string{packetNumber}, counterKeys...) {
+		want, ok := f.Match[key]
+		if !ok {
+			continue
+		}
+		number, err := strconv.Atoi(text(want))
+		if err != nil {
+			return false
+		}
+		got, _ := value(r, key)
+		at, err := strconv.Atoi(text(got))
+		if err != nil || at > number || !strings.Contains(key, "bytes") && number-at > maxSooner {
+			return false
+		}
+	}
+	return true
 }
 
 // maxSooner is how many packets may lie between the data and the

@@ -115,6 +115,28 @@ func (f *File) Sums() (md5sum, sha1sum, sha256sum []byte) {
 	return hex.AppendEncode(nil, sum5[:]), hex.AppendEncode(nil, sum1[:]), hex.AppendEncode(nil, sum256[:])
 }
 
+// InAlert is the list of files in an alert. It implements encode.Body.
+type InAlert struct {
+	Files []*File
+	Tx    uint64
+}
+
+// Encode implements encode.Body.
+func (a InAlert) Encode(e *encode.Encoder) {
+	e.Array("files")
+	for _, f := range a.Files {
+		e.Open("")
+		e.Bytes("filename", f.Name)
+		e.Bool("gaps", f.Gaps)
+		e.String("state", string(f.State))
+		e.Bool("stored", false)
+		e.Uint("size", f.Size)
+		e.Uint("tx_id", a.Tx)
+		e.Close()
+	}
+	e.End()
+}
+
 // Body is the fileinfo object of a file. It implements encode.Body.
 type Body struct {
 	File *File
