@@ -37,7 +37,8 @@ func (c *checker) judgeLive(s *settings) {
 		err = control.CheckPath(s.Control)
 		if err != nil {
 			c.at("control", "name a shorter path, such as "+usualSocket, "%v", err)
-		} else {
+		} else if filepath.Dir(s.Control) != filepath.Clean(s.Output.Dir) {
+			// The sensor makes the folder of its records itself.
 			c.folder("control", filepath.Dir(s.Control))
 		}
 	}
