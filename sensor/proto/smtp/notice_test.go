@@ -29,6 +29,7 @@ func TestNoticesWhatIsWrong(t *testing.T) {
 		{"a second greeting", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "EHLO a\r\n"}, {Dir: 1, Data: "250 ok\r\n"}, {Dir: 0, Data: "EHLO b\r\n"}}, []string{"duplicate_fields"}},
 		{"a second sender", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "MAIL FROM:<a>\r\n"}, {Dir: 1, Data: "250 ok\r\n"}, {Dir: 0, Data: "MAIL FROM:<b>\r\n"}}, []string{"duplicate_fields"}},
 		{"a chunk without length", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "BDAT x\r\n"}}, []string{"invalid_bdat"}},
+		{"an empty chunk, the last", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "BDAT 0 LAST\r\nQUIT\r\n"}}, nil},
 		{"a chunk that goes on", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "BDAT 3\r\nabcdef\r\n"}}, []string{"bdat_chunk_len_exceeded"}},
 		{"a long boundary and file name", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "DATA\r\n"}, {Dir: 1, Data: "354 go\r\n"}, {Dir: 0, Data: "Content-Type: multipart/mixed; boundary=" + mark + "\r\n\r\n--" + mark + "\r\nContent-Disposition: attachment; filename=" + mark + "\r\n\r\na\r\n--" + mark + "--\r\n.\r\n"}, {Dir: 1, Data: "250 ok\r\n"}}, []string{"mime_long_boundary", "mime_long_filename"}},
 		{"a second message in one envelope", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "DATA\r\n"}, {Dir: 1, Data: "354 go\r\n"}, {Dir: 0, Data: "a\r\n.\r\n"}, {Dir: 1, Data: "250 ok\r\n"}}, nil},

@@ -144,7 +144,7 @@ func (c *Conn) client(b []byte) error {
 			n := min(c.chunk, len(b))
 			c.chunk -= n
 			if c.chunk == 0 {
-				c.mode, c.chunkOpen = modeCommand, b[n-1] != '\n'
+				c.mode, c.chunkOpen = modeCommand, n > 0 && b[n-1] != '\n'
 			}
 			b = b[n:]
 			continue
