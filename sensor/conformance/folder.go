@@ -20,6 +20,7 @@ type spec struct {
 	Requires requires    `yaml:"requires"`
 	Args     []string    `yaml:"args"`
 	Pcap     yaml.Node   `yaml:"pcap"`
+	Rules    string      `yaml:"rules"`
 	Command  yaml.Node   `yaml:"command"`
 	Skip     yaml.Node   `yaml:"skip"`
 	ExitCode int         `yaml:"exit-code"`

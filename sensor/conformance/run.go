@@ -122,6 +122,9 @@ func (s *spec) records(
 	if err != nil {
 		return nil, nil, err
 	}
+	if s.Rules != "" {
+		files = []string{filepath.Join(dir, s.Rules)}
+	}
 	if len(files) > 0 {
 		engine, list, err := load(files, vars)
 		if err != nil {

@@ -21,7 +21,9 @@ func (tx *transaction) Fields(dir int, b *rules.Buffers) {
 	if len(tx.replies) > 0 {
 		answered = 1
 	}
-	b.AddNumber(rules.BufferFTPReplyReceived, answered)
+	if dir == proto.ToClient {
+		b.AddNumber(rules.BufferFTPReplyReceived, answered)
+	}
 	if tx.hasMode {
 		if tx.active {
 			active = 1
@@ -31,15 +33,13 @@ func (tx *transaction) Fields(dir int, b *rules.Buffers) {
 	}
 }
 
-// Fields implements proto.Fields.
+// Fields gives the rules the command in the direction that it has by itself,
+// whoever opened the connection. It implements proto.Fields.
 func (d *Data) Fields(dir int, b *rules.Buffers) {
-	if dir != d.dir {
-		return
-	}
-	switch d.expect.Command {
-	case "RETR":
+	switch command := d.expect.Command; {
+	case command == "RETR" && dir == proto.ToClient:
 		b.AddNumber(rules.BufferFTPDataCommand, rules.FTPRetr)
-	case "STOR":
+	case command == "STOR" && dir == proto.ToServer:
 		b.AddNumber(rules.BufferFTPDataCommand, rules.FTPStor)
 	}
 }

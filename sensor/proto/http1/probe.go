@@ -1,6 +1,9 @@
 package http1
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // longLine is how much of a request line without its end is taken for HTTP on
 // the strength of its method alone: overlong lines are themselves worth a
@@ -29,16 +32,16 @@ func ProbeRequest(b []byte) (yes, more bool) {
 		if len(b) < longLine {
 			return false, printable(rest)
 		}
-		for _, m := range methods {
-			if bytes.Equal(m, method) {
-				return true, false
-			}
-		}
-		return false, false
+		return slices.ContainsFunc(methods, func(m []byte) bool { return bytes.Equal(m, method) }), false
 	}
 	line := bytes.TrimRight(rest[:i], "\r ")
 	at := bytes.LastIndexByte(line, ' ')
-	return at > 0 && bytes.HasPrefix(line[at+1:], []byte("HTTP/1.")), false
+	if at > 0 {
+		return bytes.HasPrefix(line[at+1:], []byte("HTTP/1.")), false
+	}
+	// Without the version it takes a known method and a path; servers answer
+	// that as well.
+	return len(line) > 0 && line[0] == '/' && slices.ContainsFunc(methods, func(m []byte) bool { return bytes.Equal(m, method) }), false
 }
 
 // ProbeResponse is the same for the first bytes from a server.

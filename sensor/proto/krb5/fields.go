@@ -8,6 +8,10 @@ func (m *message) Fields(_ int, b *rules.Buffers) {
 	if m.kind == typeError {
 		b.AddNumber(rules.BufferKRB5ErrCode, uint64(m.code))
 	}
+	if m.kind == typeASReq || m.kind == typeTGSReq {
+		// The names are judged in the answers, as in Suricata.
+		return
+	}
 	b.AddText(rules.BufferKRB5CName, m.cname)
 	b.AddText(rules.BufferKRB5SName, m.sname)
 }
