@@ -262,6 +262,9 @@ func (c *conversation) end() {
 	c.w.asm.Close(&c.tcp, c)
 	c.inspectStream(0)
 	c.inspectStream(1)
+	if c.watch != nil {
+		c.watch.Close()
+	}
 	if c.http != nil {
 		c.http.Close()
 	}

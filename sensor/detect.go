@@ -81,7 +81,10 @@ func (c *conversation) flip() {
 	c.failed[0], c.failed[1] = c.failed[1], c.failed[0]
 	c.window[0], c.window[1] = c.window[1], c.window[0]
 	c.size[0], c.size[1] = c.size[1], c.size[0]
-	c.watch = nil
+	if c.watch != nil {
+		c.watch.Close()
+		c.watch = nil
+	}
 }
 
 // begin starts the parser with what was kept, the client's words first.

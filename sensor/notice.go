@@ -14,6 +14,9 @@ import (
 func (w *worker) noticeHeaders(p *decode.Packet) {
 	if w.wants.Decode {
 		w.scratch = decode.Events(p, w.scratch[:0])
+		if w.iface != "" && p.Tunnel.Depth == 0 && p.WireLength > len(p.Frame) {
+			w.scratch = append(w.scratch, "afpacket.trunc_pkt")
+		}
 		for _, name := range w.scratch {
 			w.noticed = append(w.noticed, rules.EventDecode+name)
 		}
@@ -44,7 +47,10 @@ func (w *worker) inspectHeaders(p *decode.Packet) {
 // noticeStream looks for what is wrong with a segment in its connection.
 func (w *worker) noticeStream(c *conversation, dir int, p *decode.Packet) {
 	if c.watch == nil {
-		c.watch = &stream.Watch{}
+		if w.history == nil {
+			w.history = stream.NewHistory(stream.DefaultHistory)
+		}
+		c.watch = &stream.Watch{History: w.history}
 	}
 	w.scratch = c.watch.See(dir, p, w.scratch[:0])
 	for _, name := range w.scratch {

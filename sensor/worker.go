@@ -42,6 +42,8 @@ type worker struct {
 	// what they ask for.
 	noticed, scratch []string
 	wants            rules.EventWants
+	// history is what the watches of connections share.
+	history *stream.History
 	// hosts are those that rules have tagged.
 	hosts   map[netip.Addr]*tagged
 	buffers rules.Buffers

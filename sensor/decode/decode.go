@@ -266,6 +266,7 @@ func (d *Decoder) fragment(f fragment, p *Packet, verify bool) (Outcome, Reason)
 		return Invalid, ReasonFragment
 	}
 	whole, proto, reason := d.frags.add(f)
+	p.overlap = d.frags.overlapped
 	if reason != ReasonNone {
 		return Invalid, reason
 	}

@@ -53,6 +53,8 @@ type defragmenter struct {
 	open  map[fragKey]*datagram
 	order []fragKey
 	bytes int
+	// overlapped is true when the fragment added last overlaps another.
+	overlapped bool
 }
 
 func newDefragmenter() *defragmenter {
@@ -63,6 +65,7 @@ func newDefragmenter() *defragmenter {
 // it is whole.
 func (d *defragmenter) add(f fragment) ([]byte, uint8, Reason) {
 	end := f.offset + len(f.data)
+	d.overlapped = false
 	if len(f.data) == 0 || end > maxDatagram || f.more && len(f.data)%8 != 0 {
 		return nil, 0, ReasonFragment
 	}
@@ -121,6 +124,7 @@ func (d *defragmenter) place(g *datagram, f fragment, end int) bool {
 	for at := f.offset; at < end; at += 8 {
 		unit := at / 8
 		if g.have[unit/64]&(1<<(unit%64)) != 0 {
+			d.overlapped = true
 			if f.key.proto == extFragment {
 				return false
 			}

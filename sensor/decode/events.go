@@ -12,13 +12,21 @@ import (
 // whatever the outcome.
 func Events(p *Packet, out []string) []string {
 	out = linkEvents(p, out)
+	if p.inner.body != nil && p.Tunnel.Depth >= MaxDepth {
+		out = append(out, "too_many_layers")
+	}
 	if p.IP == nil {
 		return out
 	}
-	if p.Version == 4 {
-		return ipv4Events(p.IP, out)
+	if p.overlap {
+		out = append(out, [...]string{4: "ipv4.frag_overlap", 6: "ipv6.frag_overlap"}[p.Version])
 	}
-	return ipv6Events(p.IP, out)
+	if p.Version == 4 {
+		out = ipv4Events(p, out)
+	} else {
+		out = ipv6Events(p, out)
+	}
+	return udpTunnelEvents(p, out)
 }
 
 const (
@@ -84,6 +92,22 @@ func typeEvents(kind uint16, body []byte, depth int, out []string) []string {
 		return pppEvents(body[6:], out)
 	case etherPPPoEDisc:
 		return pppoeEvents(body, out)
+	case etherMPLS, etherMPLSM:
+		return mplsEvents(body, out)
+	case etherBAC:
+		if len(body) < bacHeader {
+			out = append(out, "ieee8021ah.header_too_small")
+		}
+		return out
+	case etherFabric:
+		if len(body) < fabricHeader+ethernetHeader {
+			out = append(out, "dce.pkt_too_small")
+		}
+		return out
+	case etherVNTag:
+		return tagEvents("vntag", vnTagHeader, body, out)
+	case etherETag:
+		return tagEvents("etag", eTagHeader, body, out)
 	}
 	if kind < firstEtherType || knownType(kind) {
 		return out
@@ -92,6 +116,18 @@ func typeEvents(kind uint16, body []byte, depth int, out []string) []string {
 		return append(out, "vlan.unknown_type")
 	}
 	return append(out, "ethernet.unknown_ethertype")
+}
+
+// tagEvents judges a tag whose last two bytes are the type of what follows.
+func tagEvents(name string, size int, body []byte, out []string) []string {
+	if len(body) < size {
+		return append(out, name+".header_too_small")
+	}
+	kind := binary.BigEndian.Uint16(body[size-2:])
+	if kind >= firstEtherType && !knownType(kind) {
+		out = append(out, name+".unknown_type")
+	}
+	return out
 }
 
 // knownType are the types of protocols that are ordinary on a network, whether
@@ -150,6 +186,10 @@ func pppEvents(b []byte, out []string) []string {
 		if len(body) < 40 {
 			out = append(out, "ppp.ip6_pkt_too_small")
 		}
+	case kind == pppVJ:
+		if len(body) < 20 {
+			out = append(out, "ppp.vju_pkt_too_small")
+		}
 	case kind&0x0101 != 1 && kind > 0xff:
 		// RFC 1661 §2: the low byte is odd, the high byte even.
 		out = append(out, "ppp.wrong_type")
@@ -175,6 +215,9 @@ func ChecksumEvents(p *Packet, out []string) []string {
 		if n >= 20 && n <= len(p.IP) && sum(p.IP[:n]) != 0 {
 			out = append(out, "ipv4")
 		}
+	}
+	if p.Proto == protoIGMP && len(p.Payload) >= igmpHeader && !p.Truncated && sum(p.Payload) != 0 {
+		return append(out, "igmp")
 	}
 	if p.Transport == nil || p.Truncated || p.Defragmented || transportSum(p, p.Transport) {
 		return out

@@ -17,7 +17,8 @@ const (
 	ipv6Header   = 40
 )
 
-func ipv4Events(b []byte, out []string) []string {
+func ipv4Events(p *Packet, out []string) []string {
+	b := p.IP
 	if len(b) < ipv4Header {
 		return append(out, "ipv4.pkt_too_small")
 	}
@@ -48,9 +49,13 @@ func ipv4Events(b []byte, out []string) []string {
 	switch proto {
 	case ProtoICMPv6:
 		return append(out, "ipv4.icmpv6")
-	case ProtoTCP, ProtoUDP, ProtoICMP:
+	case ProtoTCP, ProtoUDP, ProtoICMP, protoSCTP:
 		return transportEvents(proto, body, b, out)
-	case protoIGMP, protoIPIP, protoIPv6, protoGRE, protoESP, extAuth, protoSCTP, 89, 103, 112, 88, 46, 115, 108, 137, 8, 9:
+	case protoIGMP:
+		return igmpEvents(body, out)
+	case protoGRE:
+		return greEvents(p, body, out)
+	case protoIPIP, protoIPv6, protoESP, extAuth, 89, 103, 112, 88, 46, 115, 108, 137, 8, 9:
 		return out
 	}
 	return append(out, "ipv4.unknown_protocol")
@@ -59,6 +64,9 @@ func ipv4Events(b []byte, out []string) []string {
 // ipv4Options walks the options (RFC 791 §3.1).
 func ipv4Options(o []byte, out []string) []string {
 	var seen [256]bool
+	if len(o)%8 != 0 {
+		out = append(out, "ipv4.opt_pad_required")
+	}
 	for len(o) > 0 {
 		kind := o[0]
 		switch kind {
@@ -69,7 +77,7 @@ func ipv4Options(o []byte, out []string) []string {
 			continue
 		}
 		if len(o) < 2 {
-			return append(out, "ipv4.opt_invalid_len")
+			return append(out, "ipv4.opt_eol_required")
 		}
 		n := int(o[1])
 		if n < 2 || n > len(o) {
@@ -78,7 +86,10 @@ func ipv4Options(o []byte, out []string) []string {
 		lo, hi, known := ipv4OptionLength(kind)
 		switch {
 		case !known:
-			out = append(out, "ipv4.opt_unknown")
+			out = append(out, "ipv4.opt_invalid")
+			if !assignedOption(kind) {
+				out = append(out, "ipv4.opt_unknown")
+			}
 		case seen[kind]:
 			out = append(out, "ipv4.opt_duplicate")
 		case n < lo || n > hi:
@@ -91,6 +102,16 @@ func ipv4Options(o []byte, out []string) []string {
 		o = o[n:]
 	}
 	return out
+}
+
+// assignedOption are the further options that have been assigned (IANA "IP
+// Option Numbers"); nobody uses them any more.
+func assignedOption(kind byte) bool {
+	switch kind {
+	case 10, 11, 12, 15, 30, 82, 94, 133, 142, 144, 145, 147, 149, 150, 151, 152, 158, 205, 222:
+		return true
+	}
+	return false
 }
 
 // ipv4OptionLength are the bounds of an option's length.
@@ -114,7 +135,8 @@ func ipv4OptionLength(kind byte) (lo, hi int, known bool) {
 	return 0, 0, false
 }
 
-func ipv6Events(b []byte, out []string) []string {
+func ipv6Events(p *Packet, out []string) []string {
+	b := p.IP
 	if len(b) < ipv6Header {
 		return append(out, "ipv6.pkt_too_small")
 	}
@@ -129,11 +151,11 @@ func ipv6Events(b []byte, out []string) []string {
 	if n > 0 {
 		body = body[:n]
 	}
-	return ipv6Chain(b, b[6], body, out)
+	return ipv6Chain(p, b[6], body, out)
 }
 
 // ipv6Chain walks the extension headers (RFC 8200 §4).
-func ipv6Chain(b []byte, next byte, body []byte, out []string) []string {
+func ipv6Chain(p *Packet, next byte, body []byte, out []string) []string {
 	var seen [256]int
 	for range maxExtensions {
 		if !isExtension(next) {
@@ -166,7 +188,7 @@ func ipv6Chain(b []byte, next byte, body []byte, out []string) []string {
 			return out
 		}
 	}
-	return ipv6Inner(b, next, body, out)
+	return ipv6Inner(p, next, body, out)
 }
 
 func ipv6Duplicate(next byte, count int) string {
@@ -263,7 +285,7 @@ func ipv6Options(layer string, o []byte, out []string) []string {
 }
 
 // ipv6Inner judges what the chain ends in.
-func ipv6Inner(b []byte, next byte, body []byte, out []string) []string {
+func ipv6Inner(p *Packet, next byte, body []byte, out []string) []string {
 	switch next {
 	case extNoNext:
 		if len(body) > 0 {
@@ -271,8 +293,10 @@ func ipv6Inner(b []byte, next byte, body []byte, out []string) []string {
 		}
 	case ProtoICMP:
 		out = append(out, "ipv6.icmpv4")
-	case ProtoTCP, ProtoUDP, ProtoICMPv6:
-		return transportEvents(next, body, b, out)
+	case ProtoTCP, ProtoUDP, ProtoICMPv6, protoSCTP:
+		return transportEvents(next, body, p.IP, out)
+	case protoGRE:
+		return greEvents(p, body, out)
 	case protoIPIP:
 		switch {
 		case len(body) < ipv4Header:
@@ -293,6 +317,8 @@ func ipv6Inner(b []byte, next byte, body []byte, out []string) []string {
 
 func transportEvents(proto byte, b, ip []byte, out []string) []string {
 	switch proto {
+	case protoSCTP:
+		return sctpEvents(b, out)
 	case ProtoTCP:
 		return tcpEvents(b, out)
 	case ProtoUDP:

@@ -21,7 +21,10 @@ const (
 	etherNSH   = 0x894f
 	etherBAC   = 0x88e7 // 802.1ah
 	etherVNTag = 0x8926
-	etherTEB   = 0x6558 // bridged Ethernet (RFC 1701)
+	etherETag  = 0x893f // 802.1BR
+	// etherFabric is Cisco FabricPath's, once called DCE.
+	etherFabric = 0x8903
+	etherTEB    = 0x6558 // bridged Ethernet (RFC 1701)
 	// ERSPAN is not registered: draft-foschiano-erspan.
 	etherERSPAN = 0x88be
 	etherGREPPP = 0x880b
@@ -36,6 +39,8 @@ const (
 const (
 	pppIPv4 = 0x0021
 	pppIPv6 = 0x0057
+	// pppVJ is IPv4 and TCP before their headers are compressed (RFC 1332 §4).
+	pppVJ = 0x002f
 )
 
 // link strips the link header and returns the type of what follows.
@@ -117,6 +122,16 @@ func tags(kind uint16, body []byte, p *Packet) (uint16, []byte, bool) {
 			return 0, nil, false
 		}
 		return tags(binary.BigEndian.Uint16(body[4:]), body[6:], p)
+	case etherETag:
+		if len(body) < eTagHeader {
+			return 0, nil, false
+		}
+		return tags(binary.BigEndian.Uint16(body[eTagHeader-2:]), body[eTagHeader:], p)
+	case etherFabric:
+		if len(body) < fabricHeader {
+			return 0, nil, false
+		}
+		return bridged(body[fabricHeader:], p)
 	}
 	if kind < firstEtherType {
 		return snap(body, p)

@@ -69,7 +69,9 @@ type Packet struct {
 	// Tunnel is what carried the packet; its depth is 0 for one on the wire.
 	Tunnel Tunnel
 
-	inner   carried
+	inner carried
+	// overlap is true of a fragment that overlaps another of its datagram.
+	overlap bool
 	partial bool
 }
 

@@ -56,7 +56,7 @@ alert http any any -> any any (http.method; content:"POST"; sid:3;)`)
 }
 
 func TestAnEventThatNobodyRaisesIsRefused(t *testing.T) {
-	for _, option := range []string{"decode-event:erspan.header_too_small", "stream-event:wrong_thread", "app-layer-event:gopher.bad", "tcpv4-csum:valid", "igmp-csum:invalid"} {
+	for _, option := range []string{"decode-event:ipv6.exthdr_dupl_eh", "stream-event:wrong_thread", "app-layer-event:gopher.bad", "tcpv4-csum:valid"} {
 		rs, refused := parseText("alert ip any any -> any any (" + option + "; sid:1;)")
 		if len(rs) != 0 || len(refused) != 1 {
 			t.Errorf("%s was loaded", option)

@@ -11,6 +11,10 @@ import (
 // judges only and changes nothing in the reassembly. The zero value is a new
 // connection; one that is joined midstream is not judged.
 type Watch struct {
+	// History, when set, is where segments are kept to be compared with those
+	// that overlap them.
+	History *History
+
 	state watchState
 	ends  [2]watchEnd
 	// simultaneous is true after SYNs of both sides crossed; finBy is who
@@ -19,6 +23,11 @@ type Watch struct {
 	finBy        int
 	synacks      int
 	syns         int
+	// resetBy has the sides that reset the connection.
+	resetBy [2]bool
+	past    [2]*past
+	// urgent counts the bytes of each side that went out of band.
+	urgent [2]int
 }
 
 type watchState uint8
@@ -68,6 +77,12 @@ func (w *Watch) See(dir int, p *decode.Packet, out []string) []string {
 	if w.state == watchIgnored {
 		return out
 	}
+	out = w.urgentData(dir, p, out)
+	if w.resetBy[dir] && !rst && !syn {
+		// Who has reset the connection does not go on with it.
+		w.resetBy[dir] = false
+		out = append(out, "suspected_rst_inject")
+	}
 	if w.state != watchNone && !syn && !rst {
 		var stale bool
 		stale, out = w.timestamp(dir, p, out)
@@ -81,6 +96,9 @@ func (w *Watch) See(dir int, p *decode.Packet, out []string) []string {
 	switch w.state {
 	case watchNone, watchClosed:
 		w.begin(dir, p, syn && !ack)
+		if w.state == watchSynSent {
+			out = w.overlap(dir, p.Seq+1, p.Payload, out)
+		}
 		return out
 	case watchSynSent:
 		return w.synSent(dir, p, syn, ack, out)
@@ -100,7 +118,8 @@ func (w *Watch) begin(dir int, p *decode.Packet, syn bool) {
 		}
 		return
 	}
-	*w = Watch{state: watchSynSent}
+	w.Close()
+	*w = Watch{History: w.History, state: watchSynSent}
 	w.opens(dir, p)
 }
 
@@ -167,6 +186,23 @@ func (w *Watch) reset(dir int, p *decode.Packet, out []string) []string {
 		return append(out, "pkt_invalid_ack", "rst_invalid_ack")
 	}
 	w.state = watchClosed
+	w.resetBy[dir] = true
+	return out
+}
+
+// maxUrgent is how many bytes of a side may go out of band.
+const maxUrgent = 65535
+
+// urgentData counts the bytes that the urgent pointer takes out of the stream
+// (RFC 6093 §3.2): one a segment.
+func (w *Watch) urgentData(dir int, p *decode.Packet, out []string) []string {
+	if p.Flags&decode.URG == 0 || len(p.Payload) == 0 || len(p.Transport) < 20 || p.Transport[18]|p.Transport[19] == 0 {
+		return out
+	}
+	w.urgent[dir]++
+	if w.urgent[dir] == maxUrgent {
+		out = append(out, "reassembly_urgent_oob_limit_reached")
+	}
 	return out
 }
 
@@ -189,6 +225,12 @@ func (w *Watch) synSent(dir int, p *decode.Packet, syn, ack bool, out []string) 
 		w.opens(1, p)
 		client.acked, client.hasAck = p.Ack, true
 		w.state = watchSynRecv
+	case ack && dir == 0 && !syn:
+		// The server's side is not seen: only the client's numbers can be judged.
+		if p.Seq != w.ends[0].next {
+			out = append(out, "3whs_async_wrong_seq")
+		}
+		w.state = watchIgnored
 	case syn && dir == 1:
 		w.simultaneous = true
 		w.opens(1, p)

@@ -10,6 +10,9 @@ func (w *Watch) open(dir int, p *decode.Packet, ack, fin bool, out []string) []s
 	}
 	me, peer := &w.ends[dir], &w.ends[1-dir]
 	end := p.Seq + uint32(len(p.Payload))
+	if w.badWindow(me, peer, p, ack, fin) {
+		return append(out, "pkt_bad_window_update")
+	}
 	room := me.acked
 	if !me.hasAck {
 		room = me.next
@@ -28,6 +31,10 @@ func (w *Watch) open(dir int, p *decode.Packet, ack, fin bool, out []string) []s
 	case len(p.Payload) > 0 && !after(end, me.next) && !keepAlive(me, p):
 		out = append(out, "pkt_retransmission")
 	}
+	if len(p.Payload) > 0 && me.hasAck && after(me.acked, p.Seq) && !keepAlive(me, p) {
+		out = append(out, "reassembly_segment_before_base_seq")
+	}
+	out = w.overlap(dir, p.Seq, p.Payload, out)
 	if w.state != watchEstablished && w.state != watchCloseWait {
 		wrong := len(p.Payload) == 0 && p.Seq != me.next && after(p.Seq, me.next)
 		if name := w.wrongSeqName(fin); wrong && name != "" {
@@ -43,6 +50,18 @@ func (w *Watch) open(dir int, p *decode.Packet, ack, fin bool, out []string) []s
 	w.accept(dir, p, ack)
 	w.move(dir, p, ack, fin)
 	return out
+}
+
+// badWindow is a segment ahead of all that was seen of both sides that takes
+// back more of the window than it fills: segments before it are missing, and
+// a window that small was not offered after them.
+func (w *Watch) badWindow(me, peer *watchEnd, p *decode.Packet, ack, fin bool) bool {
+	if !ack || fin || w.state != watchEstablished {
+		return false
+	}
+	window := uint32(p.Window) << me.scale
+	return window < me.receives() && me.receives()-window > uint32(len(p.Payload)) &&
+		after(p.Ack, peer.next) && after(p.Seq, me.next)
 }
 
 // keepAlive is RFC 9293 §3.8.4: one byte or none before what is next.
