@@ -63,6 +63,9 @@ type Config struct {
 	NoEvidence bool
 	// NoAnomalies leaves anomaly records out; they are still counted.
 	NoAnomalies bool
+	// HeaderAnomalies records what is odd about packet headers and TCP
+	// connections as well: much, on most networks.
+	HeaderAnomalies bool
 	// Health is what a live sensor tells of itself.
 	Health Health
 	// Filter says which frames of files are taken; nil takes all. Live sources

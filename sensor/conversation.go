@@ -57,12 +57,18 @@ type conversation struct {
 	// flipped is true when the flow's ends were exchanged after the stream's
 	// directions had been numbered.
 	flipped bool
+	// deep has the directions that have told that they reached the depth.
+	deep [2]bool
 	// dead is true after a panic: the flow is only counted from then on.
 	dead    bool
 	alerted bool
 
 	probe  [2][]byte
 	failed [2]bool
+	// finding is how the protocol was found; compareFrom is the side whose
+	// first words are still to be compared with it.
+	finding     finding
+	compareFrom int
 	// first is how each direction began.
 	first [2][4]byte
 
@@ -101,7 +107,9 @@ type conversation struct {
 	// go on as HTTP/2 whose settings cannot be read.
 	warnings    int
 	badSettings bool
-	window      [2]window
+	// becomes is the protocol that HTTP has agreed to go on as.
+	becomes string
+	window  [2]window
 	// told are the bytes that the detectors know of.
 	told [2]uint64
 }
@@ -228,6 +236,9 @@ func (c *conversation) feed(dir int, b []byte) {
 	if dir == 0 && c.w.e.cfg.Detectors != nil {
 		c.secrets(b)
 	}
+	if c.finding.compare && dir == c.compareFrom {
+		c.compareSides(dir, b)
+	}
 	switch c.app {
 	case appUnknown:
 		c.detect(dir, b)
@@ -262,9 +273,6 @@ func (c *conversation) end() {
 	c.w.asm.Close(&c.tcp, c)
 	c.inspectStream(0)
 	c.inspectStream(1)
-	if c.watch != nil {
-		c.watch.Close()
-	}
 	if c.http != nil {
 		c.http.Close()
 	}

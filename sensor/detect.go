@@ -12,6 +12,9 @@ func (c *conversation) detect(dir int, b []byte) {
 	if c.failed[dir] {
 		return
 	}
+	if c.finding.spoke == 0 {
+		c.finding.spoke = uint8(dir) + 1
+	}
 	if len(c.probe[dir]) < len(c.first[dir]) {
 		copy(c.first[dir][len(c.probe[dir]):], b)
 	}
@@ -39,6 +42,7 @@ func (c *conversation) detect(dir int, b []byte) {
 	if c.failed[1-dir] {
 		c.app = appFailed
 	}
+	c.judgeLost(dir, more)
 }
 
 // guessFlipped judges as if the flow's ends were exchanged.
@@ -87,9 +91,15 @@ func (c *conversation) flip() {
 	}
 }
 
-// begin starts the parser with what was kept, the client's words first.
+// begin starts the parser with what was kept, the client's words first unless
+// the server greets.
 func (c *conversation) begin(found app, dir int, rest []byte) {
 	c.app = found
+	if found == appOther {
+		c.otherName = protocols[c.candidate].name
+	}
+	c.judgeFound(dir)
+	c.compareFrom = 1 - dir
 	kept := c.probe
 	c.probe = [2][]byte{}
 	switch found {
@@ -98,13 +108,17 @@ func (c *conversation) begin(found app, dir int, rest []byte) {
 	case appTLS:
 		c.tls = &tls.Conn{}
 	case appOther:
-		c.otherName = protocols[c.candidate].name
 		c.other = protocols[c.candidate].open(c)
 		if c.badSettings && c.otherName == "http2" {
 			c.appEvent(flow.ToServer, "http2.invalid_http1_settings")
 		}
 	}
-	for side := range kept {
+	order := [...]int{0, 1}
+	if found == appOther && c.finding.spoke == 2 {
+		// A server that greets.
+		order = [...]int{1, 0}
+	}
+	for _, side := range order {
 		if len(kept[side]) > 0 {
 			c.feed(side, kept[side])
 		}

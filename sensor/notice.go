@@ -12,7 +12,7 @@ import (
 
 // noticeHeaders looks for what is wrong with the packet's headers.
 func (w *worker) noticeHeaders(p *decode.Packet) {
-	if w.wants.Decode {
+	if w.wants.Decode || w.e.cfg.HeaderAnomalies {
 		w.scratch = decode.Events(p, w.scratch[:0])
 		if w.iface != "" && p.Tunnel.Depth == 0 && p.WireLength > len(p.Frame) {
 			w.scratch = append(w.scratch, "afpacket.trunc_pkt")
@@ -53,9 +53,43 @@ func (w *worker) noticeStream(c *conversation, dir int, p *decode.Packet) {
 		c.watch = &stream.Watch{History: w.history}
 	}
 	w.scratch = c.watch.See(dir, p, w.scratch[:0])
+	raw := dir
+	if c.flipped {
+		raw = 1 - raw
+	}
+	if c.tcp.Full(raw) && !c.deep[dir] {
+		c.deep[dir] = true
+		w.scratch = append(w.scratch, "reassembly_depth_reached")
+	}
 	for _, name := range w.scratch {
 		w.noticed = append(w.noticed, rules.EventStream+name)
+		if w.e.cfg.HeaderAnomalies {
+			w.headerAnomaly(p, "stream", rules.EventStream+name)
+		}
 	}
+}
+
+// recordDecoded records what was noticed of a packet's headers, and reports whether
+// that was anything.
+func (w *worker) recordDecoded(p *decode.Packet) bool {
+	if !w.e.cfg.HeaderAnomalies {
+		return false
+	}
+	found := false
+	for _, name := range w.noticed {
+		rest, ok := strings.CutPrefix(name, rules.EventDecode)
+		if ok {
+			found = true
+			w.headerAnomaly(p, "decode", "decoder."+rest)
+		}
+	}
+	return found
+}
+
+func (w *worker) headerAnomaly(p *decode.Packet, kind, name string) {
+	h := w.packetHeader(p)
+	h.Type = "anomaly"
+	w.emit(h.Type, w.eve.Anomaly(&h, kind, name, ""))
 }
 
 // appEvent tells an event that a parser noticed: in a record, and to the rules.

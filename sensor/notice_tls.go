@@ -18,6 +18,8 @@ type tlsRecords struct {
 	count int
 	// sealed is true when the records are encrypted.
 	sealed bool
+	// beat is the length of a sealed heartbeat that waits for its answer.
+	beat int
 }
 
 const (
@@ -26,6 +28,9 @@ const (
 	recordPeek = 4
 	// maxRecord is RFC 5246 §6.2.3: 2^14 and 2048 more.
 	maxRecord = 1<<14 + 2048
+	// sslv2Length begins SSLv2's two bytes of length; a record of none has no
+	// kind.
+	sslv2Length = 0x80
 	// manyRecords is Suricata's limit of records in one packet.
 	manyRecords = 30
 
@@ -86,6 +91,15 @@ func (c *conversation) judgeRecord(dir int, r *tlsRecords) {
 	way := flow.Direction(dir)
 	kind, size, body := r.head[0], int(binary.BigEndian.Uint16(r.head[3:])), r.head[recordHead:r.have]
 	switch {
+	case (kind < recordCipher || kind > recordHeartbeat) && r.head[1] != 3:
+		r.dead = true
+		c.appEvent(way, "tls.invalid_record_type")
+		if kind == sslv2Length && r.head[1] == 0 {
+			c.appEvent(way, "tls.invalid_sslv2_header")
+		} else {
+			c.appEvent(way, "tls.invalid_tls_header")
+		}
+		return
 	case kind < recordCipher || kind > recordHeartbeat:
 		r.dead = true
 		c.appEvent(way, "tls.invalid_record_type")
@@ -120,7 +134,11 @@ func (c *conversation) judgeRecord(dir int, r *tlsRecords) {
 // judgeHeartbeat reads RFC 6520 §4.
 func (c *conversation) judgeHeartbeat(way flow.Direction, sealed bool, size int, body []byte) {
 	c.appEvent(way, "tls.heartbeat_message")
-	if sealed || len(body) < 3 {
+	if sealed {
+		c.judgeSealedBeat(way, size)
+		return
+	}
+	if len(body) < 3 {
 		return
 	}
 	if body[0] != 1 && body[0] != 2 {
@@ -130,6 +148,20 @@ func (c *conversation) judgeHeartbeat(way flow.Direction, sealed bool, size int,
 	if int(binary.BigEndian.Uint16(body[1:]))+head+padding > size {
 		c.appEvent(way, "tls.overflow_heartbeat_message")
 	}
+}
+
+// judgeSealedBeat compares an encrypted answer with what asked for it: both are as
+// long, so a longer one carries what was not sent.
+func (c *conversation) judgeSealedBeat(way flow.Direction, size int) {
+	asked := &c.records[1-way].beat
+	switch {
+	case *asked == 0:
+		c.records[way].beat = size
+		return
+	case size > *asked:
+		c.appEvent(way, "tls.dataleak_heartbeat_mismatch")
+	}
+	*asked = 0
 }
 
 func knownHandshake(kind byte) bool {

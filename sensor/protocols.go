@@ -65,11 +65,11 @@ var protocols = [...]protocol{
 	{name: "ntp", packet: ntp.Probe, open: func(c *conversation) proto.Parser { return ntp.New(host{c}) }},
 }
 
-// mail opens SMTP, which must know whether the server has greeted: its words
-// came before the protocol was found.
+// mail opens SMTP, which must know whether the server has greeted when its words
+// are not kept any more.
 func mail(c *conversation) proto.Parser {
 	s := smtp.New(host{c})
-	if first := c.first[1]; first[0] != 0 {
+	if first := c.first[1]; c.failed[1] && first[0] != 0 {
 		s.Greeted(first)
 	}
 	return s
@@ -171,6 +171,7 @@ func (h host) File(dir int, tx uint64, f *files.File, bodies ...encode.Body) {
 func (h host) Upgrade() {
 	c := h.c
 	c.app, c.failed = appUnknown, [2]bool{}
+	c.finding = finding{expect: nameTLS}
 }
 
 // Expect implements proto.Host.

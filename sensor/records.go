@@ -1,6 +1,8 @@
 package sensor
 
 import (
+	"bytes"
+
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/flow"
@@ -67,6 +69,9 @@ func (c *conversation) feedTLS(dir int, b []byte) {
 		c.watchRecords(dir, b)
 	}
 	seen, err := c.tls.Feed(dir, b)
+	for _, name := range c.tls.TakeOdd() {
+		c.appEvent(flow.Direction(dir), "tls."+name)
+	}
 	if err != nil {
 		c.tlsQuiet[dir] = true
 		c.parsed("tls", err)
@@ -108,6 +113,9 @@ func (c *conversation) Response(tx *http1.Tx) { c.inspectHTTP(flow.ToClient, tx)
 
 // End implements http1.Handler.
 func (c *conversation) End(tx *http1.Tx) {
+	if tx.Status == 101 && bytes.EqualFold(tx.Response.Get("Upgrade"), []byte("h2c")) {
+		c.becomes = "http2"
+	}
 	h := c.header("http", flow.ToServer)
 	h.TxID, h.HasTx = tx.ID, true
 	c.transactions = max(c.transactions, tx.ID+1)
@@ -131,6 +139,7 @@ func (c *conversation) Tunnel(dir int, b []byte) {
 	if c.app == appHTTP {
 		c.app = appUnknown
 		c.failed = [2]bool{}
+		c.finding = finding{expect: c.becomes}
 	}
 	c.feed(dir, b)
 }

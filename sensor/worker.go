@@ -122,8 +122,10 @@ func (w *worker) decoded(p *decode.Packet, outcome decode.Outcome, reason decode
 		wire = 0
 	}
 	w.noticed = w.noticed[:0]
-	if w.wants.Decode || w.wants.Checksum {
+	told := false
+	if w.wants.Decode || w.wants.Checksum || w.e.cfg.HeaderAnomalies {
 		w.noticeHeaders(p)
+		told = w.recordDecoded(p)
 		if outcome != decode.Decoded || p.BadChecksum {
 			w.inspectHeaders(p)
 		}
@@ -131,7 +133,7 @@ func (w *worker) decoded(p *decode.Packet, outcome decode.Outcome, reason decode
 	switch {
 	case outcome == decode.Invalid:
 		w.packets.invalid += wire
-		w.invalid(p, string(reason))
+		w.invalid(p, string(reason), told)
 		return
 	case outcome == decode.NotIP:
 		w.packets.processed += wire
@@ -140,7 +142,7 @@ func (w *worker) decoded(p *decode.Packet, outcome decode.Outcome, reason decode
 	case p.BadChecksum:
 		w.packets.badChecksum += wire
 		w.packets.invalid += wire
-		w.invalid(p, reasonChecksum)
+		w.invalid(p, reasonChecksum, told)
 		return
 	case outcome == decode.Held:
 		w.packets.processed += wire
@@ -154,14 +156,13 @@ func (w *worker) decoded(p *decode.Packet, outcome decode.Outcome, reason decode
 	w.handle(p)
 }
 
-func (w *worker) invalid(p *decode.Packet, reason string) {
+// invalid counts a packet that cannot be used, and records it unless that was
+// told already.
+func (w *worker) invalid(p *decode.Packet, reason string, told bool) {
 	w.reasons[reason]++
-	if w.e.cfg.NoAnomalies {
-		return
+	if !w.e.cfg.NoAnomalies && !told {
+		w.headerAnomaly(p, "decode", reason)
 	}
-	h := w.packetHeader(p)
-	h.Type = "anomaly"
-	w.emit(h.Type, w.eve.Anomaly(&h, "decode", reason, ""))
 }
 
 func (w *worker) packetHeader(p *decode.Packet) eve.Header {
@@ -223,7 +224,7 @@ func (w *worker) handle(p *decode.Packet) {
 		w.tally.see(p, c.tallied())
 	}
 	way := f.Direction(p.SrcAddrPort())
-	if w.wants.Stream && p.Proto == decode.ProtoTCP {
+	if (w.wants.Stream || w.e.cfg.HeaderAnomalies) && p.Proto == decode.ProtoTCP {
 		w.noticeStream(c, int(way), p)
 	}
 	w.inspectPacket(c, way, p)
@@ -242,6 +243,9 @@ func (w *worker) flowEnd(f *flow.Flow) {
 	saved := w.cur
 	w.cur = nil
 	c.guard(c.end)
+	if c.watch != nil {
+		c.watch.Close()
+	}
 	h := c.header("flow", flow.ToServer)
 	h.AppProto = c.appName()
 	h.PacketSource = ""

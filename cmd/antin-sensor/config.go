@@ -92,6 +92,8 @@ type settings struct {
 		// what breaks its protocol.
 		Evidence  *bool `yaml:"evidence"`
 		Anomalies *bool `yaml:"anomalies"`
+		// HeaderAnomalies adds those of packet headers and TCP connections.
+		HeaderAnomalies bool `yaml:"header_anomalies"`
 		NATS      struct {
 			URL      string        `yaml:"url"`
 			Cert     string        `yaml:"tls_cert"`

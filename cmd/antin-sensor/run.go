@@ -190,7 +190,7 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		FlowLimit: s.FlowLimit, StreamDepth: s.StreamDepth,
 		NoEvidence:  s.Output.Evidence != nil && !*s.Output.Evidence,
 		Health:      sensor.Health{Every: s.Health.Every, LinkSpeed: s.Health.LinkSpeed},
-		NoAnomalies: s.Output.Anomalies != nil && !*s.Output.Anomalies,
+		NoAnomalies: s.Output.Anomalies != nil && !*s.Output.Anomalies, HeaderAnomalies: s.Output.HeaderAnomalies,
 		Filter:      filter,
 	}
 	err = f.addRules(s, &cfg, log)

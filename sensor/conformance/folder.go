@@ -166,7 +166,42 @@ func (c *config) logged(records []map[string]any) []map[string]any {
 	if types["ftp"] {
 		types["ftp_data"] = true
 	}
-	return slices.DeleteFunc(records, func(r map[string]any) bool { return !types[text(r["event_type"])] })
+	anomalies := c.anomalies()
+	return slices.DeleteFunc(records, func(r map[string]any) bool {
+		kind := text(r["event_type"])
+		if kind == "anomaly" {
+			name, _ := value(r, "anomaly.type")
+			return !types[kind] || !anomalies[text(name)]
+		}
+		return !types[kind]
+	})
+}
+
+// anomalies are the kinds of anomalies that are written: by default those of the
+// application layer.
+func (c *config) anomalies() map[string]bool {
+	out := map[string]bool{"applayer": true}
+	for _, o := range c.Outputs {
+		node, ok := o["eve-log"]
+		var log eveLog
+		if !ok || node.Decode(&log) != nil {
+			continue
+		}
+		for _, t := range log.Types {
+			var one struct {
+				Anomaly struct {
+					Types map[string]string `yaml:"types"`
+				} `yaml:"anomaly"`
+			}
+			if typeName(&t) != "anomaly" || t.Decode(&one) != nil {
+				continue
+			}
+			for kind, on := range one.Anomaly.Types {
+				out[kind] = on == "yes" || on == "true"
+			}
+		}
+	}
+	return out
 }
 
 // typeName is a type that stands alone or with its options.

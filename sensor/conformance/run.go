@@ -117,6 +117,8 @@ func (s *spec) records(
 	for k, v := range own.Vars.Port {
 		vars.Port[k] = v
 	}
+	anomalies := own.anomalies()
+	cfg.HeaderAnomalies = anomalies["decode"] || anomalies["stream"]
 	var refused []refusal
 	files, err := filepath.Glob(filepath.Join(dir, "*.rules"))
 	if err != nil {

@@ -102,6 +102,9 @@ type segment struct {
 // Delivered is how many bytes of a direction were delivered, gaps included.
 func (c *Conn) Delivered(dir int) uint64 { return c.half[dir].delivered }
 
+// Full reports whether a direction has been delivered up to the depth.
+func (c *Conn) Full(dir int) bool { return c.half[dir].full }
+
 // Segment gives the connection one TCP segment of a direction.
 func (a *Assembler) Segment(c *Conn, dir int, p *decode.Packet, h Handler) {
 	mine, other := &c.half[dir], &c.half[1-dir]

@@ -32,6 +32,8 @@ type ClientHello struct {
 	// was there at all.
 	SNI    []byte
 	HasSNI bool
+	// Odd is what is wrong with its extensions.
+	Odd []string
 }
 
 // ServerHello is what the server chose (RFC 8446 §4.1.3).
@@ -104,8 +106,11 @@ func (h *ClientHello) extension(kind uint16, data cryptobyte.String) {
 	var list cryptobyte.String
 	switch kind {
 	case extServerName:
+		h.judgeSNI(data)
+		if !h.HasSNI {
+			h.SNI = serverName(data)
+		}
 		h.HasSNI = true
-		h.SNI = serverName(data)
 	case extSupportedGroups:
 		if data.ReadUint16LengthPrefixed(&list) {
 			h.Groups = list16(list)

@@ -74,6 +74,8 @@ type Conn struct {
 	// Resumed is true when the server took up an earlier session and so sent
 	// no certificate.
 	Resumed bool
+	// Odd is what was noticed and not taken yet.
+	Odd []string
 
 	side  [2]side
 	ready bool
@@ -188,6 +190,8 @@ func (c *Conn) messages(dir int, version uint16) (Seen, error) {
 		head := s.handshake[at:]
 		n := int(head[1])<<16 | int(head[2])<<8 | int(head[3])
 		if n > maxHandshake {
+			c.odd(OddHandshake)
+			c.odd(OddMessage)
 			return seen, ErrMalformed
 		}
 		if len(head) < 4+n {
@@ -196,6 +200,7 @@ func (c *Conn) messages(dir int, version uint16) (Seen, error) {
 		got, err := c.message(head[0], version, head[4:4+n])
 		seen |= got
 		if err != nil {
+			c.odd(OddMessage)
 			return seen, err
 		}
 		at += 4 + n
@@ -212,7 +217,11 @@ func (c *Conn) message(kind byte, version uint16, body []byte) (Seen, error) {
 		}
 		hello, err := parseClientHello(body)
 		if err != nil {
+			c.odd(OddHandshake)
 			return 0, err
+		}
+		for _, name := range hello.Odd {
+			c.odd(name)
 		}
 		hello.RecordVersion = version
 		c.Client = hello
@@ -222,6 +231,9 @@ func (c *Conn) message(kind byte, version uint16, body []byte) (Seen, error) {
 			return 0, nil
 		}
 		hello, err := parseServerHello(body)
+		if err != nil {
+			c.odd(OddHandshake)
+		}
 		if err != nil || hello == nil {
 			return 0, err
 		}
@@ -237,7 +249,14 @@ func (c *Conn) message(kind byte, version uint16, body []byte) (Seen, error) {
 		}
 		chain, err := parseChain(body)
 		if err != nil {
+			c.odd(OddCertificate)
 			return 0, err
+		}
+		if len(chain) > 0 {
+			name := judge(chain[0].Raw)
+			if name != "" {
+				c.odd(name)
+			}
 		}
 		c.Certificates = chain
 		if c.ready || len(chain) == 0 {
