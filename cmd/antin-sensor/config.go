@@ -94,7 +94,7 @@ type settings struct {
 		Anomalies *bool `yaml:"anomalies"`
 		// HeaderAnomalies adds those of packet headers and TCP connections.
 		HeaderAnomalies bool `yaml:"header_anomalies"`
-		NATS      struct {
+		NATS            struct {
 			URL      string        `yaml:"url"`
 			Cert     string        `yaml:"tls_cert"`
 			Key      string        `yaml:"tls_key"`

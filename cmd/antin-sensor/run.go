@@ -191,7 +191,7 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		NoEvidence:  s.Output.Evidence != nil && !*s.Output.Evidence,
 		Health:      sensor.Health{Every: s.Health.Every, LinkSpeed: s.Health.LinkSpeed},
 		NoAnomalies: s.Output.Anomalies != nil && !*s.Output.Anomalies, HeaderAnomalies: s.Output.HeaderAnomalies,
-		Filter:      filter,
+		Filter: filter,
 	}
 	err = f.addRules(s, &cfg, log)
 	if err != nil {

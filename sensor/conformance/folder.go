@@ -182,7 +182,12 @@ func (c *config) logged(records []map[string]any) []map[string]any {
 func (c *config) anomalies() map[string]bool {
 	out := map[string]bool{"applayer": true}
 	for _, o := range c.Outputs {
-		node, ok := o["eve-log"]
+		var kinds map[string]yaml.Node
+		err := o.Decode(&kinds)
+		if err != nil {
+			continue
+		}
+		node, ok := kinds["eve-log"]
 		var log eveLog
 		if !ok || node.Decode(&log) != nil {
 			continue
