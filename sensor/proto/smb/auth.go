@@ -9,12 +9,15 @@ import (
 	tag "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/antin-gov/antin/sensor/encode"
+	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/rules"
 )
 
 // setup is the detail of a session setup.
 type setup struct {
-	ntlm              *ntlm
+	ntlm *ntlm
+	// broken is true when the NTLM message cannot be read.
+	broken            bool
 	realm             []byte
 	services          []string
 	request, response *system
@@ -29,22 +32,35 @@ type ntlm struct {
 	version            string
 }
 
+// setup opens the transaction of a session setup.
+func (c *Conn) setup(h *head, blob []byte) {
+	s := readSetup(blob)
+	c.start(h.key, h, s)
+	if s.broken {
+		c.host.Notice(proto.ToServer, c.next-1, "malformed_ntlmssp_request")
+	}
+}
+
 // readSetup reads the token of a session setup: NTLM, or a Kerberos ticket.
 func readSetup(blob []byte) *setup {
 	s := &setup{}
 	i := bytes.Index(blob, []byte("NTLMSSP\x00"))
 	if i >= 0 {
-		s.ntlm = readNTLM(blob[i:])
+		s.ntlm, s.broken = readNTLM(blob[i:])
 		return s
 	}
 	s.ticket(blob)
 	return s
 }
 
-func readNTLM(b []byte) *ntlm {
+func readNTLM(b []byte) (n *ntlm, broken bool) {
 	const fixed, authenticate, hasVersion, wide = 64, 3, 1 << 25, 1
-	if len(b) < fixed || binary.LittleEndian.Uint32(b[8:]) != authenticate {
-		return nil
+	if len(b) < 12 {
+		return nil, true
+	}
+	kind := binary.LittleEndian.Uint32(b[8:])
+	if kind != authenticate || len(b) < fixed {
+		return nil, kind == 0 || kind >= authenticate
 	}
 	flags := binary.LittleEndian.Uint32(b[60:])
 	field := func(at int) []byte {
@@ -54,12 +70,12 @@ func readNTLM(b []byte) *ntlm {
 		}
 		return bytes.Clone(v[:min(len(v), maxText)])
 	}
-	n := &ntlm{domain: field(28), user: field(36), host: field(44)}
+	n = &ntlm{domain: field(28), user: field(36), host: field(44)}
 	if flags&hasVersion != 0 && len(b) >= fixed+8 {
 		v := b[fixed:]
 		n.version = fmt.Sprintf("%d.%d build %d rev %d", v[0], v[1], binary.LittleEndian.Uint16(v[2:]), v[7])
 	}
-	return n
+	return n, false
 }
 
 // ticket finds the ticket of a Kerberos AP-REQ in the token (RFC 4178 §4.2.1,

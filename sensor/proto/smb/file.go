@@ -7,8 +7,11 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/dcerpc"
 )
 
-// maxAhead bounds what waits of a file for a part before it.
-const maxAhead = 1 << 20
+// What waits of a file for a part before it: bytes, and parts.
+const (
+	maxAhead = 1 << 20
+	maxParts = 64
+)
 
 // stream is a file in one direction.
 type stream struct {
@@ -71,11 +74,18 @@ func (c *Conn) part(dir int, h *head, id fileID, offset uint64, b []byte, missin
 		}
 		b, offset = b[old:], t.next
 	}
-	if offset > t.next && missing == 0 && t.held+len(b) <= maxAhead {
-		t.keep(offset, b)
-		return nil
-	}
 	if offset > t.next {
+		name := ""
+		switch {
+		case missing > 0 || t.held+len(b) > maxAhead:
+			name = "queue_size_exceeded"
+		case len(t.ahead) >= maxParts:
+			name = "queue_cnt_exceeded"
+		default:
+			t.keep(offset, b)
+			return nil
+		}
+		c.host.Notice(dir, t.tx.id-1, [...]string{"write_", "read_"}[dir]+name)
 		t.flush()
 		if offset > t.next {
 			t.gap(int(min(offset-t.next, 1<<40)))

@@ -190,6 +190,7 @@ func (c *Conn) frame(dir int, b []byte) (int, error) {
 	case b[0] >= frameRequest && b[0] <= frameKeepalive:
 		return c.skip(dir, b, size), nil
 	default:
+		c.host.Notice(dir, c.next, "internal_error")
 		return 0, ErrMalformed
 	}
 	if len(b) < size && len(b) < maxHeld {
@@ -261,6 +262,15 @@ func (c *Conn) Close() {
 	for len(c.open) > 0 {
 		c.finish(c.open[0])
 	}
+}
+
+// wrongWay notes a request from the server, or an answer from the client.
+func (c *Conn) wrongWay(dir int) {
+	name := "response_to_server"
+	if dir == proto.ToClient {
+		name = "request_to_client"
+	}
+	c.host.Notice(dir, c.next, name)
 }
 
 // start opens a transaction.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/proto/wire"
 )
@@ -94,6 +93,7 @@ func (c *Conn) message1(dir int, b []byte, missing int) *transfer {
 	}
 	h := parseHead1(b)
 	if h.response != (dir == proto.ToClient) {
+		c.wrongWay(dir)
 		return nil
 	}
 	var tail *transfer
@@ -163,7 +163,11 @@ func (c *Conn) request1(h *head, k *block) *transfer {
 	case negotiate1:
 		c.negotiateRequest1(h, k)
 	case setup1:
-		c.start(h.key, h, setupRequest1(k))
+		s := setupRequest1(k)
+		c.start(h.key, h, s)
+		if s.broken {
+			c.host.Notice(proto.ToServer, c.next-1, "malformed_ntlmssp_request")
+		}
 	case connect1:
 		c.connectRequest1(h, k)
 	case disconnect1:
@@ -225,7 +229,7 @@ func (c *Conn) negotiateRequest1(h *head, k *block) {
 
 // setupRequest1 reads who logs in, with a token (wordCount 12, [MS-SMB]
 // §2.2.4.6.1) or with a password ([MS-CIFS] §2.2.4.53.1).
-func setupRequest1(k *block) encode.Body {
+func setupRequest1(k *block) *setup {
 	r := wire.Reader{B: k.words}
 	r.Take(14)
 	text := wire.Reader{B: k.bytes}

@@ -33,6 +33,9 @@ const (
 	unsolicitedSeq2 = 1<<64 - 1
 )
 
+// largest is the read or write that Suricata's rules take for sound.
+const largest = 16 << 20
+
 // related is the file of the command before in the same message.
 var related = fileID{id: [16]byte{
 	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -60,6 +63,7 @@ func (c *Conn) message2(dir int, b []byte, missing int) *transfer {
 		}
 		h := parseHead2(one)
 		if h.response != (dir == proto.ToClient) {
+			c.wrongWay(dir)
 			return tail
 		}
 		if h.response {
@@ -106,8 +110,7 @@ func (c *Conn) request2(h *head, b []byte, missing int, before []byte) ([]byte, 
 		c.negotiateRequest2(h, &r)
 	case setup2:
 		r.Take(10)
-		blob := span(b, int(r.L16()), int(r.L16()))
-		c.start(h.key, h, readSetup(blob))
+		c.setup(h, span(b, int(r.L16()), int(r.L16())))
 	case connect2:
 		r.Take(2)
 		name := text16(span(b, int(r.L16()), int(r.L16())))
@@ -126,8 +129,12 @@ func (c *Conn) request2(h *head, b []byte, missing int, before []byte) ([]byte, 
 		c.closeFile(fileID2(r.Take(16)))
 		c.start(h.key, h, nil)
 	case read2:
-		r.Take(6)
+		r.Take(2)
+		size := r.L32()
 		offset := r.L64()
+		if c.readMost > 0 && size > c.readMost {
+			c.host.Notice(proto.ToServer, c.next, "read_request_too_large")
+		}
 		keep(c.reads, h.key, asked{fileID2(r.Take(16)), offset})
 	case write2:
 		return before, c.write2(h, &r, b, missing)
@@ -302,6 +309,12 @@ func (c *Conn) negotiateResponse2(t *transaction, h *head, r *wire.Reader) {
 		return
 	}
 	c.dialect, c.readMost, c.writeMost = name, readMost, writeMost
+	if readMost > largest {
+		c.host.Notice(proto.ToClient, c.next, "negotiate_max_read_size_too_large")
+	}
+	if writeMost > largest {
+		c.host.Notice(proto.ToClient, c.next, "negotiate_max_write_size_too_large")
+	}
 	d, ok := detailOf[*negotiation](t)
 	if ok {
 		d.server = append([]byte{}, server...)
