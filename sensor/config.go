@@ -68,6 +68,8 @@ type Config struct {
 	HeaderAnomalies bool
 	// Health is what a live sensor tells of itself.
 	Health Health
+	// Packets say which packets are kept in capture files.
+	Packets Packets
 	// Filter says which frames of files are taken; nil takes all. Live sources
 	// have their own.
 	Filter capture.Program

@@ -93,6 +93,8 @@ type conversation struct {
 	rules rules.FlowState
 	size  [2]sequence
 	tag   *tagged
+	// keep is what is still to be kept of the packets.
+	keep *keeping
 	// watch and records look for events, when rules ask for them.
 	watch   *stream.Watch
 	records *[2]tlsRecords

@@ -33,6 +33,7 @@ type Engine struct {
 	rules    atomic.Pointer[ruleSet]
 	clockSet clockSet
 	looker   onlooker
+	orders   orders
 }
 
 // New returns an engine.
@@ -53,6 +54,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.Packets.defaults()
 	e := &Engine{cfg: cfg, started: cfg.Clock.Now(), clockSet: clockSet{pulse: newPulse(cfg.Clock)}}
 	e.rules.Store(&ruleSet{engine: cfg.Rules, version: cfg.Health.RulesVersion, loaded: cfg.Health.RulesLoaded})
 	return e, nil

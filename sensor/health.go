@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/antin-gov/antin/sensor/capture/packetlog"
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/output"
@@ -29,6 +30,8 @@ type Health struct {
 	RulesLoaded  int
 	// Sinks are named in the drops of health records.
 	Sinks []NamedSink
+	// Packets gives the figures of the packet log; nil when there is none.
+	Packets func() packetlog.Stats
 	// Spool gives the figures of the way to the hub; nil when there is none.
 	Spool func() spool.Stats
 	// Connected says whether the hub is reached; nil as Spool.
@@ -63,6 +66,9 @@ func (h *Health) Drops(c Counters) []eve.Counter {
 		for class, n := range s.Stats().Lost {
 			drops = append(drops, eve.Counter{Name: name + "_" + spool.Class(class).String(), Value: n})
 		}
+	}
+	if h.Packets != nil {
+		drops = append(drops, eve.Counter{Name: "packet_log", Value: h.Packets().Dropped})
 	}
 	if h.Spool != nil {
 		st := h.Spool()

@@ -179,6 +179,10 @@ func (w *worker) alert(c *conversation, dir flow.Direction, r *rules.Rule, ev ev
 			a.Packet, a.Link = w.cur.Frame, w.cur.Link
 		}
 	}
+	c.keepAlert()
+	if l := w.e.cfg.Packets.Log; l != nil {
+		h.CaptureFile = l.File()
+	}
 	w.emit(h.Type, w.eve.Alert(&h, &a))
 	w.tag(c, dir, r.Tag)
 }
@@ -195,6 +199,10 @@ func (w *worker) packetAlert(p *decode.Packet, r *rules.Rule) {
 	}
 	if !w.e.cfg.NoEvidence {
 		a.Packet, a.Link = p.Frame, p.Link
+	}
+	if l := w.e.cfg.Packets.Log; l != nil && w.wire != nil {
+		w.keepFrame(w.wire)
+		h.CaptureFile = l.File()
 	}
 	w.emit(h.Type, w.eve.Alert(&h, &a))
 }

@@ -106,6 +106,7 @@ func (w *worker) take(ctx context.Context, src LiveSource) error {
 			published = time.Now()
 			w.dropped(src)
 			w.watch()
+			w.takeOrders(e.cfg.Clock.Now())
 			e.publish(w)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/sensor/capture"
+	"github.com/antin-gov/antin/sensor/capture/packetlog"
 	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/flow"
@@ -52,6 +53,11 @@ type worker struct {
 	// before.
 	pulse pulse
 	seen  time.Time
+	// wire is the frame in work.
+	wire *capture.Frame
+	// ring remembers the last packets; ordered are the orders that are known.
+	ring    *packetlog.Ring
+	ordered []*placed
 	// tally counts for an onlooker, nil when there is none.
 	tally *tally
 	// lookAt is when the detectors see the open flows next.
@@ -85,6 +91,7 @@ func newWorker(e *Engine, iface string) *worker {
 		reasons: make(map[string]uint64), events: make(map[string]uint64),
 	}
 	w.table = flow.NewTable(e.cfg.FlowLimit, w.flowEnd)
+	w.ring = newRing(&e.cfg.Packets)
 	if e.cfg.Indicators != nil {
 		w.indicated = &recent{}
 	}
@@ -97,6 +104,7 @@ func (w *worker) frame(f *capture.Frame) {
 	if set := w.e.rules.Load(); set != w.ruleSet {
 		w.adopt(set)
 	}
+	w.wire = f
 	w.packets.received++
 	w.packets.bytes += uint64(len(f.Data))
 	p, in := &w.packet, &w.inside
@@ -198,6 +206,9 @@ func (w *worker) handle(p *decode.Packet) {
 		f.Ext = c
 		c.announced()
 		c.indicateAddresses()
+		for _, o := range w.ordered {
+			c.ordered(o, p.Time)
+		}
 		w.look(p.Time)
 	}
 	switch p.Proto {
@@ -231,6 +242,7 @@ func (w *worker) handle(p *decode.Packet) {
 	if c.tag != nil || len(w.hosts) > 0 {
 		w.follow(c, way, p)
 	}
+	w.keepPacket(c)
 	w.cur = nil
 }
 

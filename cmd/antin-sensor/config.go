@@ -71,6 +71,20 @@ type settings struct {
 		Table string        `yaml:"table"`
 		Every time.Duration `yaml:"every"`
 	} `yaml:"ioc"`
+	// Packets are kept in capture files around alerts and on demand.
+	Packets struct {
+		// Dir is the folder of the files; without it none are kept.
+		Dir    string `yaml:"dir"`
+		FileMB int64  `yaml:"file_mb"`
+		Keep   int    `yaml:"keep"`
+		// BeforeMB is what each worker remembers of all flows, zero the
+		// default, so that what came before an alert is kept too.
+		BeforeMB int `yaml:"before_mb"`
+		// AfterPackets and After bound what is kept of a flow after its last
+		// alert.
+		AfterPackets int           `yaml:"after_packets"`
+		After        time.Duration `yaml:"after"`
+	} `yaml:"packets"`
 	// Control is the socket at which a live sensor answers; "none" makes none.
 	Control string `yaml:"control"`
 	Output  struct {

@@ -43,6 +43,14 @@ func (c *checker) judgeLive(s *settings) {
 		}
 	}
 	c.judgeFiles(s)
+	k := &s.Packets
+	c.within("packets.file_mb", k.FileMB, 1<<20)
+	c.within("packets.keep", int64(k.Keep), 1<<20)
+	c.within("packets.before_mb", int64(k.BeforeMB), maxRingMB)
+	c.within("packets.after_packets", int64(k.AfterPackets), 1<<30)
+	if k.Dir == "" && c.lines["packets"] > 0 {
+		c.at("packets", "give packets.dir, or leave it out", "has no folder to keep packets in")
+	}
 }
 
 // judgeFiles looks at what becomes of records beside the hub.

@@ -40,6 +40,7 @@ func TestConfigCheckSaysLineKeyAndWhatToDo(t *testing.T) {
 		"old files without an age":     {"output:\n  rotate: {keep: 3}\n", "2: output.rotate: says what becomes of old files"},
 		"a rotation all the time":      {"output:\n  rotate: {every: 1s}\n", "2: output.rotate.every: 1s is too short: give at least 1m"},
 		"a socket of no type":          {"output:\n  socket: {path: /x, type: pipe}\n", `2: output.socket.type: "pipe" is no type`},
+		"packets without a folder":     {"packets: {keep: 3}\n", "1: packets: has no folder"},
 		"two problems, each told once": {"a1: 1\nname: x.y\n", "1: a1: unknown key"},
 	}
 	for name, c := range cases {

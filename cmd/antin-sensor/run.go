@@ -91,6 +91,7 @@ func runCommand() *cobra.Command {
 	fl.StringVarP(&f.config, "config", "c", "", "configuration file (YAML)")
 	fl.StringVarP(&f.logDir, "log-dir", "l", "", "folder for eve.json (default .)")
 	fl.StringVarP(&f.s.Checksums, "checksums", "k", "", "wrong checksums: all (refuse), none (use), auto (default)")
+	fl.StringVar(&f.s.Packets.Dir, "packets", "", "folder where the packets around alerts are kept (pcapng)")
 	fl.StringVar(&f.s.Control, "control", "", "socket at which the live sensor answers stats, top, reload and rotate (default control.sock in the log folder; none)")
 	fl.StringVar(&f.s.Output.Socket.Path, "eve-socket", "", "Unix socket at which another program reads the records")
 	fl.StringVar(&f.s.Name, "name", "", "sensor name (default: the machine's)")
@@ -125,6 +126,7 @@ func (f *runFlags) merge() (*settings, error) {
 	over(&s.Capture.Filter, f.s.Capture.Filter)
 	over(&s.Privileges.User, f.s.Privileges.User)
 	over(&s.Control, f.s.Control)
+	over(&s.Packets.Dir, f.s.Packets.Dir)
 	over(&s.Output.Socket.Path, f.s.Output.Socket.Path)
 	if f.s.Capture.Workers != 0 {
 		s.Capture.Workers = f.s.Capture.Workers
@@ -211,6 +213,12 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return could(err)
 	}
+	closePackets, err := addPackets(s, &cfg, log)
+	if err != nil {
+		closeSinks(cfg.Sinks, s.Output.NATS.Deadline)
+		return could(err)
+	}
+	defer func() { err = errors.Join(err, closePackets()) }()
 	finish := f.progress(&cfg)
 	engine, err := sensor.New(cfg)
 	if err != nil {

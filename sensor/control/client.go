@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,8 +58,21 @@ func (c *Client) Rotate(ctx context.Context) (r Rotate, err error) {
 	return r, c.ask(ctx, http.MethodPost, "/rotate", &r)
 }
 
+// Record asks for packets to be kept.
+func (c *Client) Record(ctx context.Context, ask Record) (r Recorded, err error) {
+	body, err := json.Marshal(ask)
+	if err != nil {
+		return r, fmt.Errorf("ask the sensor: %w", err)
+	}
+	return r, c.send(ctx, http.MethodPost, "/record", bytes.NewReader(body), &r)
+}
+
 func (c *Client) ask(ctx context.Context, method, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://sensor"+path, nil)
+	return c.send(ctx, method, path, nil, into)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, what io.Reader, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://sensor"+path, what)
 	if err != nil {
 		return fmt.Errorf("ask the sensor: %w", err)
 	}
@@ -67,12 +81,12 @@ func (c *Client) ask(ctx context.Context, method, path string, into any) error {
 		return fmt.Errorf("%w: %s: %w", ErrNoSensor, c.path, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("read the sensor's answer: %w", err)
 	}
 	a := answer{Result: into}
-	err = json.Unmarshal(body, &a)
+	err = json.Unmarshal(text, &a)
 	if err != nil {
 		return fmt.Errorf("read the sensor's answer: %w", err)
 	}

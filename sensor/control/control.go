@@ -115,6 +115,19 @@ type Reload struct {
 	Seconds float64 `json:"seconds"`
 }
 
+// Record asks for the packets of a flow or a host.
+type Record struct {
+	Flow    uint64  `json:"flow,omitempty"`
+	Host    string  `json:"host,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Recorded says where packets are kept, and how long.
+type Recorded struct {
+	Dir   string    `json:"dir"`
+	Until time.Time `json:"until"`
+}
+
 // Rotate says which files were begun anew.
 type Rotate struct {
 	Files []string `json:"files"`

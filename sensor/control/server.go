@@ -18,6 +18,7 @@ type Handlers struct {
 	Top     func(rows int) Top
 	Reload  func() (Reload, error)
 	Rotate  func() (Rotate, error)
+	Record  func(Record) (Recorded, error)
 }
 
 // Limits of the socket.
@@ -118,6 +119,14 @@ func routes(h Handlers) http.Handler {
 	handle(mux, "GET /top", h.Top != nil, func(*http.Request) (any, error) { return h.Top(topRows), nil })
 	handle(mux, "POST /reload", h.Reload != nil, func(*http.Request) (any, error) { return h.Reload() })
 	handle(mux, "POST /rotate", h.Rotate != nil, func(*http.Request) (any, error) { return h.Rotate() })
+	handle(mux, "POST /record", h.Record != nil, func(r *http.Request) (any, error) {
+		var ask Record
+		err := json.NewDecoder(r.Body).Decode(&ask)
+		if err != nil {
+			return nil, fmt.Errorf("read the request: %w", err)
+		}
+		return h.Record(ask)
+	})
 	return mux
 }
 

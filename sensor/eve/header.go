@@ -42,9 +42,11 @@ type Header struct {
 	// PacketSource is "wire/pcap", or "stream (flow timeout)" when the end of
 	// the flow made the record.
 	PacketSource string
-	TxID         uint64
-	HasTx        bool
-	AppProto     string
+	// CaptureFile is the file of the packet log that was written then.
+	CaptureFile string
+	TxID        uint64
+	HasTx       bool
+	AppProto    string
 }
 
 // Values of Header.PacketSource, as Suricata names them.
@@ -101,6 +103,9 @@ func (w *Writer) begin(h *Header) *encoder {
 	}
 	if h.PcapFile != "" {
 		e.String("pcap_filename", h.PcapFile)
+	}
+	if h.CaptureFile != "" {
+		e.String("capture_file", h.CaptureFile)
 	}
 	if h.HasTx {
 		e.Uint("tx_id", h.TxID)
