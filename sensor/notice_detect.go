@@ -22,11 +22,11 @@ type finding struct {
 	expect string
 }
 
-// serverFirst are the protocols in which the server greets, and whose greeting
-// alone does not tell them.
+// serverFirst are the protocols in which the server greets or may speak first,
+// and whose first words alone do not tell them.
 func serverFirst(app string) bool {
 	switch app {
-	case "smtp", "ftp", "ftp-data", "pop3", "imap", "ssh", "rfb":
+	case "smtp", "ftp", "ftp-data", "pop3", "imap", "ssh", "rfb", "http2":
 		return true
 	}
 	return false

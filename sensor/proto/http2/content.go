@@ -92,5 +92,6 @@ func (c *Conn) fileEnd(tx *transaction, dir int, complete bool) {
 		return
 	}
 	f.Finish(complete)
+	h.body = f.Data
 	c.host.File(dir, tx.number, f, tx)
 }

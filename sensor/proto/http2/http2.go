@@ -314,6 +314,7 @@ func (c *Conn) block(dir int, push bool) error {
 	if h.fields == nil {
 		h.fields = s.fields
 		c.judgeFields(dir, tx)
+		c.host.Inspect(dir, tx.number, tx)
 		c.fileBegin(tx, dir)
 	}
 	if s.blockEnds {

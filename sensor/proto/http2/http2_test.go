@@ -2,6 +2,7 @@ package http2
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,6 +57,16 @@ func TestAConnection(t *testing.T) {
 	r.Want(t, want...)
 	if len(r.Files) != 1 || r.Files[0] != "1 /f.bin 9 CLOSED" {
 		t.Errorf("files %q", r.Files)
+	}
+	for _, want := range []string{
+		`0 http.method "GET"`, `0 http.uri "/f.bin?x=1"`, `0 http.host "a.vn"`, `0 http.user_agent "test"`,
+		`0 http.header ":authority: a.vn\r\n:method: GET\r\n:path: /f.bin?x=1\r\nuser-agent: test\r\n"`,
+		`1 http.stat_code "200"`, `1 http.content_type "text/plain; charset=utf-8"`, `1 http.response_body "some text"`,
+		`1 http.header_names "\r\n:status\r\ncontent-type\r\n\r\n"`,
+	} {
+		if !slices.Contains(r.Fields, want) {
+			t.Errorf("rules do not see %s in %q", want, r.Fields)
+		}
 	}
 	var bytewise []prototest.Turn
 	for _, turn := range turns(t) {

@@ -24,7 +24,9 @@ type half struct {
 	ended    bool
 	length   uint64
 
-	file    *files.File
+	file *files.File
+	// body is the content of a file that ended.
+	body    []byte
 	coded   bool
 	encoded []byte
 }
