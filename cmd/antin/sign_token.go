@@ -27,12 +27,14 @@ type tokenFlags struct {
 	module, label, serial, cert, trust, pinFile string
 	pinFD                                       int
 	tsa                                         []string
+	environment                                 map[string]string
 }
 
 func (f *tokenFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.module, "pkcs11", "", "sign with a token of one's own: path of its PKCS#11 module; needs no data folder")
 	cmd.Flags().StringVar(&f.label, "token", "", "pkcs11: label of the token, when the module shows several")
 	cmd.Flags().StringVar(&f.serial, "token-serial", "", "pkcs11: serial number of the token")
+	cmd.Flags().StringToStringVar(&f.environment, "pkcs11-env", nil, "pkcs11: NAME=VALUE that the module reads from its environment, such as NSS_LIB_PARAMS; no secrets")
 	cmd.Flags().StringVar(&f.cert, "cert", "", "pkcs11: PEM file with the certificate and its issuers, when the token has them not")
 	cmd.Flags().StringVar(&f.trust, "trust", "", "pkcs11: folder with CA certificates that the signer's must lead to (root-*.pem are anchors)")
 	cmd.Flags().StringVar(&f.pinFile, "pin-file", "", "pkcs11: file of mode 0600 with the PIN (default: asked at the terminal)")
@@ -82,7 +84,7 @@ func (e *env) openLocal(ctx context.Context, f signFlags) (*localSigner, error) 
 	}
 	t, err := token.Open(ctx, token.Options{
 		Module: f.own.module, Label: f.own.label, Serial: f.own.serial, PIN: pin, PINFile: f.own.pinFile,
-		Worker: []string{self, app.WorkerCommand}, SoftHSMConf: os.Getenv("SOFTHSM2_CONF"), Logger: e.logger(),
+		Worker: []string{self, app.WorkerCommand}, SoftHSMConf: os.Getenv("SOFTHSM2_CONF"), Environment: f.own.environment, Logger: e.logger(),
 	})
 	clear(pin)
 	if err != nil {

@@ -1,5 +1,5 @@
 // Command screenshots takes the pictures of the console that stand in
-// docs/images: six pages in two languages, on a desk and on a phone, from a
+// docs/images: nine pages in two languages, on a desk and on a phone, from a
 // running demonstration on which `antin demo` has run.
 //
 //	go run ./docs/screenshots --data data --out docs/images
@@ -147,6 +147,9 @@ func (c *camera) pictures() []picture {
 	return []picture{
 		{"sign", "binh.nv", c.openSign},
 		{"verify", "", c.openVerify},
+		{"office-document", "binh.nv", c.openOffice},
+		{"office", "binh.nv", func(ctx context.Context) error { return c.visit(ctx, "/office") }},
+		{"office-delegations", "binh.nv", func(ctx context.Context) error { return c.visit(ctx, "/office/delegations") }},
 		{"incidents", "mai.dn", c.follow("/incidents", `#main a[href^="/incidents/SC-"]`)},
 		{"drill", "son.bh", c.follow("/drills", `#main a[href^="/drills/dt-"]`)},
 		{"sharing", "tuan.da", func(ctx context.Context) error { return c.visit(ctx, "/sharing") }},
@@ -293,6 +296,11 @@ func (c *camera) openSign(ctx context.Context) error {
 	}
 	return do(ctx, chromedp.SetUploadFiles(css(`form[action="/sign"] input[type=file]`), []string{c.directive}), chromedp.Click(css(`form[action="/sign"] button.primary`)),
 		chromedp.WaitReady(css(`[data-sign-form][data-ready]`)), chromedp.WaitReady(css(`.page[data-page="1"][data-drawn]`)))
+}
+
+// drawn waits until the first page of the document is drawn.
+func (c *camera) drawn(ctx context.Context) error {
+	return do(ctx, chromedp.WaitReady(css(`.page[data-page="1"][data-drawn]`)))
 }
 
 func (c *camera) openVerify(ctx context.Context) error {

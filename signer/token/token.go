@@ -43,6 +43,9 @@ type Options struct {
 	// Worker is the command of the key worker; it must call hsm.WorkerMain.
 	Worker    []string
 	WorkerEnv []string
+	// Environment is set before the module is loaded: some take their settings
+	// from there (NSS_LIB_PARAMS, TPM2_PKCS11_STORE). It must hold no secret.
+	Environment map[string]string
 	// SoftHSMConf is the softhsm2.conf of a software token.
 	SoftHSMConf string
 	Logger      *slog.Logger
@@ -103,7 +106,7 @@ func (t *Token) open(ctx context.Context, o Options, module string) error {
 	var err error
 	t.worker, err = hsm.StartWorker(ctx, hsm.Options{
 		Command: o.Worker, Env: o.WorkerEnv, PIN: o.PIN, Logger: o.Logger,
-		Config: hsm.WorkerConfig{Tokens: []string{u.String()}, SocketPath: socket, SoftHSMConf: o.SoftHSMConf},
+		Config: hsm.WorkerConfig{Tokens: []string{u.String()}, SocketPath: socket, SoftHSMConf: o.SoftHSMConf, Environment: o.Environment},
 	})
 	if err != nil {
 		return fmt.Errorf("open the token: %w", err)

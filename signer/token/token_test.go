@@ -32,6 +32,7 @@ func TestMain(m *testing.M) { hsmtest.Main(m) }
 type stick struct {
 	pki     *trusttest.PKI
 	options token.Options
+	certs   []*x509.Certificate // beside those on the token
 }
 
 func newStick(t *testing.T) *stick {
@@ -147,7 +148,7 @@ func (s *stick) local(t *testing.T, own *token.Token, label string) signer.Local
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := own.Chain(key, []*x509.Certificate{s.pki.Issuer, s.pki.Root})
+	chain, err := own.Chain(key, append([]*x509.Certificate{s.pki.Issuer, s.pki.Root}, s.certs...))
 	if err != nil || len(chain) != 3 {
 		t.Fatalf("chain of %d, %v", len(chain), err)
 	}

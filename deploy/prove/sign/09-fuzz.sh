@@ -4,7 +4,7 @@ part "9. Hostile input: the fuzzer, ${ANTIN_PROVE_FUZZ:-30s} each, and bombs of 
 fuzzers signer/cos:FuzzOpen signer/cms:FuzzParse signer/xades:FuzzXML signer/csc:FuzzAnyRequestIsAnsweredAndOnlyWhatIsAuthorisedIsSigned \
   signer/csc:FuzzARequestIsReadOrRefused \
   signer/validate:FuzzValidate signer/diff:FuzzCompare signer/pades:FuzzPrepare signer/cades:FuzzContainer signer/asic:FuzzContainer \
-  signer/tsp:FuzzParseToken signer/content:FuzzLines signer/nd30:FuzzDocument signer/edxml:FuzzRead
+  signer/tsp:FuzzParseToken signer/content:FuzzLines signer/nd30:FuzzDocument signer/edxml:FuzzRead signer/office:FuzzWhatABrowserPostsIsAnsweredAndBindsNothing
 show "ANTIN_BOMB_TIME=2s go test ./signer/validate -run TestASmallFile -v"
 (cd "$ROOT" && ANTIN_BOMB_TIME=2s go test ./signer/validate -count=1 -run '^TestASmallFileCannotAskForMuchMemoryOrTime$' -v) >"$W/bombs.log" 2>&1
 rc=$?
