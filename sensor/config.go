@@ -16,6 +16,7 @@ import (
 	"github.com/antin-gov/antin/sensor/capture"
 	"github.com/antin-gov/antin/sensor/detect"
 	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/ioc"
 	"github.com/antin-gov/antin/sensor/output"
 	"github.com/antin-gov/antin/sensor/rules"
@@ -56,6 +57,8 @@ type Config struct {
 	// StreamDepth bounds reassembly of one direction; zero is
 	// stream.DefaultDepth.
 	StreamDepth int
+	// Files keeps what is transferred; nil keeps nothing.
+	Files *files.Store
 	// NoMidstream leaves TCP connections of which the beginning was not seen to
 	// the packet rules, as Suricata does unless told otherwise.
 	NoMidstream bool

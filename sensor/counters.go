@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/stream"
 )
@@ -28,6 +29,7 @@ type Counters struct {
 	Events             map[string]uint64
 	Flow               flow.Stats
 	Stream             stream.Stats
+	Files              files.StoreStats
 }
 
 func (c *Counters) add(o Counters) {
@@ -49,6 +51,7 @@ func (c *Counters) add(o Counters) {
 	c.ParserPanics += o.ParserPanics
 	c.ParserErrors += o.ParserErrors
 	c.Alerts += o.Alerts
+	c.Files = files.StoreStats{Stored: max(c.Files.Stored, o.Files.Stored), Refused: max(c.Files.Refused, o.Files.Refused)}
 	// The rule engine is shared: each worker reports all of it.
 	c.Suppressed = max(c.Suppressed, o.Suppressed)
 	c.Flow.Created += o.Flow.Created
@@ -110,6 +113,8 @@ func (c *Counters) list() []eve.Counter {
 		{Name: "tcp.waiting_bytes", Value: uint64(c.Stream.Waiting)},
 		{Name: "app_layer.error", Value: c.ParserErrors},
 		{Name: "app_layer.panic", Value: c.ParserPanics},
+		{Name: "file_store.stored", Value: c.Files.Stored},
+		{Name: "file_store.refused", Value: c.Files.Refused},
 		{Name: "detect.alert", Value: c.Alerts},
 		{Name: "detect.alerts_suppressed", Value: c.Suppressed},
 	}

@@ -161,6 +161,12 @@ func (h host) Record(e proto.Event) {
 	c.w.emit(head.Type, c.w.eve.Object(&head, e.Bodies...))
 }
 
+// FileStore implements proto.Host.
+func (h host) FileStore() *files.Store { return h.c.FileStore() }
+
+// FileStore implements http1.Handler.
+func (c *conversation) FileStore() *files.Store { return c.w.e.cfg.Files }
+
 // File implements proto.Host.
 func (h host) File(dir int, tx uint64, f *files.File, bodies ...encode.Body) {
 	h.c.inspectFile(dir, tx, f, bodies)

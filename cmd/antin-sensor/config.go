@@ -102,6 +102,13 @@ type settings struct {
 			Path string `yaml:"path"`
 			Type string `yaml:"type"`
 		} `yaml:"socket"`
+		// Files is where transferred files are kept: none when the folder is
+		// empty. FileMB is the largest one, TotalMB what all may take.
+		Files struct {
+			Dir     string `yaml:"dir"`
+			FileMB  int64  `yaml:"file_mb"`
+			TotalMB int64  `yaml:"total_mb"`
+		} `yaml:"files"`
 		// Evidence puts payload and packet into alerts; Anomalies records
 		// what breaks its protocol.
 		Evidence  *bool `yaml:"evidence"`

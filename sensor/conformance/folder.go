@@ -135,6 +135,21 @@ type eveLog struct {
 	Types   []yaml.Node `yaml:"types"`
 }
 
+// storing reports whether the folder's configuration keeps all files.
+func (c *config) storing() bool {
+	for _, out := range c.Outputs {
+		var kinds map[string]struct {
+			Enabled string `yaml:"enabled"`
+			Force   string `yaml:"force-filestore"`
+		}
+		err := out.Decode(&kinds)
+		if err == nil && kinds["file-store"].Enabled == "yes" && kinds["file-store"].Force == "yes" {
+			return true
+		}
+	}
+	return false
+}
+
 // logged leaves out the records of the types that the folder's configuration
 // does not write.
 func (c *config) logged(records []map[string]any) []map[string]any {

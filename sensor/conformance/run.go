@@ -18,6 +18,7 @@ import (
 
 	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/sensor"
+	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/output"
 	"github.com/antin-gov/antin/sensor/rules"
 )
@@ -110,6 +111,17 @@ func (s *spec) records(
 	}
 	cfg.StreamDepth = depth(args)
 	cfg.NoMidstream = !strings.Contains(args, "stream.midstream=true")
+	if own.storing() {
+		folder, err := os.MkdirTemp("", "captures")
+		if err != nil {
+			return nil, nil, err
+		}
+		defer os.RemoveAll(folder)
+		cfg.Files, err = files.OpenStore(folder, 0, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+	}
 	vars := rules.DefaultVars("[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]")
 	for k, v := range own.Vars.Address {
 		vars.Address[k] = v
@@ -120,19 +132,19 @@ func (s *spec) records(
 	anomalies := own.anomalies()
 	cfg.HeaderAnomalies = anomalies["decode"] || anomalies["stream"]
 	var refused []refusal
-	files, err := filepath.Glob(filepath.Join(dir, "*.rules"))
+	list, err := filepath.Glob(filepath.Join(dir, "*.rules"))
 	if err != nil {
 		return nil, nil, err
 	}
 	if s.Rules != "" {
-		files = []string{filepath.Join(dir, s.Rules)}
+		list = []string{filepath.Join(dir, s.Rules)}
 	}
-	if len(files) > 0 {
-		engine, list, err := load(files, vars)
+	if len(list) > 0 {
+		engine, broken, err := load(list, vars)
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, x := range list {
+		for _, x := range broken {
 			refused = append(refused, refusal{sid: x.SID, reason: x.Reason, rule: lineOf(x.File, x.Line)})
 		}
 		cfg.Rules = engine

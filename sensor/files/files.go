@@ -1,7 +1,7 @@
 // Package files follows files through the protocols that carry them: name,
 // size, digests and the beginning of the content.
 //
-// Not here: storing them.
+// A Store keeps them whole.
 package files
 
 import (
@@ -42,7 +42,12 @@ type File struct {
 	Ranged     bool
 	Start, End uint64
 
+	// Stored is true when a store has kept the file.
+	Stored bool
+
 	md5, sha1, sha256 hash.Hash
+	store             *Store
+	copy              *copying
 }
 
 // New returns a file of that name. The name is copied.
@@ -63,6 +68,9 @@ func (f *File) Write(b []byte) {
 	room := MaxData - len(f.Data)
 	if room > 0 {
 		f.Data = append(f.Data, b[:min(room, len(b))]...)
+	}
+	if f.store != nil {
+		f.store.keep(f, b)
 	}
 	f.md5.Write(b)
 	f.sha1.Write(b)
@@ -90,6 +98,9 @@ func (f *File) Finish(complete bool) {
 	f.State = Truncated
 	if complete && !f.Gaps {
 		f.State = Closed
+	}
+	if f.store != nil {
+		f.store.finish(f)
 	}
 }
 
@@ -129,7 +140,7 @@ func (a InAlert) Encode(e *encode.Encoder) {
 		e.Bytes("filename", f.Name)
 		e.Bool("gaps", f.Gaps)
 		e.String("state", string(f.State))
-		e.Bool("stored", false)
+		e.Bool("stored", f.Stored)
 		e.Uint("size", f.Size)
 		e.Uint("tx_id", a.Tx)
 		e.Close()
@@ -157,7 +168,7 @@ func (b Body) Encode(e *encode.Encoder) {
 		e.Hex("sha1", f.sha1.Sum(sum[:0]))
 	}
 	e.Hex("sha256", f.sha256.Sum(sum[:0]))
-	e.Bool("stored", false)
+	e.Bool("stored", f.Stored)
 	e.Uint("size", f.Size)
 	if f.Ranged {
 		e.Uint("start", f.Start)

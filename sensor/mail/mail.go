@@ -31,6 +31,8 @@ const (
 
 // Message is one message. It implements encode.Body.
 type Message struct {
+	// store keeps the attachments; it may be nil.
+	store    *files.Store
 	raw      []byte
 	cut      bool
 	complete bool
@@ -50,7 +52,7 @@ type Message struct {
 type header struct{ name, value []byte }
 
 // New returns an empty message.
-func New() *Message { return &Message{} }
+func New(store *files.Store) *Message { return &Message{store: store} }
 
 // Write adds a line.
 func (m *Message) Write(b []byte) {
@@ -175,9 +177,9 @@ func (m *Message) part(h []header, body []byte, depth int, whole bool) {
 	name := fileName(h, params)
 	m.longName = m.longName || len(name) > longFileName
 	if len(name) > 0 {
-		f := files.New(name)
+		f := m.store.New(name)
 		f.Write(data)
-		f.Gaps = m.gaps
+		f.Gaps = f.Gaps || m.gaps
 		f.Finish(whole)
 		m.files = append(m.files, f)
 		m.attachments = append(m.attachments, f.Name)

@@ -58,6 +58,8 @@ type Host interface {
 	// Notice tells the rules that a transaction breaks its protocol's rules; the
 	// name is an event of the rule language without the protocol before it.
 	Notice(dir int, tx uint64, name string)
+	// FileStore keeps the files whose content is to be kept; it may be nil.
+	FileStore() *files.Store
 	// File takes a file that ended; the bodies describe where it was found.
 	File(dir int, tx uint64, f *files.File, bodies ...encode.Body)
 	// Upgrade tells that the conversation goes on as another protocol, as

@@ -16,7 +16,7 @@ type Data struct {
 
 // NewData returns a reader of the connection that was announced.
 func NewData(host proto.Host, e *proto.Expectation) *Data {
-	return &Data{host: host, expect: e, file: files.New(nil)}
+	return &Data{host: host, expect: e, file: host.FileStore().New(nil)}
 }
 
 // Feed implements proto.Parser.

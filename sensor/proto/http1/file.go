@@ -5,8 +5,6 @@ import (
 	"mime"
 	"strconv"
 	"strings"
-
-	"github.com/antin-gov/antin/sensor/files"
 )
 
 const (
@@ -26,7 +24,7 @@ func (c *Conn) fileStart(dir int) {
 		return
 	}
 	name := tx.fileName(m)
-	f := files.New(name)
+	f := c.h.FileStore().New(name)
 	f.Start, f.End, f.Ranged = contentRange(m)
 	m.file = f
 	c.oddFile(dir, tx, m, name)
@@ -176,7 +174,7 @@ func (c *Conn) formFile(tx *Tx, part []byte, complete bool) {
 	if len(name) == 0 {
 		return
 	}
-	f := files.New(name)
+	f := c.h.FileStore().New(name)
 	f.Write(bytes.TrimSuffix(body, []byte("\r\n")))
 	f.Finish(complete)
 	c.h.File(tx, 0, f)

@@ -124,6 +124,8 @@ type Handler interface {
 	Request(*Tx)
 	Response(*Tx)
 	End(*Tx)
+	// FileStore keeps the files whose content is to be kept; it may be nil.
+	FileStore() *files.Store
 	// File tells a file that ended, before the End of its transaction.
 	File(tx *Tx, dir int, f *files.File)
 	// Odd tells something wrong as soon as it is seen; tx is nil when it belongs

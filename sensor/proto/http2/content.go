@@ -3,7 +3,6 @@ package http2
 import (
 	"strings"
 
-	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 )
@@ -61,7 +60,7 @@ func (c *Conn) fileBegin(tx *transaction, dir int) {
 	}
 	h := &tx.half[dir]
 	path, _, _ := strings.Cut(value(tx.half[0].fields, ":path"), "?")
-	h.file = files.New([]byte(path))
+	h.file = c.host.FileStore().New([]byte(path))
 	h.coded = value(h.fields, "content-encoding") != ""
 }
 

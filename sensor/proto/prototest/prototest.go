@@ -63,6 +63,9 @@ func (r *Recorder) fields(dir int, bodies []encode.Body) {
 	})
 }
 
+// FileStore implements proto.Host.
+func (r *Recorder) FileStore() *files.Store { return nil }
+
 // File implements proto.Host.
 func (r *Recorder) File(dir int, tx uint64, f *files.File, bodies ...encode.Body) {
 	render(append(bodies, files.Body{File: f, Tx: tx}))

@@ -62,7 +62,7 @@ func (c *Conn) part(dir int, h *head, id fileID, offset uint64, b []byte, missin
 		if name == nil && dir == proto.ToClient {
 			name = []byte("<unknown>")
 		}
-		t = &transfer{at: at, file: files.New(name)}
+		t = &transfer{at: at, file: c.host.FileStore().New(name)}
 		t.tx = c.transaction(key{}, h, &carried{name: t.file.Name, share: c.trees[h.tree].name, file: id})
 		c.transfers[at] = t
 	}

@@ -203,7 +203,7 @@ func (c *Conn) tooLong(dir int) error {
 // begin starts the message with what was held.
 func (c *Conn) begin(rest []byte) error {
 	c.mode = modeData
-	c.current().message = mail.New()
+	c.current().message = mail.New(c.host.FileStore())
 	held := c.held
 	c.held = nil
 	err := c.client(held)
@@ -218,7 +218,7 @@ func (c *Conn) content(line []byte) {
 	e := c.current()
 	if e.message == nil {
 		// The envelope was ended by a reply that came out of turn.
-		e.message = mail.New()
+		e.message = mail.New(c.host.FileStore())
 	}
 	m := e.message
 	if string(bytes.TrimRight(line, "\r\n")) == "." {
