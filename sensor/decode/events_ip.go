@@ -327,7 +327,7 @@ func transportEvents(proto byte, b, ip []byte, out []string) []string {
 		}
 		switch n := int(binary.BigEndian.Uint16(b[4:])); {
 		case n != 0 && n < 8:
-			out = append(out, "udp.hlen_too_small")
+			out = append(out, "udp.hlen_too_small", "udp.len_invalid")
 		case n > len(b):
 			out = append(out, "udp.len_invalid")
 		}

@@ -158,6 +158,8 @@ const (
 	BufferICMPv4Header
 	BufferICMPv6Header
 	BufferIGMPHeader
+	BufferVLANID
+	BufferVLANLayers
 	BufferIPSource
 	BufferIPDestination
 	// BufferBase64Data is what base64_decode made; it exists only inside a
@@ -321,6 +323,8 @@ var bufferTable = [bufferCount]bufferInfo{
 	BufferICMPv4Header:         {name: "icmpv4.hdr", side: sideBoth, packet: true},
 	BufferICMPv6Header:         {name: "icmpv6.hdr", side: sideBoth, packet: true},
 	BufferIGMPHeader:           {name: "igmp.hdr", side: sideBoth, packet: true},
+	BufferVLANID:               {name: "vlan.id", side: sideBoth, packet: true, number: &numberInfo{most: 4095}},
+	BufferVLANLayers:           {name: "vlan.layers", side: sideBoth, packet: true, number: &numberInfo{most: 3}},
 	BufferIPSource:             {name: "ip.src", side: sideBoth, packet: true},
 	BufferIPDestination:        {name: "ip.dst", side: sideBoth, packet: true},
 	BufferBase64Data:           {name: "base64_data", side: sideBoth, app: ""},

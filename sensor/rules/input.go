@@ -64,6 +64,8 @@ type Input struct {
 	// with what follows, for the tests on header fields. Nil outside
 	// ViewPacket.
 	IP, Transport []byte
+	// VLANs are the packet's VLAN numbers, the outermost first.
+	VLANs []uint16
 	// StreamSize is how far the sequence numbers of client and server have
 	// come from their first, SYN and FIN counted.
 	StreamSize [2]uint32

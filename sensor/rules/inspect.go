@@ -8,6 +8,8 @@ import (
 // Context is one worker's scratch memory. It belongs to one engine and to one
 // goroutine at a time.
 type Context struct {
+	// vlans are the numbers of the packet in work, as the tests read them.
+	vlans      [3][2]byte
 	generation uint32
 	candidates []int32
 	ruleSeen   []uint32

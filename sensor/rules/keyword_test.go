@@ -235,3 +235,30 @@ func TestKeywordsRefuseWhatTheyCannotMean(t *testing.T) {
 		}
 	}
 }
+
+func TestVLANNumbers(t *testing.T) {
+	for _, c := range []struct {
+		option string
+		vlans  []uint16
+		want   bool
+	}{
+		{"vlan.id:200,0", []uint16{200, 300}, true},
+		{"vlan.id:300,0", []uint16{200, 300}, false},
+		{"vlan.id:300", []uint16{200, 300}, true},
+		{"vlan.id:300,-1", []uint16{200, 300}, true},
+		{"vlan.id:>100,all", []uint16{200, 300}, true},
+		{"vlan.id:!200,all", []uint16{200, 300}, false},
+		{"vlan.id:300", nil, false},
+		{"vlan.layers:2", []uint16{200, 300}, true},
+		{"vlan.layers:0", nil, true},
+	} {
+		t.Run(c.option, func(t *testing.T) {
+			e := mustEngine(t, "alert ip any any -> any any ("+c.option+"; sid:1;)")
+			in := toServer("a")
+			in.VLANs = c.vlans
+			if got := len(e.Inspect(e.NewContext(), in)) == 1; got != c.want {
+				t.Errorf("%v: %v, want %v", c.vlans, got, c.want)
+			}
+		})
+	}
+}

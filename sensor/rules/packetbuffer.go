@@ -6,6 +6,13 @@ const protoIGMP = 2
 // prefilterPacket offers a packet's header to the rules of a key.
 func (e *Engine) prefilterPacket(ctx *Context, i int, in *Input) {
 	k := &e.keys[i]
+	if k.buf == BufferVLANID {
+		for j, id := range in.VLANs[:min(len(in.VLANs), len(ctx.vlans))] {
+			ctx.vlans[j] = [2]byte{byte(id >> 8), byte(id)}
+			ctx.prefilter(&k.group, i+3, ctx.setSubjects(i+1, ctx.vlans[j][:], k.trans))
+		}
+		return
+	}
 	value := in.packetBuffer(k.buf)
 	if value == nil {
 		return
@@ -18,6 +25,8 @@ func (e *Engine) prefilterPacket(ctx *Context, i int, in *Input) {
 // packet has none.
 func (in *Input) packetBuffer(b Buffer) []byte {
 	switch b {
+	case BufferVLANLayers:
+		return []byte{byte(len(in.VLANs))}
 	case BufferIPSource, BufferIPDestination:
 		a := in.Src.Addr()
 		if b == BufferIPDestination {
