@@ -23,7 +23,7 @@ var calls = []string{
 	// Files.
 	"access", "chdir", "chmod", "close", "close_range", "copy_file_range", "dup", "dup2", "dup3", "faccessat",
 	"faccessat2", "fadvise64", "fallocate", "fchmod", "fchmodat", "fchmodat2", "fcntl", "fdatasync", "flock", "fstat",
-	"fstatfs", "fsync", "ftruncate", "getcwd", "getdents", "getdents64", "lseek", "lstat", "mkdir", "mkdirat",
+	"fstatfs", "fsync", "ftruncate", "getcwd", "getdents", "getdents64", "link", "linkat", "lseek", "lstat", "mkdir", "mkdirat",
 	"newfstatat", "open", "openat", "pread64", "preadv", "pwrite64", "pwritev", "read", "readlink", "readlinkat",
 	"readv", "rename", "renameat", "renameat2", "rmdir", "sendfile", "splice", "stat", "statfs", "statx",
 	"sync_file_range", "umask", "unlink", "unlinkat", "utimensat", "write", "writev",

@@ -93,6 +93,11 @@ func works(dir string) error {
 	if err != nil {
 		return err
 	}
+	// As the spool makes its key.
+	err = os.Link(path+".1", path+".2")
+	if err != nil {
+		return err
+	}
 	_, err = net.Interfaces()
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
 # Sourced by prove.sh. What was seen is in the store, by id, when the line to the centre is cut, the hub and the sensor are
-# killed and the disk fills up. ANTIN_PROVE_CUT is how long the line is away (default 20s), ANTIN_PROVE_PPS the packets per second.
-part "6. The line cut, the hub killed, the sensor killed, the disk full"
+# killed, the disk of the spool or of eve.json fills up, and the clock is set. ANTIN_PROVE_CUT is how long the line is away (default 20s), ANTIN_PROVE_PPS the packets per second.
+part "6. The line cut, the hub killed, the sensor killed, the disk full, the clock set"
 CUT=${ANTIN_PROVE_CUT:-20s} PPS=${ANTIN_PROVE_PPS:-500} L=$W/line
 case $CUT in *m) CUT=$((${CUT%m} * 60));; *) CUT=${CUT%s};; esac
 if [ "$(id -u)" != 0 ] || ! command -v tcpreplay sqlite3 >/dev/null || ! ip link add "ln$$" type veth peer name "lr$$" 2>/dev/null; then
@@ -35,7 +35,7 @@ store() { sqlite3 -readonly -cmd '.timeout 20000' "$ANTIN_DATA_DIR/antin.db" "se
 # ids FILE: for each run and class the numbers that are there: first, last, how many, and how many twice.
 ids() { awk -F. '{ k = $2; n = $3 + 0; c[k]++; if (!(k in lo) || n < lo[k]) lo[k] = n; if (n > hi[k]) hi[k] = n; if (seen[$0]++) d[k]++ } END { for (k in c) print k, lo[k], hi[k], c[k], d[k] + 0 }' "$1" | sort; }
 # arrived N waits until N records of this part are in the store.
-arrived() { local t; t=$(now); until store | grep -vxFf "$L/before" >"$L/ids"; [ "$(wc -l <"$L/ids")" -ge "$1" ] || [ "$(since "$t")" -gt 240000 ]; do sleep 2; done; }
+arrived() { local t; [ -n "${1:-}" ] || return 1; t=$(now); until store | grep -vxFf "$L/before" >"$L/ids"; [ "$(wc -l <"$L/ids")" -ge "$1" ] || [ "$(since "$t")" -gt 240000 ]; do sleep 2; done; }
 seen() { wc -l <"$L/log/eve.json"; }
 store >"$L/before"; [ -s "$L/before" ] || echo none >"$L/before"
 
@@ -88,6 +88,44 @@ arrived $(($(seen) - lost))
 echo "        dropped: $DROPS of $(seen)"
 claim "store + dropped = seen: $(sort -u "$L/ids" | wc -l) + $lost" same $(($(sort -u "$L/ids" | wc -l) + lost)) "$(seen)"
 claim "no alert was dropped" same "$(jq -n --argjson d "$DROPS" '$d.alert')" 0
-umount -l "$L/disk"; ip link del "ln$$"
+umount -l "$L/disk"
+
+show "eve.json on a disk of 3 MB that others fill: alerts go last, and the hub has everything"
+cat "$L/ids" >>"$L/before"; mkdir "$L/small"; mount -t tmpfs -o size=3m tmpfs "$L/small"
+: >"$L/sensor.log"
+echo 'alert udp any any -> any any (msg:"any"; threshold: type limit, track by_src, count 20, seconds 1; sid:1;)' >"$L/any.rules"
+"$BIN/antin-sensor" run -i "lr$$" -k none -l "$L/small" --control "$L/c.sock" --spool "$L/spool2" -S "$L/any.rules" --name sensor-demo --site metronet --nats "tls://$RELAY" --deadline 120s \
+  --tls-cert "$ANTIN_DATA_DIR/tls/sensor-demo.crt" --tls-key "$ANTIN_DATA_DIR/tls/sensor-demo.key" --tls-ca "$ANTIN_DATA_DIR/tls/anchors.pem" >>"$L/sensor.log" 2>&1 & SENSOR=$!
+for _ in $(seq 100); do grep -q msg=capturing "$L/sensor.log" && break; sleep .1; done
+dd if=/dev/zero of="$L/small/others" bs=1M count=2 status=none
+tcpreplay -q -i "ln$$" --pps 10000 --loop 2 "$PCAP" >>"$L/replay.log" 2>&1; sleep 2
+sensor stats --control "$L/c.sock" --json >"$L/full.json"
+rm "$L/small/others"; sleep 2
+umount -l "$L/small" 2>/dev/null; mount -t tmpfs -o size=64m tmpfs "$L/small" 2>/dev/null
+kill -TERM "$SENSOR"; wait "$SENSOR"
+read -r seen kept lost < <(sed -n 's/^eve.json: \([0-9]*\) records, \([0-9]*\) delivered, \([0-9]*\) dropped/\1 \2 \3/p' "$L/sensor.log")
+echo "        while full: $(jq -c '.drops | with_entries(select(.key | startswith("eve")))' "$L/full.json")"
+claim "seen = in eve.json + dropped: $seen = $kept + $lost" same "$((kept + lost))" "$seen"
+claim "something was dropped, and no alert" same "$(jq '.drops | (.eve_json_flow + .eve_json_metadata > 0) and .eve_json_alert == 0' "$L/full.json")" true
+arrived "$seen"
+claim "the hub has all $seen" same "$(sort -u "$L/ids" | wc -l)" "$seen"
+umount -l "$L/small" 2>/dev/null
+
+show "the clock is set an hour forward, then two hours back, while packets pass (deploy/prove/clockstep: an injected clock)"
+cat "$L/ids" >>"$L/before"; mkdir "$L/step"
+(cd "$ROOT" && go build -o "$L/clockstep" ./deploy/prove/clockstep)
+"$L/clockstep" -i "lr$$" -l "$L/step" -nats "tls://$RELAY" -tls-cert "$ANTIN_DATA_DIR/tls/sensor-demo.crt" -tls-key "$ANTIN_DATA_DIR/tls/sensor-demo.key" -tls-ca "$ANTIN_DATA_DIR/tls/anchors.pem" 2>"$L/step.log" & SENSOR=$!
+for _ in $(seq 100); do grep -q msg=capturing "$L/step.log" && break; sleep .1; done
+traffic 9 & TRAFFIC=$!
+sleep 3; kill -USR1 "$SENSOR"; sleep 3; kill -USR2 "$SENSOR"
+wait "$TRAFFIC"; sleep 1
+kill -TERM "$SENSOR"; wait "$SENSOR"; claim "the sensor delivered all before it ended" same $? 0
+grep -o 'msg="the clock was set.*' "$L/step.log" | sed 's/^/        /'
+seen=$(wc -l <"$L/step/eve.json"); arrived "$seen"
+claim "store = seen: $seen records, by id" same "$(sort -u "$L/ids" | wc -l)" "$seen"
+claim "   no number is missing, none twice" same "$(ids "$L/ids" | awk '$2 != 1 || $3 != $4 || $5 != 0' | wc -l)" 0
+claim "   both steps were noticed, no flow ended or stayed for them" same "$(jq -sc 'map(select(.event_type == "health").health.clock.set) + map(select(.event_type == "stats").stats.flow | .timeout, .forced) | .[-3:]' "$L/step/eve.json")" "[2,0,0]"
+claim "   no flow lasted as long as a step" same "$(jq -s 'map(select(.event_type == "flow" and .flow.age >= 3000)) | length' "$L/step/eve.json")" 0
+ip link del "ln$$"
 kill -KILL -- -"$LINE"; wait "$LINE" 2>/dev/null
 fi
