@@ -60,7 +60,10 @@ type conversation struct {
 	// deep has the directions that have told that they reached the depth.
 	deep [2]bool
 	// dead is true after a panic: the flow is only counted from then on.
-	dead    bool
+	dead bool
+	// orig is the protocol that the conversation began with, when it has
+	// changed.
+	orig    string
 	alerted bool
 
 	probe  [2][]byte

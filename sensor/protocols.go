@@ -176,6 +176,7 @@ func (h host) File(dir int, tx uint64, f *files.File, bodies ...encode.Body) {
 // Upgrade implements proto.Host.
 func (h host) Upgrade() {
 	c := h.c
+	c.orig = c.appName()
 	c.app, c.failed = appUnknown, [2]bool{}
 	c.finding = finding{expect: nameTLS}
 }

@@ -137,7 +137,7 @@ func (c *conversation) File(tx *http1.Tx, dir int, f *files.File) {
 // conversation of its own, found by its content.
 func (c *conversation) Tunnel(dir int, b []byte) {
 	if c.app == appHTTP {
-		c.app = appUnknown
+		c.app, c.orig = appUnknown, nameHTTP
 		c.failed = [2]bool{}
 		c.finding = finding{expect: c.becomes}
 	}

@@ -259,7 +259,7 @@ func (w *worker) flowEnd(f *flow.Flow) {
 		c.watch.Close()
 	}
 	h := c.header("flow", flow.ToServer)
-	h.AppProto = c.appName()
+	h.AppProto, h.AppProtoOrig = c.appName(), c.orig
 	h.PacketSource = ""
 	w.emit(h.Type, w.eve.Flow(&h, f, c.transactions, c.alerted))
 	c.behave(true)

@@ -47,6 +47,9 @@ type Header struct {
 	TxID        uint64
 	HasTx       bool
 	AppProto    string
+	// AppProtoOrig is the protocol that the conversation began with, when it
+	// has changed.
+	AppProtoOrig string
 }
 
 // Values of Header.PacketSource, as Suricata names them.
@@ -112,6 +115,9 @@ func (w *Writer) begin(h *Header) *encoder {
 	}
 	if h.AppProto != "" {
 		e.String("app_proto", h.AppProto)
+	}
+	if h.AppProtoOrig != "" {
+		e.String("app_proto_orig", h.AppProtoOrig)
 	}
 	return e
 }
