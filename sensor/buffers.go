@@ -35,8 +35,8 @@ func fillDNS(b *rules.Buffers, m *dns.Message, dir flow.Direction) {
 		b.AddNumber(rules.BufferDNSRRType, uint64(q.Type))
 	}
 	b.AddNumber(rules.BufferDNSOpcode, uint64(m.Opcode()))
+	b.AddNumber(rules.BufferDNSRcode, uint64(m.Rcode()))
 	if m.Response() {
-		b.AddNumber(rules.BufferDNSRcode, uint64(m.Rcode()))
 		for i := range m.Queries {
 			b.Add(rules.BufferDNSResponse, m.Queries[i].Name)
 		}
@@ -69,6 +69,8 @@ func fillDNSNames(b *rules.Buffers, r *dns.Record) {
 func fillTLS(b *rules.Buffers, c *tls.Conn, dir flow.Direction) {
 	if dir == flow.ToServer {
 		h := c.Client
+		b.AddNumber(rules.BufferSSLState, rules.SSLClientHello)
+		b.AddNumber(rules.BufferSSLVersion, uint64(h.Version))
 		if h.SNI != nil {
 			b.Add(rules.BufferTLSSNI, h.SNI)
 		}
@@ -82,7 +84,12 @@ func fillTLS(b *rules.Buffers, c *tls.Conn, dir flow.Direction) {
 		}
 		return
 	}
+	if c.Client != nil {
+		b.AddNumber(rules.BufferSSLState, rules.SSLClientHello)
+	}
 	if s := c.Server; s != nil {
+		b.AddNumber(rules.BufferSSLState, rules.SSLServerHello)
+		b.AddNumber(rules.BufferSSLVersion, uint64(s.Selected()))
 		text, hash := s.JA3S()
 		b.Add(rules.BufferJA3SString, []byte(text))
 		b.Add(rules.BufferJA3SHash, []byte(hash))
@@ -175,9 +182,7 @@ func fillHTTP(b *rules.Buffers, tx *http1.Tx, m *http1.Message, dir flow.Directi
 			b.Add(rules.BufferHTTPHost, host)
 			b.Add(rules.BufferHTTPHostRaw, m.Get("Host"))
 		}
-		if len(m.Body) > 0 {
-			b.Add(rules.BufferHTTPRequestBody, m.Body)
-		}
+		b.AddText(rules.BufferHTTPRequestBody, m.Decoded())
 	} else {
 		side = responseFields[:]
 		b.Add(rules.BufferHTTPStatCode, strconv.AppendInt(nil, int64(tx.Status), 10))

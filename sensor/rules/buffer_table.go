@@ -160,6 +160,8 @@ const (
 	BufferIGMPHeader
 	BufferVLANID
 	BufferVLANLayers
+	BufferSSLState
+	BufferSSLVersion
 	BufferIPSource
 	BufferIPDestination
 	// BufferBase64Data is what base64_decode made; it exists only inside a
@@ -227,7 +229,7 @@ var bufferTable = [bufferCount]bufferInfo{
 	BufferDNSAdditionals:       {name: "dns.additionals.rrname", side: sideBoth, app: "dns"},
 	BufferDNSResponse:          {name: "dns.response.rrname", side: sideClient, app: "dns"},
 	BufferDNSOpcode:            {name: "dns.opcode", side: sideBoth, app: "dns", number: &numberInfo{most: 15}},
-	BufferDNSRcode:             {name: "dns.rcode", side: sideClient, app: "dns", number: &numberInfo{most: 65535, names: dnsRcodes}},
+	BufferDNSRcode:             {name: "dns.rcode", side: sideBoth, app: "dns", number: &numberInfo{most: 65535, names: dnsRcodes}},
 	BufferDNSRRType:            {name: "dns.rrtype", side: sideBoth, app: "dns", number: &numberInfo{most: 65535, names: dnsTypes}},
 	BufferHTTPRequestHeader:    {name: "http.request_header", side: sideServer, app: "http"},
 	BufferHTTPResponseHeader:   {name: "http.response_header", side: sideClient, app: "http"},
@@ -323,6 +325,8 @@ var bufferTable = [bufferCount]bufferInfo{
 	BufferICMPv4Header:         {name: "icmpv4.hdr", side: sideBoth, packet: true},
 	BufferICMPv6Header:         {name: "icmpv6.hdr", side: sideBoth, packet: true},
 	BufferIGMPHeader:           {name: "igmp.hdr", side: sideBoth, packet: true},
+	BufferSSLState:             {name: "ssl_state", side: sideBoth, app: "tls", number: &numberInfo{most: SSLServerHello, names: sslStates}},
+	BufferSSLVersion:           {name: "ssl_version", side: sideBoth, app: "tls", number: &numberInfo{most: 65535, names: sslVersions}},
 	BufferVLANID:               {name: "vlan.id", side: sideBoth, packet: true, number: &numberInfo{most: 4095}},
 	BufferVLANLayers:           {name: "vlan.layers", side: sideBoth, packet: true, number: &numberInfo{most: 3}},
 	BufferIPSource:             {name: "ip.src", side: sideBoth, packet: true},

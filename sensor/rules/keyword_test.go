@@ -262,3 +262,26 @@ func TestVLANNumbers(t *testing.T) {
 		})
 	}
 }
+
+func TestStatesAndVersionsOfTLS(t *testing.T) {
+	for option, want := range map[string]bool{
+		"ssl_state:client_hello": true, "ssl_state:server_hello": true, "ssl_version:tls1.2": true, "ssl_version:sslv3": false,
+	} {
+		e := mustEngine(t, "alert tls any any -> any any ("+option+"; sid:1;)")
+		var b Buffers
+		b.AddNumber(BufferSSLState, SSLClientHello)
+		b.AddNumber(BufferSSLState, SSLServerHello)
+		b.AddNumber(BufferSSLVersion, 0x303)
+		in := toServer("")
+		in.View, in.AppProto, in.Buffers = ViewTransaction, "tls", &b
+		if got := len(e.Inspect(e.NewContext(), in)) == 1; got != want {
+			t.Errorf("%s: %v, want %v", option, got, want)
+		}
+	}
+	for _, option := range []string{"ssl_state:client_keyx", "ssl_version:tls1.0,tls1.1"} {
+		rs, refused := parseText("alert tls any any -> any any (" + option + "; sid:1;)")
+		if len(rs) != 0 || len(refused) != 1 {
+			t.Errorf("%s was loaded", option)
+		}
+	}
+}
