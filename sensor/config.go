@@ -10,6 +10,7 @@ package sensor
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 
 	"github.com/antin-gov/antin/internal/clock"
@@ -73,6 +74,8 @@ type Config struct {
 	Health Health
 	// Packets say which packets are kept in capture files.
 	Packets Packets
+	// Stdin is what the file named Stdin reads; nil is none.
+	Stdin io.Reader
 	// Filter says which frames of files are taken; nil takes all. Live sources
 	// have their own.
 	Filter capture.Program

@@ -92,11 +92,29 @@ func (e *Engine) collect(w *worker) {
 	e.total.add(w.counters())
 }
 
+// Stdin as the name of a file is Config.Stdin.
+const Stdin = "-"
+
+// openCapture opens a file, or what is handed in.
+func (e *Engine) openCapture(name string) (*capture.File, error) {
+	if name != Stdin {
+		return capture.OpenFile(name)
+	}
+	if e.cfg.Stdin == nil {
+		return nil, ErrInput
+	}
+	return capture.NewFile(e.cfg.Stdin)
+}
+
 // FindCaptures lists the capture files under the paths, told by content. A
 // path that is a file is taken as it is.
 func FindCaptures(paths []string) ([]string, error) {
 	var files []string
 	for _, root := range paths {
+		if root == Stdin {
+			files = append(files, root)
+			continue
+		}
 		info, err := os.Stat(root)
 		if err != nil {
 			return nil, fmt.Errorf("find captures: %w", err)
@@ -196,7 +214,7 @@ func (e *Engine) readFile(ctx context.Context, w *worker, name string, p *Progre
 		return err
 	}
 	w.dec.SetChecksums(verify)
-	src, err := capture.OpenFile(name)
+	src, err := e.openCapture(name)
 	if err != nil {
 		return err
 	}
@@ -242,6 +260,10 @@ const (
 func (e *Engine) verifyChecksums(name string) (bool, error) {
 	if e.cfg.Checksums != ChecksumAuto {
 		return e.cfg.Checksums == ChecksumAll, nil
+	}
+	if name == Stdin {
+		// It can be read once, so nothing is known of its checksums.
+		return false, nil
 	}
 	src, err := capture.OpenFile(name)
 	if err != nil {

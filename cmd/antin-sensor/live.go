@@ -65,7 +65,7 @@ func makeFolders(s *settings) error {
 		}
 		uid, gid = a.UID, a.GID
 	}
-	for _, dir := range []string{s.Output.Dir, s.Output.NATS.Spool.Dir, s.Packets.Dir} {
+	for _, dir := range []string{s.Output.Dir, s.Output.NATS.Spool.Dir, s.Packets.Dir, s.Output.Files.Dir} {
 		err := makeFolder(dir, uid, gid)
 		if err != nil {
 			return err

@@ -81,7 +81,7 @@ func runCommand() *cobra.Command {
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringArrayVarP(&f.read, "read", "r", nil, "capture file, or folder of them (pcap, pcapng, gzip); repeatable")
+	fl.StringArrayVarP(&f.read, "read", "r", nil, "capture file, folder of them, or - for standard input (pcap, pcapng, gzip); repeatable")
 	fl.StringSliceVarP(&f.interfaces, "interface", "i", nil, "network interface; repeatable")
 	fl.StringVar(&f.s.Capture.Filter, "filter", "", "take only packets that match, as pcap-filter(7) has it: \"not port 4222\"")
 	fl.IntVar(&f.s.Capture.Workers, "workers", 0, "how many share the packets of each interface, by flow (default 1)")
@@ -194,7 +194,7 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		NoEvidence:  s.Output.Evidence != nil && !*s.Output.Evidence,
 		Health:      sensor.Health{Every: s.Health.Every, LinkSpeed: s.Health.LinkSpeed},
 		NoAnomalies: s.Output.Anomalies != nil && !*s.Output.Anomalies, HeaderAnomalies: s.Output.HeaderAnomalies,
-		Filter: filter,
+		Filter: filter, Stdin: cmd.InOrStdin(),
 	}
 	if s.Output.Files.Dir != "" {
 		cfg.Files, err = files.OpenStore(s.Output.Files.Dir, s.Output.Files.FileMB<<20, s.Output.Files.TotalMB<<20)

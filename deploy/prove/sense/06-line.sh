@@ -24,7 +24,7 @@ relay() {
 }
 watch() {
   : >"$L/sensor.log"
-  "$BIN/antin-sensor" run -i "lr$$" -k none -l "$L/log" --spool "$L/disk/spool" -q --name sensor-demo --site metronet --nats "tls://$RELAY" --deadline 120s \
+  "$BIN/antin-sensor" run -i "lr$$" -k none -l "$L/log" --spool "$L/disk/spool" -q --name sensor-demo --site metronet --nats "tls://$RELAY" --deadline 300s \
     --tls-cert "$ANTIN_DATA_DIR/tls/sensor-demo.crt" --tls-key "$ANTIN_DATA_DIR/tls/sensor-demo.key" --tls-ca "$ANTIN_DATA_DIR/tls/anchors.pem" >>"$L/sensor.log" 2>&1 & SENSOR=$!
   for _ in $(seq 100); do grep -q msg=capturing "$L/sensor.log" && break; sleep .1; done
 }
@@ -77,11 +77,11 @@ mount -t tmpfs -o size=12m tmpfs "$L/disk"
 watch
 kill -STOP -- -"$LINE"
 dd if=/dev/zero of="$L/disk/others" bs=1M status=none 2>/dev/null
-tcpreplay -q -i "ln$$" --pps 20000 --loop 4 "$PCAP" >>"$L/replay.log" 2>&1; sleep 1
+tcpreplay -q -i "ln$$" --pps 20000 --loop 2 "$PCAP" >>"$L/replay.log" 2>&1; sleep 1
 rm "$L/disk/others"
 kill -KILL -- -"$LINE"; wait "$LINE" 2>/dev/null; relay
 traffic 3
-kill -TERM "$SENSOR"; wait "$SENSOR"
+kill -TERM "$SENSOR"; wait "$SENSOR"; claim "the sensor delivered what it had kept before it ended" same $? 0
 DROPS=$(jq -cs '[.[] | select(.event_type == "health").health.drops] | last | {alert: (.spool_alert // 0), metadata: (.spool_metadata // 0), flow: (.spool_flow // 0)}' "$L/log/eve.json")
 lost=$(jq -n --argjson d "$DROPS" '[$d[]] | add')
 arrived $(($(seen) - lost))
@@ -93,12 +93,12 @@ umount -l "$L/disk"
 show "eve.json on a disk of 3 MB that others fill: alerts go last, and the hub has everything"
 cat "$L/ids" >>"$L/before"; mkdir "$L/small"; mount -t tmpfs -o size=3m tmpfs "$L/small"
 : >"$L/sensor.log"
-echo 'alert udp any any -> any any (msg:"any"; threshold: type limit, track by_src, count 20, seconds 1; sid:1;)' >"$L/any.rules"
+echo 'alert udp any any -> any any (msg:"any"; threshold: type limit, track by_src, count 1, seconds 60; sid:1;)' >"$L/any.rules"
 "$BIN/antin-sensor" run -i "lr$$" -k none -l "$L/small" --control "$L/c.sock" --spool "$L/spool2" -S "$L/any.rules" --name sensor-demo --site metronet --nats "tls://$RELAY" --deadline 120s \
   --tls-cert "$ANTIN_DATA_DIR/tls/sensor-demo.crt" --tls-key "$ANTIN_DATA_DIR/tls/sensor-demo.key" --tls-ca "$ANTIN_DATA_DIR/tls/anchors.pem" >>"$L/sensor.log" 2>&1 & SENSOR=$!
 for _ in $(seq 100); do grep -q msg=capturing "$L/sensor.log" && break; sleep .1; done
 dd if=/dev/zero of="$L/small/others" bs=1M count=2 status=none
-tcpreplay -q -i "ln$$" --pps 10000 --loop 2 "$PCAP" >>"$L/replay.log" 2>&1; sleep 2
+tcpreplay -q -i "ln$$" --pps 10000 --loop 1 "$PCAP" >>"$L/replay.log" 2>&1; sleep 2
 sensor stats --control "$L/c.sock" --json >"$L/full.json"
 rm "$L/small/others"; sleep 2
 umount -l "$L/small" 2>/dev/null; mount -t tmpfs -o size=64m tmpfs "$L/small" 2>/dev/null
@@ -116,8 +116,8 @@ cat "$L/ids" >>"$L/before"; mkdir "$L/step"
 (cd "$ROOT" && go build -o "$L/clockstep" ./deploy/prove/clockstep)
 "$L/clockstep" -i "lr$$" -l "$L/step" -nats "tls://$RELAY" -tls-cert "$ANTIN_DATA_DIR/tls/sensor-demo.crt" -tls-key "$ANTIN_DATA_DIR/tls/sensor-demo.key" -tls-ca "$ANTIN_DATA_DIR/tls/anchors.pem" 2>"$L/step.log" & SENSOR=$!
 for _ in $(seq 100); do grep -q msg=capturing "$L/step.log" && break; sleep .1; done
-traffic 9 & TRAFFIC=$!
-sleep 3; kill -USR1 "$SENSOR"; sleep 3; kill -USR2 "$SENSOR"
+traffic 6 & TRAFFIC=$!
+sleep 2; kill -USR1 "$SENSOR"; sleep 2; kill -USR2 "$SENSOR"
 wait "$TRAFFIC"; sleep 1
 kill -TERM "$SENSOR"; wait "$SENSOR"; claim "the sensor delivered all before it ended" same $? 0
 grep -o 'msg="the clock was set.*' "$L/step.log" | sed 's/^/        /'
