@@ -43,9 +43,8 @@ func writeHTML(w io.Writer, f File) error {
 			}
 			return "–"
 		},
-		"allowed": func(list []validate.Change) []string { return allowed(list, f.Lang) },
-		"text":    func(r validate.Reason) string { return r.Text(f.Lang) },
-		"next":    func(n int) int { return n + 1 },
+		"text": func(r validate.Reason) string { return r.Text(f.Lang) },
+		"next": func(n int) int { return n + 1 },
 		"tone": func(v validate.Verdict) string {
 			switch v {
 			case validate.Passed:

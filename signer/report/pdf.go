@@ -210,7 +210,7 @@ func (s *sheet) signature(number int, one *validate.Signature, lang validate.Lan
 		coverage = "coverage-revision"
 	}
 	s.row(label("coverage"), label(coverage))
-	s.row(label("changes"), strings.Join(append([]string{label(string(one.Changes))}, allowed(one.Later, lang)...), " · "))
+	s.row(label("changes"), strings.Join(append([]string{label(string(one.Changes))}, one.AllowedChanges(lang)...), " · "))
 	s.row(label("claimed"), when(one.SignedAt))
 	best := when(one.BestTime)
 	if one.Stamped {

@@ -60,18 +60,6 @@ type File struct {
 	Lang validate.Lang
 }
 
-// allowed names the allowed changes that came after a signature; those that are
-// not allowed are among its reasons.
-func allowed(list []validate.Change, lang validate.Lang) []string {
-	var texts []string
-	for _, c := range list {
-		if c.Allowed {
-			texts = append(texts, c.Text(lang))
-		}
-	}
-	return texts
-}
-
 // Digest is the digest of a file as reports carry it.
 func Digest(in io.Reader) ([]byte, error) {
 	h := sha256.New()

@@ -46,6 +46,22 @@ func (c Change) Text(lang Lang) string {
 	return out
 }
 
+// AllowedChanges names the allowed changes that came after the signature, and
+// says that they are where others are not; those are among its reasons.
+func (s *Signature) AllowedChanges(lang Lang) []string {
+	prefix := ""
+	if s.Changes == ChangesForbidden {
+		prefix = label(lang, string(ChangesAllowed)) + ": "
+	}
+	var texts []string
+	for _, c := range s.Later {
+		if c.Allowed {
+			texts = append(texts, prefix+c.Text(lang))
+		}
+	}
+	return texts
+}
+
 // vague tells whether the words alone do not say what it was.
 func (c Change) vague() bool {
 	return slices.Contains([]diff.Code{diff.CodeChanged, diff.CodeUnreadable, diff.CodeField, diff.CodeForm}, c.Code)

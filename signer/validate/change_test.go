@@ -174,3 +174,14 @@ func TestTimesAndDurationsInReasonsAreForPeople(t *testing.T) {
 		t.Errorf("%s\n%s", unknown.Text(Vietnamese), unknown.Text(English))
 	}
 }
+
+func TestAllowedChangesAreSaidToBeWhereOthersAreNot(t *testing.T) {
+	s := Signature{Changes: ChangesAllowed, Later: []Change{{Reason: diff.Reason{Code: diff.CodeFilled, Field: "A"}, Allowed: true}, {Reason: diff.Reason{Code: diff.CodePages}}}}
+	if got := s.AllowedChanges(English); !slices.Equal(got, []string{"field “A” was filled in"}) {
+		t.Errorf("got %q", got)
+	}
+	s.Changes = ChangesForbidden
+	if got := s.AllowedChanges(Vietnamese); !slices.Equal(got, []string{"được phép: điền trường “A”"}) {
+		t.Errorf("got %q", got)
+	}
+}

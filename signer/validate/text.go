@@ -86,10 +86,8 @@ func (s *Signature) writeText(b *strings.Builder, number int, lang Lang) {
 	}
 	line("coverage", label(lang, coverage))
 	line("changes", label(lang, string(s.Changes)))
-	for _, change := range s.Later {
-		if change.Allowed {
-			fmt.Fprintf(b, "     · %s\n", change.Text(lang))
-		}
+	for _, text := range s.AllowedChanges(lang) {
+		fmt.Fprintf(b, "     · %s\n", text)
 	}
 	if s.SignedAt != nil {
 		line("claimed", s.SignedAt.Format(time.RFC3339))
