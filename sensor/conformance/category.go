@@ -79,6 +79,8 @@ func option(key, want string) string {
 		return "DNS records before version 3"
 	case key == "alert.references":
 		return "references of rules in records"
+	case key == "alert.xff":
+		return "forwarded addresses in alerts"
 	case key == "flow.state" && want == "bypassed":
 		return "bypass of flows"
 	case (key == "app_proto" || key == "anomaly.app_proto") && slices.Contains(foreign, want):

@@ -49,6 +49,17 @@ func (e *encoder) http(tx *http1.Tx) {
 		if tx.Status/100 == 3 {
 			e.Text("redirect", tx.Response.Get("Location"))
 		}
+		r, ok := tx.Response.ContentRange()
+		if ok {
+			e.Open("content_range")
+			e.Bytes("raw", tx.Response.Get("Content-Range"))
+			e.Uint("start", r.Start)
+			e.Uint("end", r.End)
+			if r.Size > 0 {
+				e.Uint("size", r.Size)
+			}
+			e.Close()
+		}
 	}
 	e.Uint("length", tx.Response.Length)
 	e.Close()

@@ -25,7 +25,8 @@ func (c *Conn) fileStart(dir int) {
 	}
 	name := tx.fileName(m)
 	f := c.h.FileStore().New(name)
-	f.Start, f.End, f.Ranged = contentRange(m)
+	r, ok := m.ContentRange()
+	f.Start, f.End, f.Ranged = r.Start, r.End, ok
 	m.file = f
 	c.oddFile(dir, tx, m, name)
 	m.coded = len(m.codings()) > 0
@@ -71,20 +72,31 @@ func dispositionName(v []byte, key string) []byte {
 	return nil
 }
 
-// contentRange reads "bytes 5-9/100" (RFC 9110 §14.4).
-func contentRange(m *Message) (start, end uint64, ok bool) {
+// Range is a part of a file; Size is 0 when it was not told.
+type Range struct{ Start, End, Size uint64 }
+
+// ContentRange reads "bytes 5-9/100" (RFC 9110 §14.4).
+func (m *Message) ContentRange() (r Range, ok bool) {
 	unit, rest, found := strings.Cut(string(m.Get("Content-Range")), " ")
 	if !found || !strings.EqualFold(unit, "bytes") {
-		return 0, 0, false
+		return r, false
 	}
-	span, _, _ := strings.Cut(strings.TrimSpace(rest), "/")
+	span, size, _ := strings.Cut(strings.TrimSpace(rest), "/")
 	from, to, _ := strings.Cut(span, "-")
-	start, err := strconv.ParseUint(from, 10, 63)
+	var err error
+	r.Start, err = strconv.ParseUint(from, 10, 63)
 	if err != nil {
-		return 0, 0, false
+		return r, false
 	}
-	end, err = strconv.ParseUint(to, 10, 63)
-	return start, end, err == nil && end >= start
+	r.End, err = strconv.ParseUint(to, 10, 63)
+	if err != nil || r.End < r.Start {
+		return r, false
+	}
+	n, err := strconv.ParseUint(size, 10, 63)
+	if err == nil {
+		r.Size = n
+	}
+	return r, true
 }
 
 // fileData gives the file its bytes as they come.
