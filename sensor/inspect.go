@@ -17,7 +17,7 @@ func (w *worker) prepare(c *conversation, dir flow.Direction, view rules.View) *
 	in := &w.input
 	*in = rules.Input{
 		Time: f.Last, Proto: f.Proto, Src: f.Client, Dst: f.Server, ToServer: dir == flow.ToServer,
-		Established: f.State == flow.StateEstablished || f.State == flow.StateClosed && f.Count[1].Packets > 0,
+		Established: w.established(f),
 		View:        view, AppProto: c.ruleApp(), Flow: &c.rules,
 		ICMPType: f.ICMPType, ICMPCode: f.ICMPCode,
 		StreamSize: [2]uint32{c.size[0].size(), c.size[1].size()},
@@ -46,6 +46,16 @@ func (w *worker) inspectPacket(c *conversation, dir flow.Direction, p *decode.Pa
 	for _, m := range w.rules.Inspect(w.rctx, in) {
 		w.alert(c, dir, m.Rule, evidence{payload: p.Payload})
 	}
+}
+
+// established is what rules take a flow for. Of a connection that is not followed
+// because its beginning was not seen, both sides must have spoken.
+func (w *worker) established(f *flow.Flow) bool {
+	both := f.Count[0].Packets > 0 && f.Count[1].Packets > 0
+	if f.Midstream && w.e.cfg.NoMidstream {
+		return both
+	}
+	return f.State == flow.StateEstablished || f.State == flow.StateClosed && f.Count[1].Packets > 0
 }
 
 // inspectUntracked shows a segment of a connection that is not put together

@@ -90,9 +90,9 @@ func (c *conversation) inspectStream(dir int) {
 	if win.pending == 0 {
 		return
 	}
-	win.pending = 0
 	in := w.prepare(c, flow.Direction(dir), rules.ViewStream)
-	in.Payload, in.StreamOffset, in.Unit = win.buf, win.offset, win.unit<<1|uint64(dir)
+	in.Payload, in.StreamOffset, in.Unit, in.Fresh = win.buf, win.offset, win.unit<<1|uint64(dir), win.pending
+	win.pending = 0
 	for _, m := range w.rules.Inspect(w.rctx, in) {
 		win.hit = len(win.buf)
 		w.alert(c, flow.Direction(dir), m.Rule, evidence{payload: win.buf, stream: true})

@@ -4,12 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/antin-gov/antin/sensor/conformance"
 	"github.com/antin-gov/antin/sensor/rules"
@@ -42,15 +39,7 @@ func verifyCommand() *cobra.Command {
 }
 
 func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
-	o := conformance.Options{Rules: testRules, Workers: runtime.GOMAXPROCS(0), Match: f.match}
-	if term.IsTerminal(int(os.Stderr.Fd())) {
-		bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionClearOnFinish())
-		o.Progress = func(done, all int) {
-			bar.ChangeMax(all)
-			// A terminal that went away must not end the run.
-			_ = bar.Set(done)
-		}
-	}
+	o := conformance.Options{Rules: testRules, Workers: runtime.GOMAXPROCS(0), Match: f.match, Progress: progress()}
 	results, err := conformance.Run(cmd.Context(), dir, o)
 	if err != nil {
 		return could(err)

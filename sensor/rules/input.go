@@ -56,6 +56,10 @@ type Input struct {
 	// Payload, so that offset and depth count from the stream's start and not
 	// from the piece's.
 	StreamOffset uint64
+	// Fresh is, for ViewStream, how many bytes at the end of Payload were not
+	// shown before: a rule that alerted on the unit alerts again when they match
+	// by themselves.
+	Fresh int
 	// Buffers are the transaction's fields. Nil outside ViewTransaction.
 	Buffers *Buffers
 	// TCPFlags is the TCP header's flag byte.

@@ -222,7 +222,7 @@ func (e *Engine) judge(ctx *Context, in *Input, r *Rule) bool {
 	if !r.bitsHold(in.Flow) || !r.intsHold(in.Flow) || !ctx.listsHold(r) || !e.xbits.hold(r, in) {
 		return false
 	}
-	if in.Flow != nil && !firstOnUnit(in, r) {
+	if in.Flow != nil && !ctx.firstOnUnit(in, r) {
 		return false
 	}
 	r.changeBits(in.Flow)
@@ -250,16 +250,31 @@ func (e *Engine) judge(ctx *Context, in *Input, r *Rule) bool {
 
 // firstOnUnit keeps a rule from alerting twice on the same thing: on one
 // transaction or stream piece that is shown again, or on one packet that is
-// seen both alone and in the stream.
-func firstOnUnit(in *Input, r *Rule) bool {
+// seen both alone and in the stream. What is new in a stream piece may alert
+// again.
+func (ctx *Context) firstOnUnit(in *Input, r *Rule) bool {
 	first := true
 	if in.View != ViewPacket {
-		first = in.Flow.once(r.number, in.View, in.Unit)
+		first = in.Flow.once(r.number, in.View, in.Unit) || ctx.holdsAgain(in, r)
 	}
 	if in.Proto == ProtoTCP && r.flow.views == 1<<ViewPacket|1<<ViewStream {
 		first = in.Flow.once(r.number, ViewPacket, uint64(in.Time.UnixNano())) && first
 	}
 	return first
+}
+
+// holdsAgain tells whether the new bytes of a stream piece match by themselves.
+func (ctx *Context) holdsAgain(in *Input, r *Rule) bool {
+	old := len(in.Payload) - in.Fresh
+	if in.View != ViewStream || in.Fresh == 0 || old <= 0 || len(r.lists) == 0 {
+		return false
+	}
+	s := &ctx.subjects[0]
+	raw, base := s.raw, s.base
+	s.raw, s.base, s.isFolded = raw[old:], base+old, false
+	again := ctx.listsHold(r)
+	s.raw, s.base, s.isFolded = raw, base, false
+	return again
 }
 
 func (e *Engine) headerHolds(ctx *Context, in *Input, r *Rule) bool {
