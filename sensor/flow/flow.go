@@ -162,7 +162,10 @@ func icmpKey(p *decode.Packet) (netip.AddrPort, netip.AddrPort) {
 
 // observe adds a packet to the flow's counts and moves its state.
 func (f *Flow) observe(p *decode.Packet, dir Direction) {
-	f.Last = p.Time
+	if p.Time.After(f.Last) {
+		// A packet with an older time, as in a merged capture, makes no flow idle.
+		f.Last = p.Time
+	}
 	if dir == ToClient && f.Count[dir].Packets == 0 {
 		f.ReplyType, f.ReplyCode = p.ICMPType, p.ICMPCode
 	}

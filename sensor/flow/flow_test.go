@@ -192,3 +192,17 @@ func BenchmarkFind(b *testing.B) {
 		i++
 	}
 }
+
+func TestAPacketOfAnOlderTimeEndsNoFlow(t *testing.T) {
+	ended := 0
+	table := flow.NewTable(0, func(*flow.Flow) { ended++ })
+	const client, server = "10.0.0.1:1000", "10.0.0.2:80"
+	table.Find(packet(client, server, decode.ProtoTCP, decode.SYN))
+	old := packet(server, client, decode.ProtoTCP, decode.SYN|decode.ACK)
+	old.Time = start.AddDate(-20, 0, 0)
+	table.Find(old)
+	f, _ := table.Find(packet(client, server, decode.ProtoTCP, decode.ACK))
+	if ended != 0 || f.State != flow.StateEstablished {
+		t.Errorf("%d flows ended, state %v", ended, f.State)
+	}
+}

@@ -79,6 +79,8 @@ func judge(der []byte) string {
 		return OddDER
 	case !s.ReadASN1(&cert, asn1.SEQUENCE):
 		return OddChain
+	case cutHead(cert):
+		return OddChain
 	case !cert.ReadASN1(&tbs, asn1.SEQUENCE):
 		return OddCertificate
 	}
@@ -96,6 +98,11 @@ func judge(der []byte) string {
 		return OddCertificate
 	}
 	return ""
+}
+
+// cutHead reports whether an element ends within its tag and length.
+func cutHead(b []byte) bool {
+	return len(b) < 2 || b[1]&0x80 != 0 && len(b) < 2+int(b[1]&0x7f)
 }
 
 func judgeTBS(tbs *cryptobyte.String) string {

@@ -60,6 +60,8 @@ func TestCertificatesAreJudged(t *testing.T) {
 		{"a sound one", "", der},
 		{"something else", OddDER, []byte("hello")},
 		{"one cut short", OddChain, der[:40]},
+		{"a length cut short", OddChain, []byte{0x30, 5, 0x30, 0x84, 0xff, 0xff, 0xff}},
+		{"a length over what is there", OddCertificate, []byte{0x30, 6, 0x30, 0x84, 0xff, 0xff, 0xff, 0xfa}},
 		{"nothing within", OddCertificate, []byte{0x30, 2, 1, 0}},
 		{"a version that is none", OddVersion, replace("\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x09")},
 		{"a serial that is none", OddSerial, replace("\x02\x01\x4d", "\x04\x01\x4d")},
