@@ -27,8 +27,8 @@ func place(key, code string, change ...string) url.Values {
 
 func TestAnOfficialSignsOnTheConsole(t *testing.T) {
 	for lang, words := range map[string]map[string]string{
-		"vi": {"list": "Chưa có văn bản nào", "bind": "Ký số văn bản này", "wrong": "Sai", "done": "Văn bản đã được ký", "valid": "Hợp lệ", "signed": "Đã ký", "again": "Văn bản đã được ký, hoặc đang được ký"},
-		"en": {"list": "No documents yet", "bind": "Sign this document", "wrong": "rong", "done": "The document is signed", "valid": "Valid", "signed": "Signed", "again": "The document is signed already"},
+		"vi": {"list": "Chưa có văn bản nào", "bind": "Ký số văn bản này", "wrong": "Mã xác thực sai", "done": "Văn bản đã được ký", "valid": "Hợp lệ", "signed": "Đã ký", "again": "Văn bản đã được ký, hoặc đang được ký"},
+		"en": {"list": "No documents yet", "bind": "Sign this document", "wrong": "code is wrong", "done": "The document is signed", "valid": "Valid", "signed": "Signed", "again": "The document is signed already"},
 	} {
 		t.Run(lang, func(t *testing.T) {
 			w := newWorld(t, sqlite(t))
