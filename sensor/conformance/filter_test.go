@@ -75,3 +75,46 @@ func TestAFolderIsSummedUpByCategory(t *testing.T) {
 		}
 	}
 }
+
+func TestARefusedRuleMakesItsOwnChecksNotApplicable(t *testing.T) {
+	refused := []refusal{{sid: 7, reason: "no such keyword", rule: `alert tcp any any -> any any (msg:"seven"; sid:7;)`}}
+	for _, c := range []struct {
+		name, match string
+		want        bool
+	}{
+		{"its number is asked for", "alert.signature_id: 7", true},
+		{"another number is asked for", "alert.signature_id: 8", false},
+		{"its text is asked for", "alert.signature: seven", true},
+		{"another text is asked for", "{event_type: alert, alert.signature: eight}", false},
+		{"all alerts are counted", "event_type: alert", true},
+		{"other records are counted", "event_type: dns", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var f filterSpec
+			err := yaml.Unmarshal([]byte("match: {"+strings.Trim(c.match, "{}")+"}"), &f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := f.refusedFor(refused); (got != "") != c.want {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
+func TestAnAlertMayComeSomePacketsSooner(t *testing.T) {
+	record := func(number, packets int) map[string]any {
+		return map[string]any{
+			"event_type": "alert", "proto": "TCP", "pcap_cnt": number, "flow": map[string]any{"pkts_toserver": packets},
+		}
+	}
+	f := filterSpec{Count: 1, Match: map[string]any{"event_type": "alert", "pcap_cnt": 10, "flow.pkts_toserver": 5}}
+	for _, c := range []struct {
+		number, packets int
+		want            bool
+	}{{9, 4, true}, {10, 4, true}, {11, 5, false}, {9, 6, false}, {1, 1, false}} {
+		if got := f.otherPacket([]map[string]any{record(c.number, c.packets)}); got != c.want {
+			t.Errorf("packet %d with %d: %v", c.number, c.packets, got)
+		}
+	}
+}
