@@ -122,7 +122,7 @@ if [ -z "${1:-}" ]; then
   claim "every step came out as it must" same $status 0
 fi
 
-for f in "$ROOT/deploy/prove/${1:-}"/${2:-[0-9]}*.sh; do . "$f"; done
+for f in "$ROOT/deploy/prove/${1:-}"/${2:-[0-9]}*.sh; do cd "$ROOT" && . "$f"; done
 
 echo
 echo "$((good + bad)) claims looked at, $good hold, $bad do not"
