@@ -18,6 +18,7 @@ func TestNoticesWhatIsWrong(t *testing.T) {
 		{"a banner without software", []prototest.Turn{{Dir: 0, Data: "SSH-2.0\r\n"}}, []string{"invalid_banner"}},
 		{"another protocol in the other direction", []prototest.Turn{{Dir: 0, Data: "SSH-2.0-a\r\n"}, {Dir: 1, Data: "HTTP/1.1 200\r\n"}}, []string{"invalid_banner"}},
 		{"a banner over 256 bytes", []prototest.Turn{{Dir: 0, Data: "SSH-2.0-" + strings.Repeat("a", 300) + "\r\n"}}, []string{"long_banner"}},
+		{"packets of version 1", []prototest.Turn{{Dir: 1, Data: "SSH-1.99-a\r\n"}, {Dir: 0, Data: "SSH-1.5-a\r\n\xff\xff\xff\xff\x00\x00"}}, nil},
 		{"a packet that is too long", []prototest.Turn{{Dir: 0, Data: "SSH-2.0-a\r\n\xff\xff\xff\xff\x00\x00"}}, []string{"invalid_record"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"strings"
 
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto"
@@ -90,14 +91,30 @@ func (c *Conn) Feed(dir int, b []byte) error {
 	if h.banner && !told {
 		c.host.Inspect(dir, 0, c)
 	}
+	broken := err != nil
+	if broken && c.old() {
+		err = nil
+	}
 	c.notice(dir, told, err)
-	if err != nil {
+	if broken {
 		h.done, h.buf = true, nil
 	}
 	if c.half[0].done && c.half[1].done {
 		c.record()
 	}
 	return err
+}
+
+// old reports whether an end speaks version 1, whose packets are of another
+// form and not read; 1.99 is version 2 (§5.1).
+func (c *Conn) old() bool {
+	for i := range c.half {
+		v := string(c.half[i].Proto)
+		if strings.HasPrefix(v, "1.") && v != "1.99" {
+			return true
+		}
+	}
+	return false
 }
 
 // notice tells what is wrong with what was just read; told says that the
