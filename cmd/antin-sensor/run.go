@@ -392,11 +392,23 @@ func summary(w io.Writer, c sensor.Counters, sinks []output.Sink, names []string
 	}
 	for i, s := range sinks {
 		st := s.Stats()
-		fmt.Fprintf(&b, "%s: %d records, %d delivered, %d dropped\n", names[i], st.Accepted, st.Delivered, st.Dropped)
+		fmt.Fprintf(&b, "%s: %d records, %d delivered, %d dropped%s\n", names[i], st.Accepted, st.Delivered, st.Dropped, lost(st))
 	}
 	for _, e := range broken {
 		fmt.Fprintf(&b, "broken: %v\n", e)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// lost says which records were dropped, by class.
+func lost(st output.Stats) string {
+	if st.Dropped == 0 {
+		return ""
+	}
+	var parts []string
+	for _, class := range spool.All() {
+		parts = append(parts, fmt.Sprintf("%s %d", class, st.Lost[class]))
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
 }

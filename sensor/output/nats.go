@@ -262,10 +262,11 @@ func (h *Hub) Close(ctx context.Context) error {
 // left in the spool.
 func (h *Hub) Stats() Stats {
 	var st Stats
-	for _, c := range h.spool.Stats().Classes {
+	for class, c := range h.spool.Stats().Classes {
 		st.Accepted += c.Accepted
 		st.Delivered += c.Delivered
 		st.Dropped += c.Lost()
+		st.Lost[class] = c.Lost()
 	}
 	return st
 }
