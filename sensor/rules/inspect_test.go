@@ -454,7 +454,7 @@ func TestHostileTrafficIsBounded(t *testing.T) {
 			got := e.Inspect(e.NewContext(), in)
 			took := time.Since(begin)
 			t.Logf("%v", took)
-			if len(got) != 0 || took > 2*time.Second {
+			if len(got) != 0 || took > 30*time.Second { // without a limit these take hours
 				t.Errorf("%d alerts in %v", len(got), took)
 			}
 			if e.Stats().Exhausted != 1 {
