@@ -18,12 +18,35 @@ func (s *Spool) flusher() {
 	for {
 		select {
 		case <-s.stop:
+			s.settle()
 			s.flush(true)
 			return
 		case <-s.wake:
 		case <-tick.C:
 		}
 		s.flush(false)
+	}
+}
+
+// settleFor is how long the end waits for room on a disk that refuses, as long
+// as the hub goes on taking what is there.
+const settleFor = 2 * time.Second
+
+// settle writes what waits in memory while the hub makes room for it.
+func (s *Spool) settle() {
+	moved, before := time.Now(), int64(-1)
+	for {
+		s.flush(false)
+		s.mu.Lock()
+		left := s.memory
+		s.mu.Unlock()
+		if left != before {
+			moved, before = time.Now(), left
+		}
+		if left <= 0 || time.Since(moved) > settleFor {
+			return
+		}
+		time.Sleep(writeEvery)
 	}
 }
 
