@@ -17,11 +17,7 @@ func Data(tb testing.TB, name string) string {
 	tb.Helper()
 	root := os.Getenv(EnvData)
 	if root == "" {
-		module, err := moduleRoot()
-		if err != nil {
-			tb.Fatalf("find the module's root: %v", err)
-		}
-		root = filepath.Join(module, "..", "shared", "data")
+		root = filepath.Join(Root(tb), "..", "shared", "data")
 	}
 	path := filepath.Join(root, filepath.FromSlash(name))
 	_, err := os.Stat(path)
@@ -29,6 +25,16 @@ func Data(tb testing.TB, name string) string {
 		tb.Skipf("real inputs absent: %s (set %s to their folder)", name, EnvData)
 	}
 	return path
+}
+
+// Root is the folder of the module.
+func Root(tb testing.TB) string {
+	tb.Helper()
+	module, err := moduleRoot()
+	if err != nil {
+		tb.Fatalf("find the module's root: %v", err)
+	}
+	return module
 }
 
 func moduleRoot() (string, error) {

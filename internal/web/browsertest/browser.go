@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+
+	"github.com/antin-gov/antin/internal/testkit"
 )
 
 // EnvShots names a folder into which the browser tests put pictures of the
@@ -73,8 +74,7 @@ func Start(t testing.TB, url, home string) *Browser {
 	if err != nil {
 		t.Skip("chromium is not installed (apt install chromium): the test needs a real browser")
 	}
-	_, here, _, _ := goruntime.Caller(0)
-	_, err = os.Stat(filepath.Join(filepath.Dir(here), "..", "assets", "dist", "app.js"))
+	_, err = os.Stat(filepath.Join(testkit.Root(t), "internal", "web", "assets", "dist", "app.js"))
 	if err != nil {
 		t.Skip("the console's assets are not built (make assets): the test needs them")
 	}
