@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -9,29 +8,18 @@ import (
 )
 
 func TestNoticesWhatIsWrong(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		turns []prototest.Turn
-		want  []string
-	}{
-		{"an answer to nothing", []prototest.Turn{{Dir: 1, Data: "\x20\x02\x00\x00"}}, []string{"missing_connect"}},
-		{"answers to nothing once connected", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 1, Data: "\x40\x02\x00\x01" + "\x90\x03\x00\x01\x00" + "\xb0\x02\x00\x01"}}, []string{"missing_publish", "missing_subscribe", "missing_unsubscribe"}},
-		{"a second CONNECT", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: connect}}, []string{"double_connect"}},
-		{"a message before the connection stands", []prototest.Turn{{Dir: 0, Data: "\xc0\x00"}}, []string{"unintroduced_message"}},
-		{"a quality that does not exist", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: "\x36\x05\x00\x01t\x00\x01"}}, []string{"invalid_qos_level"}},
-		{"a publication without identifier", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: "\x32\x05\x00\x01t\x00\x00"}}, []string{"missing_msg_id"}},
-		{"a reserved type", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: "\x00\x00"}}, []string{"unassigned_msg_type"}},
-		{"a length without end", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: "\x30\xff\xff\xff\xff\x01"}}, []string{"malformed_traffic"}},
-		{"more open than are kept", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: many(maxOpen + 1)}}, []string{"too_many_transactions"}},
-		{"an exchange without end", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: "\x34\x05\x00\x01t\x00\x01"}, {Dir: 1, Data: strings.Repeat("\x50\x02\x00\x01", maxMessages)}}, []string{"too_many_messages"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got := prototest.Heard(open, c.turns...).Notices
-			if !slices.Equal(got, c.want) {
-				t.Errorf("noticed %v, want %v", got, c.want)
-			}
-		})
-	}
+	prototest.Notices(t, open,
+		prototest.Case("an answer to nothing", []prototest.Turn{{Dir: 1, Data: "\x20\x02\x00\x00"}}, []string{"missing_connect"}),
+		prototest.Case("answers to nothing once connected", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 1, Data: "\x40\x02\x00\x01" + "\x90\x03\x00\x01\x00" + "\xb0\x02\x00\x01"}}, []string{"missing_publish", "missing_subscribe", "missing_unsubscribe"}),
+		prototest.Case("a second CONNECT", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: connect}}, []string{"double_connect"}),
+		prototest.Case("a message before the connection stands", []prototest.Turn{{Dir: 0, Data: "\xc0\x00"}}, []string{"unintroduced_message"}),
+		prototest.Case("a quality that does not exist", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: "\x36\x05\x00\x01t\x00\x01"}}, []string{"invalid_qos_level"}),
+		prototest.Case("a publication without identifier", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: "\x32\x05\x00\x01t\x00\x00"}}, []string{"missing_msg_id"}),
+		prototest.Case("a reserved type", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: "\x00\x00"}}, []string{"unassigned_msg_type"}),
+		prototest.Case("a length without end", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: "\x30\xff\xff\xff\xff\x01"}}, []string{"malformed_traffic"}),
+		prototest.Case("more open than are kept", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: many(maxOpen + 1)}}, []string{"too_many_transactions"}),
+		prototest.Case("an exchange without end", []prototest.Turn{{Dir: 0, Data: connect}, {Dir: 1, Data: connack}, {Dir: 0, Data: "\x34\x05\x00\x01t\x00\x01"}, {Dir: 1, Data: strings.Repeat("\x50\x02\x00\x01", maxMessages)}}, []string{"too_many_messages"}),
+	)
 }
 
 const (

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,6 +112,28 @@ func Heard(open func(proto.Host) proto.Parser, turns ...Turn) *Recorder {
 	}
 	p.Close()
 	return r
+}
+
+// Noticed is a conversation and what a parser notices in it.
+type Noticed struct {
+	name  string
+	turns []Turn
+	want  []string
+}
+
+// Case names a conversation and what a parser must notice in it.
+func Case(name string, turns []Turn, want []string) Noticed { return Noticed{name, turns, want} }
+
+// Notices checks what a parser notices.
+func Notices(t *testing.T, open func(proto.Host) proto.Parser, cases ...Noticed) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got := Heard(open, c.turns...).Notices
+			if !slices.Equal(got, c.want) {
+				t.Errorf("noticed %v, want %v", got, c.want)
+			}
+		})
+	}
 }
 
 // Want checks that the records contain each text, in their order.

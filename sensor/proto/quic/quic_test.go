@@ -71,21 +71,10 @@ func TestNoticesWhatIsWrong(t *testing.T) {
 	real := datagrams(t, "quic-ietf")
 	broken := []byte(real[0].Data)
 	broken[len(broken)/2] ^= 1
-	for _, c := range []struct {
-		name  string
-		turns []prototest.Turn
-		want  []string
-	}{
-		{"an ordinary connection", real, nil},
-		{"a packet that cannot be opened", []prototest.Turn{{Dir: 0, Data: string(broken)}, {Dir: 0, Data: string(broken)}}, []string{"failed_decrypt"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got := prototest.Heard(open, c.turns...).Notices
-			if !slices.Equal(got, c.want) {
-				t.Errorf("noticed %v, want %v", got, c.want)
-			}
-		})
-	}
+	prototest.Notices(t, open,
+		prototest.Case("an ordinary connection", real, nil),
+		prototest.Case("a packet that cannot be opened", []prototest.Turn{{Dir: 0, Data: string(broken)}, {Dir: 0, Data: string(broken)}}, []string{"failed_decrypt"}),
+	)
 	for name, frames := range map[string]string{
 		"error_on_data":        "\x08\x01",
 		"crypto_frag_too_long": "\x06\x80\x01\x00\x00\x01a",
