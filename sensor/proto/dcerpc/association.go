@@ -1,6 +1,7 @@
 package dcerpc
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/antin-gov/antin/sensor/proto"
@@ -37,7 +38,8 @@ func (a *Association) Feed(dir int, b []byte) (asked, told []*Call, err error) {
 		return nil, nil, nil
 	}
 	if len(a.part[dir]) > 0 {
-		b = append(a.part[dir], b...)
+		a.part[dir] = append(a.part[dir], b...)
+		b = a.part[dir]
 	}
 	for len(b) >= headLength {
 		u, ok := head(b)
@@ -56,7 +58,13 @@ func (a *Association) Feed(dir int, b []byte) (asked, told []*Call, err error) {
 			told = a.answer(&u, told)
 		}
 	}
-	a.part[dir] = append(a.part[dir][:0:0], b...)
+	switch len(b) {
+	case 0:
+		a.part[dir] = nil
+	case len(a.part[dir]): // what waits already
+	default:
+		a.part[dir] = bytes.Clone(b)
+	}
 	return asked, told, nil
 }
 

@@ -129,19 +129,22 @@ func (c *Conn) Feed(dir int, b []byte) error {
 			}
 			b, h.lost = b[at:], false
 		}
-		if len(h.buf) > 0 {
-			b = append(h.buf, b...)
-			h.buf = nil
+		waited := len(h.buf) > 0
+		if waited {
+			h.buf = append(h.buf, b...)
+			b = h.buf
 		}
 		n, err := c.frame(dir, b)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			h.buf = bytes.Clone(b)
+			if !waited {
+				h.buf = bytes.Clone(b)
+			}
 			return nil
 		}
-		b = b[n:]
+		h.buf, b = nil, b[n:]
 	}
 	return nil
 }
