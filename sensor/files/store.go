@@ -73,7 +73,9 @@ func OpenStore(dir string, largest, total int64) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) tmp() string { return filepath.Join(s.dir, "tmp") }
+// tmp is where files are written that have not ended. It is emptied at the start,
+// so its name must be nobody else's.
+func (s *Store) tmp() string { return filepath.Join(s.dir, ".antin-unfinished") }
 
 // New returns a file of that name, kept by the store when it ends.
 func (s *Store) New(name []byte) *File {
