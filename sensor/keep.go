@@ -3,6 +3,7 @@ package sensor
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,8 +17,9 @@ const (
 	DefaultBefore       = 16 << 20
 	DefaultAfterPackets = 1000
 	DefaultAfter        = 30 * time.Second
-	// maxOrders bounds the orders in force.
-	maxOrders = 256
+	// maxOrders bounds the orders in force, maxOrdered how long one is.
+	maxOrders  = 256
+	maxOrdered = 30 * 24 * time.Hour
 )
 
 // Packets say which packets are kept in capture files.
@@ -55,7 +57,7 @@ type Order struct {
 // Errors of Record.
 var (
 	ErrNoPackets = errors.New("sensor: it was started without a packet log")
-	ErrOrder     = errors.New("sensor: an order needs a flow or a host, and a length of time")
+	ErrOrder     = errors.New("sensor: an order needs a flow or a host, and a length of time up to 30 days")
 	ErrOrders    = errors.New("sensor: too many orders in force")
 )
 
@@ -77,7 +79,7 @@ func (e *Engine) Record(o Order) error {
 	if e.cfg.Packets.Log == nil {
 		return ErrNoPackets
 	}
-	if (o.Flow == 0) == !o.Host.IsValid() || o.For <= 0 {
+	if (o.Flow == 0) == !o.Host.IsValid() || o.For <= 0 || o.For > maxOrdered {
 		return ErrOrder
 	}
 	e.orders.mu.Lock()
@@ -113,7 +115,7 @@ func (w *worker) takeOrders(at time.Time) {
 			continue
 		}
 		w.ordered = append(w.ordered, p)
-		if !contains(known, p) {
+		if !slices.Contains(known, p) {
 			w.table.Each(func(f *flow.Flow) {
 				c, ok := f.Ext.(*conversation)
 				if ok {
@@ -122,15 +124,6 @@ func (w *worker) takeOrders(at time.Time) {
 			})
 		}
 	}
-}
-
-func contains(list []*placed, p *placed) bool {
-	for _, x := range list {
-		if x == p {
-			return true
-		}
-	}
-	return false
 }
 
 // ordered keeps the packets of the flow when the order means it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"time"
 
@@ -79,6 +80,9 @@ func recordCommand() *cobra.Command {
 
 // record places an order for packets.
 func (v *server) record(r control.Record) (control.Recorded, error) {
+	if !(r.Seconds > 0 && r.Seconds < math.MaxInt32) {
+		return control.Recorded{}, sensor.ErrOrder
+	}
 	o := sensor.Order{Flow: r.Flow, For: time.Duration(r.Seconds * float64(time.Second))}
 	if r.Host != "" {
 		host, err := netip.ParseAddr(r.Host)

@@ -130,6 +130,7 @@ func (r *Recent) lead(ctx context.Context, pair [2]fingerprint, q *question, ask
 		defer r.mu.Unlock()
 		delete(r.asking, pair)
 	}()
+	q.err = errLeft // what stays if asking ends in a panic
 	q.own, q.err = ask()
 	if q.err != nil && ctx.Err() != nil {
 		q.err = errors.Join(errLeft, q.err)

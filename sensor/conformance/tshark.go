@@ -127,8 +127,8 @@ func readBoth(ctx context.Context, bin, path string) (ReadCapture, error) {
 		return c, ctx.Err()
 	}
 	if err != nil {
+		// What it read until then is compared.
 		c.Failure = strings.TrimSpace(c.Failure + " " + err.Error())
-		return c, nil
 	}
 	c.compare(readRecords(records), theirs)
 	return c, nil
@@ -242,14 +242,9 @@ func readTshark(ctx context.Context, bin, path string) (Read, error) {
 	}
 	err = errors.Join(err, lines.Err())
 	_, copied := io.Copy(io.Discard, pipe)
-	// A capture that is cut short ends tshark with an error after what it read.
-	waited := cmd.Wait()
-	err = errors.Join(err, copied)
-	if err == nil && waited != nil && len(out) == 0 && !strings.Contains(said.String(), "cut short") {
-		err = waited
-	}
+	err = errors.Join(err, copied, cmd.Wait())
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w: %.200s", ErrTshark, err, said.String())
+		return out, fmt.Errorf("%w: %w: %.200s", ErrTshark, err, said.String())
 	}
 	return out, nil
 }

@@ -83,7 +83,7 @@ func Listen(path string, h Handlers, log *slog.Logger) (*Server, error) {
 	}
 	s := &Server{
 		http: &http.Server{
-			Handler: routes(h), ReadHeaderTimeout: requestTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: maxRequest,
+			Handler: routes(h), ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: maxRequest,
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		},
 		done: make(chan struct{}),

@@ -246,9 +246,9 @@ func (s *File) Close(context.Context) error {
 	if s.held > 0 && err == nil {
 		err = fmt.Errorf("%w: %d records", ErrUndelivered, s.held)
 	}
-	for _, class := range bytes.SplitAfter(s.buf, []byte{'\n'}) {
-		if len(class) > 0 {
-			s.drop(spool.ClassOf(kindOf(class)))
+	for line := range bytes.Lines(s.buf) {
+		if len(line) > 0 {
+			s.drop(spool.ClassOf(kindOf(line)))
 		}
 	}
 	s.held, s.buf = 0, nil
