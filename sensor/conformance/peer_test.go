@@ -106,8 +106,8 @@ func TestWhatOnlyOneReaderFoundIsTold(t *testing.T) {
 	theirs.add(comparedDNS, "1 request a")
 	theirs.add(comparedHTTP, "GET h /")
 	c := ReadCapture{Equal: map[string]int{}}
-	c.compare(ours, theirs)
-	if len(c.Different) != 2 || c.Different[0].Ours != 2 || c.Different[1].Theirs != 1 || c.Equal[comparedDNS] != 1 {
+	c.compare(ours, theirs, []Explanation{{Kind: comparedHTTP, Why: "so"}})
+	if len(c.Different) != 2 || c.Different[0].Ours != 2 || c.Different[1].Theirs != 1 || c.Different[0].Why != "" || c.Different[1].Why != "so" || c.Equal[comparedDNS] != 1 {
 		t.Errorf("%+v", c)
 	}
 }

@@ -28,12 +28,20 @@ import (
 //go:embed explained.yaml
 var explained embed.FS
 
-// Explanation says why the sensor and a peer differ about a rule.
+// Explanation says why the sensor and another reader differ.
 type Explanation struct {
-	SID uint32 `yaml:"sid"`
+	// SID is the rule that differs, Kind what else; zero and empty for any.
+	SID  uint32 `yaml:"sid"`
+	Kind string `yaml:"kind"`
 	// Capture is part of the capture's name; empty for all.
 	Capture string `yaml:"capture"`
 	Why     string `yaml:"why"`
+}
+
+// explanations are those of each reader.
+type explanations struct {
+	Suricata []Explanation `yaml:"suricata"`
+	Tshark   []Explanation `yaml:"tshark"`
 }
 
 // summaryFile lists what the peer made of the captures, a JSON object a line.
@@ -82,7 +90,7 @@ func (c *PeerCapture) same() (sids, counts bool) {
 // Suricata's answers for (summary.jsonl, captures beside the folder). What
 // Suricata did is not the truth; differences are listed with what explains them.
 func CompareSuricata(ctx context.Context, dir string, engine *rules.Engine, progress func(done, all int)) ([]PeerCapture, error) {
-	why, err := explanations()
+	why, err := readExplanations()
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +104,7 @@ func CompareSuricata(ctx context.Context, dir string, engine *rules.Engine, prog
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, compareOne(ctx, filepath.Dir(dir), e, engine.Fresh(), why))
+		out = append(out, compareOne(ctx, filepath.Dir(dir), e, engine.Fresh(), why.Suricata))
 		if progress != nil {
 			progress(n+1, len(entries))
 		}
@@ -104,17 +112,17 @@ func CompareSuricata(ctx context.Context, dir string, engine *rules.Engine, prog
 	return out, nil
 }
 
-func explanations() ([]Explanation, error) {
+func readExplanations() (explanations, error) {
+	var e explanations
 	raw, err := explained.ReadFile("explained.yaml")
 	if err != nil {
-		return nil, err
+		return e, err
 	}
-	var list []Explanation
-	err = yaml.Unmarshal(raw, &list)
+	err = yaml.Unmarshal(raw, &e)
 	if err != nil {
-		return nil, fmt.Errorf("explained.yaml: %w", err)
+		return e, fmt.Errorf("explained.yaml: %w", err)
 	}
-	return list, nil
+	return e, nil
 }
 
 func readSummary(path string) ([]peerEntry, error) {
@@ -170,14 +178,16 @@ func compareOne(ctx context.Context, root string, e peerEntry, engine *rules.Eng
 		if ours[sid] == e.Alerts[sid] {
 			continue
 		}
-		c.Different = append(c.Different, AlertDifference{SID: sid, Ours: ours[sid], Theirs: e.Alerts[sid], Why: because(why, e.PCAP, sid)})
+		c.Different = append(c.Different, AlertDifference{SID: sid, Ours: ours[sid], Theirs: e.Alerts[sid], Why: because(why, e.PCAP, sid, "alert")})
 	}
 	return c
 }
 
-func because(list []Explanation, capture string, sid uint32) string {
+// because is the explanation of a difference in a capture; empty when there is
+// none.
+func because(list []Explanation, capture string, sid uint32, kind string) string {
 	for _, e := range list {
-		if e.SID == sid && strings.Contains(capture, e.Capture) {
+		if (e.SID == 0 || e.SID == sid) && (e.Kind == "" || e.Kind == kind) && strings.Contains(capture, e.Capture) {
 			return e.Why
 		}
 	}

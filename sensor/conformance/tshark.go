@@ -92,6 +92,10 @@ func CompareTshark(ctx context.Context, captures []string, progress func(done, a
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTshark, err)
 	}
+	why, err := readExplanations()
+	if err != nil {
+		return nil, err
+	}
 	out := make([]ReadCapture, len(captures))
 	done := 0
 	group, ctx := errgroup.WithContext(ctx)
@@ -100,7 +104,7 @@ func CompareTshark(ctx context.Context, captures []string, progress func(done, a
 	for n, path := range captures {
 		group.Go(func() error {
 			var err error
-			out[n], err = readBoth(ctx, bin, path)
+			out[n], err = readBoth(ctx, bin, path, why.Tshark)
 			mu.Lock()
 			defer mu.Unlock()
 			done++
@@ -113,7 +117,7 @@ func CompareTshark(ctx context.Context, captures []string, progress func(done, a
 	return out, group.Wait()
 }
 
-func readBoth(ctx context.Context, bin, path string) (ReadCapture, error) {
+func readBoth(ctx context.Context, bin, path string, why []Explanation) (ReadCapture, error) {
 	c := ReadCapture{Capture: path, Equal: map[string]int{}}
 	records, err := recordsOf(ctx, path, sensor.Config{})
 	if ctx.Err() != nil {
@@ -130,11 +134,11 @@ func readBoth(ctx context.Context, bin, path string) (ReadCapture, error) {
 		// What it read until then is compared.
 		c.Failure = strings.TrimSpace(c.Failure + " " + err.Error())
 	}
-	c.compare(readRecords(records), theirs)
+	c.compare(readRecords(records), theirs, why)
 	return c, nil
 }
 
-func (c *ReadCapture) compare(ours, theirs Read) {
+func (c *ReadCapture) compare(ours, theirs Read, why []Explanation) {
 	for _, kind := range []string{comparedDNS, comparedClient, comparedServer, comparedHTTP} {
 		all := maps.Clone(ours[kind])
 		if all == nil {
@@ -145,7 +149,7 @@ func (c *ReadCapture) compare(ours, theirs Read) {
 			a, b := ours[kind][what], theirs[kind][what]
 			c.Equal[kind] += min(a, b)
 			if a != b {
-				c.Different = append(c.Different, ReadDifference{Kind: kind, What: what, Ours: a, Theirs: b})
+				c.Different = append(c.Different, ReadDifference{Kind: kind, What: what, Ours: a, Theirs: b, Why: because(why, c.Capture, 0, kind)})
 			}
 		}
 	}
@@ -159,29 +163,38 @@ func readRecords(records []map[string]any) Read {
 		body, _ := r[kind].(map[string]any)
 		switch kind {
 		case "dns", "mdns":
-			queries, _ := body["queries"].([]any)
-			name := ""
-			if len(queries) > 0 {
-				first, _ := queries[0].(map[string]any)
-				name = text(first["rrname"])
-			}
-			out.add(comparedDNS, dnsKey(text(body["id"]), text(body["type"]) == "response", name))
+			out.add(comparedDNS, dnsKey(said(body, "id"), said(body, "type") == "response", said(body, "queries", "rrname")))
 		case "tls":
-			ja3, _ := body["ja3"].(map[string]any)
-			ja3s, _ := body["ja3s"].(map[string]any)
-			if hash := text(ja3["hash"]); hash != "" {
-				out.add(comparedClient, hash+" "+strings.ToLower(text(body["sni"])))
+			if hash := said(body, "ja3", "hash"); hash != "" {
+				out.add(comparedClient, hash+" "+strings.ToLower(said(body, "sni")))
 			}
-			if hash := text(ja3s["hash"]); hash != "" {
+			if hash := said(body, "ja3s", "hash"); hash != "" {
 				out.add(comparedServer, hash)
 			}
 		case "http":
-			if text(body["http_method"]) != "" {
-				out.add(comparedHTTP, httpKey(text(body["http_method"]), text(body["hostname"]), text(body["url"])))
+			if method := said(body, "http_method"); method != "" {
+				out.add(comparedHTTP, httpKey(method, said(body, "hostname"), said(body, "url")))
 			}
 		}
 	}
 	return out
+}
+
+// said is the text at a path of a record, of a list its first; empty when there is
+// none.
+func said(v any, path ...string) string {
+	for _, key := range path {
+		list, ok := v.([]any)
+		if ok && len(list) > 0 {
+			v = list[0]
+		}
+		m, _ := v.(map[string]any)
+		v = m[key]
+	}
+	if v == nil {
+		return ""
+	}
+	return text(v)
 }
 
 func dnsKey(id string, response bool, name string) string {

@@ -67,9 +67,14 @@ func (c Change) vague() bool {
 	return slices.Contains([]diff.Code{diff.CodeChanged, diff.CodeUnreadable, diff.CodeField, diff.CodeForm}, c.Code)
 }
 
-// like tells whether a reader would see no difference between two changes.
-func (c Change) like(other Change) bool {
-	return c.Allowed == other.Allowed && c.Text(English) == other.Text(English)
+// asShown is the change without what its words leave out: changes that are equal so
+// are one to a reader.
+func (c Change) asShown() Change {
+	c.Revision, c.Level = 0, 0
+	if c.Page > 0 || !c.vague() {
+		c.Object = ""
+	}
+	return c
 }
 
 // clipped is a name that somebody else chose, fit to stand in a sentence.

@@ -1,7 +1,6 @@
 package validate
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/antin-gov/antin/signer/cos"
@@ -55,9 +54,11 @@ func (c *candidate) judgeChanges(file *cos.File, analysis *diff.Analysis, p int,
 
 // tellChanges lists what later revisions did, each once.
 func (c *candidate) tellChanges(list []diff.Reason, allowed diff.Level) {
+	seen := map[Change]bool{}
 	for _, reason := range list {
 		change := Change{Reason: reason, Allowed: reason.Level <= allowed}
-		if !slices.ContainsFunc(c.Later, change.like) {
+		if !seen[change.asShown()] {
+			seen[change.asShown()] = true
 			c.Later = append(c.Later, change)
 		}
 	}
