@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,27 +91,31 @@ func answered(err error) error {
 	return could(err)
 }
 
-func statsCommand() *cobra.Command {
+// askCommand is a command that asks a running sensor one thing and prints the answer.
+func askCommand[T any](use, short, long string, ask func(*control.Client, context.Context) (T, error), text func(*bytes.Buffer, *T)) *cobra.Command {
 	a := &asked{}
 	cmd := &cobra.Command{
-		Use:   "stats",
-		Short: "Show what a running sensor counts",
-		Long:  "Show what a running sensor counts: packets, drops by stage, flows, records, rules, and the way to the hub.\nExit status: 0 done, 3 no sensor answers.",
-		Args:  cobra.NoArgs,
+		Use: use, Short: short, Long: long, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {
 				return could(err)
 			}
-			f, err := c.Figures(cmd.Context())
+			answer, err := ask(c, cmd.Context())
 			if err != nil {
 				return answered(err)
 			}
-			return a.print(cmd.OutOrStdout(), f, func(b *bytes.Buffer) { printFigures(b, &f) })
+			return a.print(cmd.OutOrStdout(), answer, func(b *bytes.Buffer) { text(b, &answer) })
 		},
 	}
 	a.flags(cmd)
 	return cmd
+}
+
+func statsCommand() *cobra.Command {
+	return askCommand("stats", "Show what a running sensor counts",
+		"Show what a running sensor counts: packets, drops by stage, flows, records, rules, and the way to the hub.\nExit status: 0 done, 3 no sensor answers.",
+		(*control.Client).Figures, printFigures)
 }
 
 func printFigures(b *bytes.Buffer, f *control.Figures) {
@@ -152,54 +157,20 @@ func because(reason string) string {
 }
 
 func reloadCommand() *cobra.Command {
-	a := &asked{}
-	cmd := &cobra.Command{
-		Use:   "reload",
-		Short: "Let a running sensor read its rules anew",
-		Long: "Let a running sensor read its configuration's rules anew, without losing a packet or a flow. Rules that cannot be taken leave those in force.\n" +
+	return askCommand("reload", "Let a running sensor read its rules anew",
+		"Let a running sensor read its configuration's rules anew, without losing a packet or a flow. Rules that cannot be taken leave those in force.\n"+
 			"Exit status: 0 done, 1 the rules in force stay (it says why), 3 no sensor answers.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.client()
-			if err != nil {
-				return could(err)
-			}
-			r, err := c.Reload(cmd.Context())
-			if err != nil {
-				return answered(err)
-			}
-			return a.print(cmd.OutOrStdout(), r, func(b *bytes.Buffer) {
-				fmt.Fprintf(b, "%d rules in force (%s), %d refused, in %.1f s\n", r.Loaded, r.Version, r.Refused, r.Seconds)
-			})
-		},
-	}
-	a.flags(cmd)
-	return cmd
+		(*control.Client).Reload, func(b *bytes.Buffer, r *control.Reload) {
+			fmt.Fprintf(b, "%d rules in force (%s), %d refused, in %.1f s\n", r.Loaded, r.Version, r.Refused, r.Seconds)
+		})
 }
 
 func rotateCommand() *cobra.Command {
-	a := &asked{}
-	cmd := &cobra.Command{
-		Use:   "rotate",
-		Short: "Let a running sensor begin its record file anew",
-		Long:  "Let a running sensor begin eve.json anew; the old one is named by the time.\nExit status: 0 done, 1 the old file goes on (it says why), 3 no sensor answers.",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.client()
-			if err != nil {
-				return could(err)
+	return askCommand("rotate", "Let a running sensor begin its record file anew",
+		"Let a running sensor begin eve.json anew; the old one is named by the time.\nExit status: 0 done, 1 the old file goes on (it says why), 3 no sensor answers.",
+		(*control.Client).Rotate, func(b *bytes.Buffer, r *control.Rotate) {
+			for _, name := range r.Files {
+				fmt.Fprintf(b, "%s begun anew\n", name)
 			}
-			r, err := c.Rotate(cmd.Context())
-			if err != nil {
-				return answered(err)
-			}
-			return a.print(cmd.OutOrStdout(), r, func(b *bytes.Buffer) {
-				for _, name := range r.Files {
-					fmt.Fprintf(b, "%s begun anew\n", name)
-				}
-			})
-		},
-	}
-	a.flags(cmd)
-	return cmd
+		})
 }
