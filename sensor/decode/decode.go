@@ -6,7 +6,8 @@
 //
 // Headers are decoded by gopacket's DecodingLayerParser on decoders that are
 // used again, and only by those whose bounds hold; cooked and loop-back
-// framing and IPv6 extension headers are read here. Every decode is guarded:
+// framing and IPv6 extension headers are read here, and so is, for speed, the
+// plain frame of IPv4 with TCP or UDP. Every decode is guarded:
 // a panic becomes an invalid frame. Not here: ESP, L2TP, 802.11, and the overlap
 // policies of particular operating systems.
 package decode
@@ -97,12 +98,24 @@ func (d *Decoder) Decode(f *capture.Frame, p *Packet) (outcome Outcome, reason R
 			outcome, reason = Invalid, ReasonPanic
 		}
 	}()
-	*p = Packet{
-		Time: f.Time, Number: f.Number, Link: f.Link, Frame: f.Data, WireLength: f.Length, partial: f.Partial,
+	start(f, p)
+	if d.plain(f, p) {
+		return Decoded, ReasonNone
 	}
+	return d.layered(f, p)
+}
+
+func start(f *capture.Frame, p *Packet) {
+	*p = Packet{}
+	p.Time, p.Number, p.Link, p.Frame, p.WireLength, p.partial = f.Time, f.Number, f.Link, f.Data, f.Length, f.Partial
 	if f.HasVLAN {
 		p.VLANs[0], p.VLANLen = f.VLAN, 1
 	}
+}
+
+// layered reads any frame, layer by layer.
+func (d *Decoder) layered(f *capture.Frame, p *Packet) (Outcome, Reason) {
+	start(f, p)
 	kind, body, ok := d.link(f, p)
 	if !ok {
 		return Invalid, ReasonLink
