@@ -124,13 +124,30 @@ func (c *conversation) guard(run func()) {
 	if c.dead {
 		return
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			c.dead = true
-			c.w.logPanic(c.appName(), r)
-		}
-	}()
+	defer c.contain()
 	run()
+}
+
+// contain is deferred around a parser.
+func (c *conversation) contain() {
+	if r := recover(); r != nil {
+		c.dead = true
+		c.w.logPanic(c.appName(), r)
+	}
+}
+
+// segment gives a TCP segment to the flow's stream, guarded.
+func (c *conversation) segment(raw int, dir flow.Direction, p *decode.Packet) {
+	if c.dead {
+		return
+	}
+	defer c.contain()
+	was := c.f.Swapped()
+	c.w.asm.Segment(&c.tcp, raw, p, c)
+	if c.f.Swapped() != was {
+		dir = dir.Reverse()
+	}
+	c.streamTurn(int(dir), p)
 }
 
 func (c *conversation) appName() string {

@@ -211,30 +211,31 @@ func (w *worker) handle(p *decode.Packet) {
 		}
 		w.look(p.Time)
 	}
+	was := f.Swapped()
 	switch p.Proto {
 	case decode.ProtoTCP:
 		if w.rules != nil {
-			c.size[f.Direction(p.SrcAddrPort())].observe(p)
+			c.size[dir].observe(p)
 		}
 		raw := int(dir)
 		if c.flipped {
 			raw = 1 - raw
 		}
 		if f.Midstream && w.e.cfg.NoMidstream {
-			c.inspectUntracked(f.Direction(p.SrcAddrPort()), p)
+			c.inspectUntracked(dir, p)
 			break
 		}
-		c.guard(func() {
-			w.asm.Segment(&c.tcp, raw, p, c)
-			c.streamTurn(int(f.Direction(p.SrcAddrPort())), p)
-		})
+		c.segment(raw, dir, p)
 	case decode.ProtoUDP:
 		c.guard(func() { c.datagram(int(dir), p.Payload) })
 	}
 	if w.tally != nil {
 		w.tally.see(p, c.tallied())
 	}
-	way := f.Direction(p.SrcAddrPort())
+	way := dir
+	if f.Swapped() != was {
+		way = dir.Reverse()
+	}
 	if (w.wants.Stream || w.e.cfg.HeaderAnomalies) && p.Proto == decode.ProtoTCP {
 		w.noticeStream(c, int(way), p)
 	}

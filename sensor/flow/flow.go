@@ -9,6 +9,7 @@
 package flow
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -17,11 +18,15 @@ import (
 
 // Key names a flow regardless of direction: the lower address and port first.
 // VLAN tags are part of it, because the same addresses on two VLANs are two
-// networks, and so is the number of tunnels around.
+// networks, and so is the number of tunnels around. It holds no pointer, so the
+// table's map is nothing to a garbage collector.
 type Key struct {
-	A, B         netip.AddrPort
-	Proto, Depth uint8
-	VLAN         [decode.MaxVLANs]uint16
+	// A and B are addresses of 16 bytes, those of IPv4 mapped (RFC 4291 §2.5.5.2).
+	A, B           [16]byte
+	PortA, PortB   uint16
+	Proto, Version uint8
+	Depth          uint8
+	VLAN           [decode.MaxVLANs]uint16
 }
 
 // State is how far the conversation has come.
@@ -108,6 +113,7 @@ type Flow struct {
 	key         Key
 	communityID string
 	fins        uint8
+	swapped     bool
 	class       class
 	prev, next  *Flow
 }
@@ -131,33 +137,41 @@ func (f *Flow) Direction(src netip.AddrPort) Direction {
 // Swap exchanges client and server: for a flow whose first packet turned out
 // to be an answer.
 func (f *Flow) Swap() {
+	f.swapped = !f.swapped
 	f.Client, f.Server = f.Server, f.Client
 	f.Count[0], f.Count[1] = f.Count[1], f.Count[0]
 	f.TCPFlags[0], f.TCPFlags[1] = f.TCPFlags[1], f.TCPFlags[0]
 	f.fins = f.fins>>1&1 | f.fins<<1&2
 }
 
+// Swapped is true while client and server stand exchanged by Swap.
+func (f *Flow) Swapped() bool { return f.swapped }
+
 // keyOf returns the packet's key.
 func keyOf(p *decode.Packet) Key {
-	k := Key{A: p.SrcAddrPort(), B: p.DstAddrPort(), Proto: p.Proto, Depth: p.Tunnel.Depth, VLAN: p.VLANs}
-	if p.Proto == decode.ProtoICMP || p.Proto == decode.ProtoICMPv6 {
-		k.A, k.B = icmpKey(p)
+	k := Key{
+		A: p.Src.As16(), B: p.Dst.As16(), PortA: p.SrcPort, PortB: p.DstPort, Proto: p.Proto,
+		Version: p.Version, Depth: p.Tunnel.Depth, VLAN: p.VLANs,
 	}
-	if k.B.Compare(k.A) < 0 {
-		k.A, k.B = k.B, k.A
+	if p.Proto == decode.ProtoICMP || p.Proto == decode.ProtoICMPv6 {
+		k.PortA = icmpPort(p)
+		k.PortB = k.PortA
+	}
+	order := bytes.Compare(k.B[:], k.A[:])
+	if order < 0 || order == 0 && k.PortB < k.PortA {
+		k.A, k.B, k.PortA, k.PortB = k.B, k.A, k.PortB, k.PortA
 	}
 	return k
 }
 
-// icmpKey gives request and answer of the same kind one key: the ports are the
-// request's type and its code, as Suricata has it.
-func icmpKey(p *decode.Packet) (netip.AddrPort, netip.AddrPort) {
-	kind := uint16(p.ICMPType)
+// icmpPort gives request and answer of the same kind one key: the port is the
+// request's type, as Suricata has it.
+func icmpPort(p *decode.Packet) uint16 {
 	peer, ok := icmpPeer(p.Proto, p.ICMPType)
 	if ok {
-		kind = min(kind, uint16(peer))
+		return uint16(min(p.ICMPType, peer))
 	}
-	return netip.AddrPortFrom(p.Src, kind), netip.AddrPortFrom(p.Dst, kind)
+	return uint16(p.ICMPType)
 }
 
 // observe adds a packet to the flow's counts and moves its state.

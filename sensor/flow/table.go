@@ -16,6 +16,7 @@ const (
 	timeoutTCPClosed      = 10 * time.Second
 	timeoutNew            = 30 * time.Second
 	timeoutEstablished    = 300 * time.Second
+	longest               = timeoutTCPEstablished
 )
 
 // DefaultLimit is the number of flows held at a time. A flow with its
@@ -81,6 +82,8 @@ type Table struct {
 	limit int
 	end   func(*Flow)
 	now   time.Time
+	// due is a time before which no flow is idle for too long; zero is unknown.
+	due   time.Time
 	stats Stats
 }
 
@@ -156,12 +159,10 @@ func (t *Table) create(key Key, p *decode.Packet) *Flow {
 func identify(f *Flow) uint64 {
 	h := fnv.New64a()
 	var buf [64]byte
-	b := f.key.A.Addr().As16()
-	n := copy(buf[:], b[:])
-	b = f.key.B.Addr().As16()
-	n += copy(buf[n:], b[:])
-	binary.BigEndian.PutUint16(buf[n:], f.key.A.Port())
-	binary.BigEndian.PutUint16(buf[n+2:], f.key.B.Port())
+	n := copy(buf[:], f.key.A[:])
+	n += copy(buf[n:], f.key.B[:])
+	binary.BigEndian.PutUint16(buf[n:], f.key.PortA)
+	binary.BigEndian.PutUint16(buf[n+2:], f.key.PortB)
 	buf[n+4] = f.Proto
 	for i, v := range f.VLANs {
 		binary.BigEndian.PutUint16(buf[n+5+2*i:], v)
@@ -185,8 +186,18 @@ func classOf(f *Flow) class {
 // touch moves the flow to the end of its list.
 func (t *Table) touch(f *Flow) {
 	c := classOf(f)
+	if f.class == c && f.next == nil {
+		return
+	}
 	if f.class != classes {
 		t.lists[f.class].remove(f)
+	}
+	if f.class != c {
+		// Only a flow that comes to a list can be due before all others were.
+		at := f.Last.Add(timeouts[c])
+		if at.Before(t.due) {
+			t.due = at
+		}
 	}
 	f.class = c
 	t.lists[c].push(f)
@@ -208,9 +219,17 @@ func (t *Table) Advance(now time.Time) {
 		return
 	}
 	t.now = now
+	if now.Before(t.due) {
+		return
+	}
+	t.due = now.Add(longest)
 	for c := range t.lists {
 		for f := t.lists[c].head; f != nil; f = t.lists[c].head {
-			if now.Sub(f.Last) < timeouts[c] {
+			at := f.Last.Add(timeouts[c])
+			if now.Before(at) {
+				if at.Before(t.due) {
+					t.due = at
+				}
 				break
 			}
 			t.stats.TimedOut++
@@ -226,6 +245,7 @@ func (t *Table) Step(by time.Duration) {
 	if !t.now.IsZero() {
 		t.now = t.now.Add(by)
 	}
+	t.due = time.Time{}
 }
 
 // evict ends the flow idle for longest.
@@ -262,5 +282,5 @@ func (t *Table) Flush(reason Reason) {
 			t.finish(f, reason)
 		}
 	}
-	t.now = time.Time{}
+	t.now, t.due = time.Time{}, time.Time{}
 }
