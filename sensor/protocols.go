@@ -165,7 +165,7 @@ func (h host) Record(e proto.Event) {
 func (h host) FileStore() *files.Store { return h.c.FileStore() }
 
 // FileStore implements http1.Handler.
-func (c *conversation) FileStore() *files.Store { return c.w.e.cfg.Files }
+func (c *conversation) FileStore() *files.Store { return c.w.store }
 
 // File implements proto.Host.
 func (h host) File(dir int, tx uint64, f *files.File, bodies ...encode.Body) {

@@ -10,6 +10,7 @@ import (
 	"github.com/antin-gov/antin/sensor/capture/packetlog"
 	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/eve"
+	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/rules"
@@ -43,6 +44,8 @@ type worker struct {
 	// what they ask for.
 	noticed, scratch []string
 	wants            rules.EventWants
+	// store is what becomes of files.
+	store *files.Store
 	// history is what the watches of connections share.
 	history *stream.History
 	// hosts are those that rules have tagged.

@@ -64,17 +64,19 @@ func (f *File) Write(b []byte) {
 	if f.Gaps {
 		return
 	}
-	f.start()
+	if f.store.digests() {
+		f.start()
+		f.md5.Write(b)
+		f.sha1.Write(b)
+		f.sha256.Write(b)
+	}
 	room := MaxData - len(f.Data)
-	if room > 0 {
+	if room > 0 && f.store.Content() {
 		f.Data = append(f.Data, b[:min(room, len(b))]...)
 	}
-	if f.store != nil {
+	if f.store != nil && f.store.folder != nil {
 		f.store.keep(f, b)
 	}
-	f.md5.Write(b)
-	f.sha1.Write(b)
-	f.sha256.Write(b)
 }
 
 // start makes the digests when there is something to digest.
@@ -99,15 +101,15 @@ func (f *File) Finish(complete bool) {
 	if complete && !f.Gaps {
 		f.State = Closed
 	}
-	if f.store != nil {
+	if f.store != nil && f.store.folder != nil {
 		f.store.finish(f)
 	}
 }
 
 // Digests returns the MD5, SHA-1 and SHA-256 of what was seen; there are none
-// of a file with gaps.
+// of a file with gaps, and none when nobody asked for them.
 func (f *File) Digests() (sum5 [md5.Size]byte, sum1 [sha1.Size]byte, sum256 [sha256.Size]byte, ok bool) {
-	if f.Gaps {
+	if f.Gaps || !f.store.digests() {
 		return sum5, sum1, sum256, false
 	}
 	f.start()
@@ -157,17 +159,22 @@ type Body struct {
 // Encode implements encode.Body.
 func (b Body) Encode(e *encode.Encoder) {
 	f := b.File
-	f.start()
+	digests := f.store.digests()
+	if digests {
+		f.start()
+	}
 	e.Open("fileinfo")
 	e.Bytes("filename", f.Name)
 	e.Bool("gaps", f.Gaps)
 	e.String("state", string(f.State))
 	var sum [sha256.Size]byte
-	if !f.Gaps {
+	if digests && !f.Gaps {
 		e.Hex("md5", f.md5.Sum(sum[:0]))
 		e.Hex("sha1", f.sha1.Sum(sum[:0]))
 	}
-	e.Hex("sha256", f.sha256.Sum(sum[:0]))
+	if digests {
+		e.Hex("sha256", f.sha256.Sum(sum[:0]))
+	}
 	e.Bool("stored", f.Stored)
 	e.Uint("size", f.Size)
 	if f.Ranged {

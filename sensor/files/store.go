@@ -21,10 +21,37 @@ const (
 	maxOpen = 256
 )
 
-// Store keeps whole files in a folder, each once: DIR/ab/abcd… by the SHA-256
-// of its content. It is safe for concurrent use; the nil store keeps nothing.
-// What it cannot keep is counted and ends nothing.
+// Store says what becomes of files. It keeps whole ones in a folder, each once:
+// DIR/ab/abcd… by the SHA-256 of its content; the nil store, and
+// what With makes of it, keep none. It is safe for concurrent use. What it cannot keep
+// is counted and ends nothing.
 type Store struct {
+	*folder
+	care Care
+}
+
+// Care says what nobody asks for, and is therefore not done.
+type Care struct {
+	// NoContent leaves the beginning of the content out, NoDigests the digests,
+	// unless the file is kept.
+	NoContent, NoDigests bool
+}
+
+// With returns a store that spares what nobody asks for and is otherwise s.
+func (s *Store) With(c Care) *Store {
+	if s == nil {
+		return &Store{care: c}
+	}
+	return &Store{folder: s.folder, care: c}
+}
+
+// Content reports whether the beginning of the content is wanted.
+func (s *Store) Content() bool { return s == nil || !s.care.NoContent }
+
+func (s *Store) digests() bool { return s == nil || s.folder != nil || !s.care.NoDigests }
+
+// folder is where a store keeps files; nil keeps none.
+type folder struct {
 	dir     string
 	largest uint64
 	// room is how many bytes may still come in, open how many files are
@@ -46,7 +73,7 @@ func OpenStore(dir string, largest, total int64) (*Store, error) {
 	if total <= 0 {
 		total = DefaultTotal
 	}
-	s := &Store{dir: dir, largest: uint64(largest)}
+	s := &Store{folder: &folder{dir: dir, largest: uint64(largest)}}
 	err := os.RemoveAll(s.tmp())
 	if err != nil {
 		return nil, fmt.Errorf("file store: %w", err)
@@ -75,7 +102,7 @@ func OpenStore(dir string, largest, total int64) (*Store, error) {
 
 // tmp is where files are written that have not ended. It is emptied at the start,
 // so its name must be nobody else's.
-func (s *Store) tmp() string { return filepath.Join(s.dir, ".antin-unfinished") }
+func (s *folder) tmp() string { return filepath.Join(s.dir, ".antin-unfinished") }
 
 // New returns a file of that name, kept by the store when it ends.
 func (s *Store) New(name []byte) *File {
@@ -86,7 +113,7 @@ func (s *Store) New(name []byte) *File {
 
 // Stats returns the counts so far.
 func (s *Store) Stats() StoreStats {
-	if s == nil {
+	if s == nil || s.folder == nil {
 		return StoreStats{}
 	}
 	return StoreStats{Stored: s.stored.Load(), Refused: s.refused.Load()}
@@ -100,7 +127,7 @@ type copying struct {
 }
 
 // keep writes a part of a file.
-func (s *Store) keep(f *File, b []byte) {
+func (s *folder) keep(f *File, b []byte) {
 	if f.copy == nil {
 		f.copy = &copying{}
 		if s.open.Add(1) > maxOpen {
@@ -128,7 +155,7 @@ func (s *Store) keep(f *File, b []byte) {
 }
 
 // giveUp drops what was written of a file.
-func (s *Store) giveUp(f *File) {
+func (s *folder) giveUp(f *File) {
 	c := f.copy
 	c.failed = true
 	s.open.Add(-1)
@@ -152,7 +179,7 @@ func written(f *os.File) int64 {
 
 // finish puts a file that ended in its place. One with gaps is not kept: its
 // content is not what was sent.
-func (s *Store) finish(f *File) {
+func (s *folder) finish(f *File) {
 	c := f.copy
 	if c == nil || c.failed {
 		return

@@ -99,17 +99,29 @@ func (m *Message) ContentRange() (r Range, ok bool) {
 	return r, true
 }
 
-// fileData gives the file its bytes as they come.
-func (m *Message) fileData(b []byte) {
-	if m.file == nil {
-		return
+// fileData gives the file its bytes as they come. It returns what is kept of the
+// file when that is the body so far, which then need not be kept twice.
+func (m *Message) fileData(b []byte) []byte {
+	f := m.file
+	switch {
+	case f == nil:
+		return nil
+	case m.coded:
+		same := len(m.encoded) == m.kept
+		room := maxEncoded - len(m.encoded)
+		m.encoded = append(m.encoded, b[:min(max(room, 0), len(b))]...)
+		return m.body(m.encoded, same)
 	}
-	if !m.coded {
-		m.file.Write(b)
-		return
+	same := len(f.Data) == m.kept && !f.Gaps
+	f.Write(b)
+	return m.body(f.Data, same)
+}
+
+func (m *Message) body(all []byte, same bool) []byte {
+	if !same || len(all) == 0 {
+		return nil
 	}
-	room := maxEncoded - len(m.encoded)
-	m.encoded = append(m.encoded, b[:min(max(room, 0), len(b))]...)
+	return all
 }
 
 func (m *Message) fileGap(n int) {

@@ -50,6 +50,9 @@ type Message struct {
 	// Seen and Done say whether the head and the whole message came.
 	Seen, Done bool
 
+	// kept is how much of the body was taken into Body, or would have been if
+	// anybody looked into it.
+	kept int
 	file *files.File
 	// encoded is a body whose coding is undone when it ends.
 	encoded []byte

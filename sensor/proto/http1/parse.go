@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 )
 
@@ -87,14 +88,22 @@ func starts(dir int, b []byte) bool {
 // large transfer must not delay what can be said of it.
 func (c *Conn) keep(dir int, b []byte) {
 	p := &c.side[dir]
-	p.message.Length += uint64(len(b))
-	p.message.fileData(b)
-	room := MaxBody - len(p.message.Body)
-	if room <= 0 {
+	m := p.message
+	m.Length += uint64(len(b))
+	same := m.fileData(b)
+	if m.kept == MaxBody {
 		return
 	}
-	p.message.Body = append(p.message.Body, b[:min(room, len(b))]...)
-	if len(p.message.Body) < MaxBody {
+	n := min(MaxBody-m.kept, len(b))
+	m.kept += n
+	switch {
+	case same != nil:
+		// The clip keeps what is added to the body out of the other's memory.
+		m.Body = slices.Clip(same[:m.kept])
+	case dir == 0 || c.h.FileStore().Content():
+		m.Body = append(m.Body, b[:n]...)
+	}
+	if m.kept < MaxBody {
 		return
 	}
 	if dir == 0 && !p.tx.requestTold {
@@ -168,7 +177,8 @@ func (c *Conn) leftover(dir int, b []byte) int {
 		return 0
 	}
 	m := &c.last.Request
-	m.Body = append(m.Body, b[:min(i+1, max(0, MaxBody-len(m.Body)))]...)
+	n := min(i+1, MaxBody-m.kept)
+	m.Body, m.kept = append(m.Body, b[:n]...), m.kept+n
 	c.odd(0, c.last, OddBody)
 	return i + 1
 }

@@ -140,7 +140,7 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		}
 		if n == 0 {
 			if !waited {
-				h.buf = bytes.Clone(b)
+				h.buf = hold(b)
 			}
 			return nil
 		}
@@ -173,6 +173,15 @@ func resume(b []byte) int {
 		}
 		from += i + 1
 	}
+}
+
+// hold copies the beginning of a message, with room for what it waits for.
+func hold(b []byte) []byte {
+	room := len(b)
+	if room >= frameHead {
+		room = max(room, min(maxHeld, frameHead+int(b[1])<<16+int(b[2])<<8+int(b[3])))
+	}
+	return append(make([]byte, 0, room), b...)
 }
 
 // frame reads one session message and returns how much it took, 0 while more
