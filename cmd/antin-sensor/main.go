@@ -40,6 +40,7 @@ func could(err error) error { return &exitError{exitCould, err} }
 var errNo = errors.New("no")
 
 func main() {
+	giveRoom()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
