@@ -32,6 +32,8 @@ type window struct {
 	// long as some of them are, the piece keeps its number, so that the same
 	// bytes do not alert twice.
 	hit int
+	// trail is what the rules remember of it.
+	trail rules.Trail
 }
 
 func (w *window) add(b []byte) {
@@ -53,7 +55,7 @@ func (w *window) slide() {
 }
 
 func (w *window) gap(n int) {
-	*w = window{buf: w.buf[:0], offset: w.offset + uint64(len(w.buf)+n), unit: w.unit + 1}
+	*w = window{trail: w.trail, buf: w.buf[:0], offset: w.offset + uint64(len(w.buf)+n), unit: w.unit + 1}
 }
 
 // streamData takes reassembled bytes for the rules. Encrypted bytes match
@@ -92,6 +94,7 @@ func (c *conversation) inspectStream(dir int) {
 	}
 	in := w.prepare(c, flow.Direction(dir), rules.ViewStream)
 	in.Payload, in.StreamOffset, in.Unit, in.Fresh = win.buf, win.offset, win.unit<<1|uint64(dir), win.pending
+	in.Trail = &win.trail
 	win.pending = 0
 	for _, m := range w.rules.Inspect(w.rctx, in) {
 		win.hit = len(win.buf)

@@ -60,6 +60,9 @@ type Input struct {
 	// shown before: a rule that alerted on the unit alerts again when they match
 	// by themselves.
 	Fresh int
+	// Trail is, for ViewStream, what the engine remembers of Payload's bytes
+	// that were shown before; nil remembers nothing.
+	Trail *Trail
 	// Buffers are the transaction's fields. Nil outside ViewTransaction.
 	Buffers *Buffers
 	// TCPFlags is the TCP header's flag byte.

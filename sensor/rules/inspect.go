@@ -8,16 +8,14 @@ import (
 // Context is one worker's scratch memory. It belongs to one engine and to one
 // goroutine at a time.
 type Context struct {
+	engine *Engine
 	// vlans are the numbers of the packet in work, as the tests read them.
 	vlans      [3][2]byte
 	generation uint32
 	candidates []int32
 	ruleSeen   []uint32
-	// patternSeen has one slice per matcher: the payload's three, then the
-	// keys.
-	patternSeen [][]uint32
-	src, dst    []memo
-	subjects    []subject
+	src, dst   []memo
+	subjects   []subject
 	// keys says which subjects are the instances of a key.
 	keys    []subjectRange
 	matches []Match
@@ -64,26 +62,13 @@ const maxStreamOffset = 4 * maxOffset
 
 // NewContext makes the scratch memory for one worker.
 func (e *Engine) NewContext() *Context {
-	ctx := &Context{
+	return &Context{
+		engine:   e,
 		ruleSeen: make([]uint32, len(e.rules)),
 		src:      make([]memo, e.addrSets),
 		dst:      make([]memo, e.addrSets),
 		keys:     make([]subjectRange, len(e.keys)+1),
 	}
-	for _, m := range []*matcher{e.tcp.matcher, e.other.matcher, e.stream.matcher} {
-		ctx.patternSeen = append(ctx.patternSeen, m.newSeen())
-	}
-	for i := range e.keys {
-		ctx.patternSeen = append(ctx.patternSeen, e.keys[i].matcher.newSeen())
-	}
-	return ctx
-}
-
-func (m *matcher) newSeen() []uint32 {
-	if m == nil {
-		return nil
-	}
-	return make([]uint32, len(m.patterns))
 }
 
 // begin starts a unit. Generations save clearing the marks; when they wrap,
@@ -96,9 +81,6 @@ func (ctx *Context) begin() {
 		clear(ctx.src)
 		clear(ctx.dst)
 		clear(ctx.keys)
-		for _, s := range ctx.patternSeen {
-			clear(s)
-		}
 	}
 	ctx.candidates = ctx.candidates[:0]
 	ctx.matches = ctx.matches[:0]
@@ -133,20 +115,15 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 			e.fillKeys(ctx, in.Buffers)
 		}
 	case in.View == ViewPacket:
-		if in.Proto == ProtoTCP {
-			ctx.prefilter(&e.tcp, 0, in.Payload)
-		} else {
-			ctx.prefilter(&e.other, 1, in.Payload)
-		}
+		e.prefilterPlain(ctx, in)
 		ctx.addRules(e.listedSrc.rules(in.Src.Addr()))
 		ctx.addRules(e.listedDst.rules(in.Dst.Addr()))
-		ctx.addRules(e.headerOnly)
 		for _, i := range e.packetKeys {
 			e.prefilterPacket(ctx, i, in)
 		}
 	case in.View == ViewStream:
 		ctx.subjects[0].base = int(min(in.StreamOffset, maxStreamOffset))
-		ctx.prefilter(&e.stream, 2, in.Payload)
+		e.prefilterPlain(ctx, in)
 	case in.View == ViewTransaction:
 		e.prefilterKeys(ctx, in.Buffers)
 		ctx.addRules(e.optional)
@@ -179,19 +156,52 @@ func direction(in *Input) int {
 	return 1
 }
 
-func (ctx *Context) prefilter(g *group, seen int, data []byte) {
+// prefilterPlain scans the payload for the rules on plain content that can
+// concern it.
+func (e *Engine) prefilterPlain(ctx *Context, in *Input) {
+	which := &e.other
+	switch {
+	case in.View == ViewStream:
+		which = &e.stream
+	case in.Proto == ProtoTCP:
+		which = &e.tcp
+	}
+	p := &which[direction(in)]
+	groups := [...]*group{&p.any, nil, p.dst.of(in.Dst.Port()), p.src.of(in.Src.Port())}
+	if in.AppProto != "" {
+		groups[1] = p.app[in.AppProto]
+	}
+	fresh := in.Trail.fresh(e, &groups, in)
+	for _, g := range groups {
+		if g != nil {
+			ctx.prefilter(g, &ctx.subjects[0], fresh)
+		}
+	}
+	if in.Trail != nil {
+		in.Trail.take(ctx, &groups, in)
+	}
+}
+
+// prefilter makes candidates of a group's rules over a subject, of which what
+// stands before fresh was scanned already.
+func (ctx *Context) prefilter(g *group, s *subject, fresh int) {
 	if g.matcher != nil {
-		g.matcher.scan(data, ctx, ctx.patternSeen[seen])
+		g.matcher.scan(s.raw, s.base, fresh, ctx)
 	}
 	ctx.addRules(g.always)
 }
 
 func (e *Engine) prefilterKeys(ctx *Context, b *Buffers) {
-	for i := range e.keys {
-		k := &e.keys[i]
-		for _, value := range b.Get(k.buf) {
-			data := ctx.setSubjects(i+1, value, k.trans)
-			ctx.prefilter(&k.group, i+3, data)
+	if b == nil {
+		return
+	}
+	for _, name := range b.used {
+		for _, i := range e.byBuffer[name] {
+			k := &e.keys[i]
+			for _, value := range b.values[name] {
+				ctx.setSubjects(i+1, value, k.trans)
+				ctx.prefilter(&k.group, &ctx.subjects[len(ctx.subjects)-1], 0)
+			}
 		}
 	}
 }

@@ -1,219 +1,186 @@
 package rules
 
-import "math/bits"
+import "slices"
 
 // matcher finds which of many patterns occur in some bytes, without regard to
-// case. Each pattern of four bytes or more is known by one four-byte window of
-// it, chosen to be rare among the patterns; a scan looks up each window of the
-// data in a bitmap that fits the cache and compares a pattern only where its
-// window stands. That is the idea of Wu and Manber turned round: no state
-// machine, memory in proportion to the patterns, and a cost per byte that
-// does not grow with their number.
+// case: those that may stand anywhere, those near the beginning, and those at
+// the end, each kind in the way that costs least.
 type matcher struct {
-	patterns [][]byte
-	// rules lists by pattern who asked for it.
-	rules [][]int32
+	// text holds the patterns one after another, in lower case; ends says
+	// where each ends. users lists who asked for each, and userEnds where each
+	// one's users end.
+	text     []byte
+	ends     []uint32
+	users    []int32
+	userEnds []uint32
 
-	shift   uint32
-	bitmap  []uint64
-	heads   []int32
-	windows []window
-
-	// short holds the patterns of one byte by value and those of two or three
-	// by their first two bytes.
-	short1     *[256][]int32
-	short1On   [256]bool
-	short2     [][]int32
-	short2On   []uint64
-	short2Rank []uint16
+	anywhere []*windows
+	// near is for the first nearLimit bytes; start and end for their very
+	// place.
+	near       *windows
+	nearLimit  int
+	start, end *edges
+	// longest is the length of the longest pattern that may stand anywhere.
+	longest int
 }
 
-type window struct {
-	value uint32
-	at    int32
-	pat   int32
-	next  int32
-}
+// place says where in the data a pattern stands.
+type place uint8
 
 const (
-	windowBytes = 4
-	// hashFactor is Knuth's multiplier for 32 bits.
-	hashFactor = 0x9E3779B1
-	// minHashBits and maxHashBits bound the table: 1 KiB to 4 MiB.
-	minHashBits, maxHashBits = 8, 20
+	anywhere place = iota
+	nearStart
+	atStart
+	atEnd
+)
+
+const (
+	// maxNear is how far from the beginning a pattern counts as near it.
+	maxNear = 128
+	// maxPattern is how much of a pattern that may stand anywhere is looked
+	// for.
+	maxPattern = 32
 )
 
 // matcherBuilder collects patterns; equal ones are kept once.
 type matcherBuilder struct {
-	index map[string]int32
-	m     matcher
+	index map[wanted]int
+	list  []wanted
+	users [][]int32
+	limit int
+}
+
+type wanted struct {
+	text  string
+	place place
 }
 
 func newMatcherBuilder() *matcherBuilder {
-	return &matcherBuilder{index: map[string]int32{}}
+	return &matcherBuilder{index: map[wanted]int{}}
 }
 
-func (b *matcherBuilder) add(pattern []byte, rule int32) {
-	folded := make([]byte, len(pattern))
-	for i, c := range pattern {
+// add asks for a content on behalf of a rule.
+func (b *matcherBuilder) add(s seek, rule int32) {
+	w := wanted{place: s.place}
+	folded := make([]byte, len(s.pattern))
+	for i, c := range s.pattern {
 		folded[i] = fold[c]
 	}
-	id, ok := b.index[string(folded)]
-	if !ok {
-		id = int32(len(b.m.patterns))
-		b.index[string(folded)] = id
-		b.m.patterns = append(b.m.patterns, folded)
-		b.m.rules = append(b.m.rules, nil)
+	if s.place == anywhere && len(folded) > maxPattern {
+		folded = folded[:maxPattern]
 	}
-	b.m.rules[id] = append(b.m.rules[id], rule)
-}
-
-func windowAt(p []byte, at int) uint32 {
-	return uint32(p[at])<<24 | uint32(p[at+1])<<16 | uint32(p[at+2])<<8 | uint32(p[at+3])
+	if s.place == nearStart {
+		b.limit = max(b.limit, s.limit)
+	}
+	w.text = string(folded)
+	i, ok := b.index[w]
+	if !ok {
+		i = len(b.list)
+		b.index[w] = i
+		b.list = append(b.list, w)
+		b.users = append(b.users, nil)
+	}
+	b.users[i] = append(b.users[i], rule)
 }
 
 func (b *matcherBuilder) build() *matcher {
-	m := &b.m
-	if len(m.patterns) == 0 {
+	if b == nil || len(b.list) == 0 {
 		return nil
 	}
-	uses := map[uint32]int{}
-	for _, p := range m.patterns {
-		for at := 0; at+windowBytes <= len(p); at++ {
-			uses[windowAt(p, at)]++
+	m := &matcher{nearLimit: b.limit}
+	var at [4][]int32
+	for i, w := range b.list {
+		m.text = append(m.text, w.text...)
+		m.ends = append(m.ends, uint32(len(m.text)))
+		m.users = append(m.users, b.users[i]...)
+		m.userEnds = append(m.userEnds, uint32(len(m.users)))
+		at[w.place] = append(at[w.place], int32(i))
+		if w.place == anywhere {
+			m.longest = max(m.longest, len(w.text))
 		}
 	}
-	hashBits := min(max(bits.Len(uint(len(m.patterns)*16)), minHashBits), maxHashBits)
-	m.shift = uint32(32 - hashBits)
-	m.bitmap = make([]uint64, 1<<hashBits/64)
-	m.heads = make([]int32, 1<<hashBits)
-	pairs := map[uint16][]int32{}
-	for id, p := range m.patterns {
-		if len(p) < windowBytes {
-			m.addShort(int32(id), p, pairs)
-			continue
-		}
-		at := bestWindow(p, uses)
-		v := windowAt(p, at)
-		h := v * hashFactor >> m.shift
-		m.bitmap[h>>6] |= 1 << (h & 63)
-		m.windows = append(m.windows, window{value: v, at: int32(at), pat: int32(id), next: m.heads[h]})
-		m.heads[h] = int32(len(m.windows))
+	m.text, m.ends, m.users, m.userEnds = slices.Clip(m.text), slices.Clip(m.ends), slices.Clip(m.users), slices.Clip(m.userEnds)
+	m.anywhere = m.byLength(at[anywhere])
+	if near := at[nearStart]; len(near) > 0 {
+		m.near = newWindows(m, near, m.shortest(near))
 	}
-	m.rankShort(pairs)
+	m.start, m.end = newEdges(m, at[atStart], false), newEdges(m, at[atEnd], true)
 	return m
 }
 
-// bestWindow prefers the window that the fewest patterns hold, then the one
-// with the most different bytes: runs of zeros or spaces stand everywhere.
-func bestWindow(p []byte, uses map[uint32]int) int {
-	best, bestScore := 0, -1
-	for at := 0; at+windowBytes <= len(p); at++ {
-		score := uses[windowAt(p, at)] * 4
-		for i := at + 1; i < at+windowBytes; i++ {
-			if p[i] == p[i-1] || p[i] == 0 || p[i] == ' ' {
-				score += 8
-			}
-		}
-		if bestScore < 0 || score < bestScore {
-			best, bestScore = at, score
+// byLength sets the short patterns apart where they are few, because the
+// shortest one says how many places of the data a scan can pass over.
+func (m *matcher) byLength(pats []int32) []*windows {
+	if len(pats) == 0 {
+		return nil
+	}
+	var short, long []int32
+	for _, id := range pats {
+		if m.length(id) < 4 {
+			short = append(short, id)
+		} else {
+			long = append(long, id)
 		}
 	}
-	return best
+	var out []*windows
+	for _, list := range [][]int32{short, long} {
+		if len(list) > 0 {
+			out = append(out, newWindows(m, list, m.shortest(list)))
+		}
+	}
+	return out
 }
 
-func (m *matcher) addShort(id int32, p []byte, pairs map[uint16][]int32) {
-	if len(p) > 1 {
-		key := uint16(p[0])<<8 | uint16(p[1])
-		pairs[key] = append(pairs[key], id)
+func (m *matcher) shortest(pats []int32) int {
+	n := maxContentBytes
+	for _, id := range pats {
+		n = min(n, m.length(id))
+	}
+	return n
+}
+
+func (m *matcher) pattern(id int32) []byte {
+	from := uint32(0)
+	if id > 0 {
+		from = m.ends[id-1]
+	}
+	return m.text[from:m.ends[id]]
+}
+
+func (m *matcher) length(id int32) int { return len(m.pattern(id)) }
+
+// scan makes candidates of the rules whose pattern occurs in data. Base is the
+// place of data's start in its stream; what stands before fresh was scanned
+// already.
+func (m *matcher) scan(data []byte, base, fresh int, ctx *Context) {
+	if m.end != nil {
+		m.end.scan(m, data, ctx)
+	}
+	if m.start != nil && base == 0 && fresh < maxEdge {
+		m.start.scan(m, data, ctx)
+	}
+	if m.near != nil && fresh < m.nearLimit-base {
+		m.near.scan(m, data[:min(len(data), m.nearLimit-base)], ctx)
+	}
+	from := max(0, fresh-m.longest+1)
+	for _, w := range m.anywhere {
+		w.scan(m, data[from:], ctx)
+	}
+}
+
+// confirm makes candidates of a pattern's users if it stands at a place. A
+// rule has one pattern in each unit of traffic, so the first user tells
+// whether that was found before.
+func (m *matcher) confirm(id int32, data []byte, at int, ctx *Context) {
+	from := uint32(0)
+	if id > 0 {
+		from = m.userEnds[id-1]
+	}
+	users := m.users[from:m.userEnds[id]]
+	if at < 0 || ctx.ruleSeen[users[0]] == ctx.generation || !hasFolded(data[at:], m.pattern(id)) {
 		return
 	}
-	if m.short1 == nil {
-		m.short1 = new([256][]int32)
-	}
-	m.short1On[p[0]] = true
-	m.short1[p[0]] = append(m.short1[p[0]], id)
-}
-
-// rankShort stores the lists of two-byte starts densely: a list's place is the
-// number of bits set before its own.
-func (m *matcher) rankShort(pairs map[uint16][]int32) {
-	if len(pairs) == 0 {
-		return
-	}
-	m.short2On = make([]uint64, 1<<16/64)
-	m.short2Rank = make([]uint16, 1<<16/64)
-	for key := range pairs {
-		m.short2On[key>>6] |= 1 << (key & 63)
-	}
-	for i, w := range m.short2On {
-		m.short2Rank[i] = uint16(len(m.short2))
-		for ; w != 0; w &= w - 1 {
-			m.short2 = append(m.short2, pairs[uint16(i<<6|bits.TrailingZeros64(w))])
-		}
-	}
-}
-
-// scan reports each pattern that occurs in data through found, possibly more
-// than once.
-func (m *matcher) scan(data []byte, ctx *Context, seen []uint32) {
-	if len(data) >= windowBytes && len(m.windows) > 0 {
-		m.scanLong(data, ctx, seen)
-	}
-	if m.short1 != nil || m.short2 != nil {
-		m.scanShort(data, ctx, seen)
-	}
-}
-
-func (m *matcher) scanLong(data []byte, ctx *Context, seen []uint32) {
-	w := uint32(fold[data[0]])<<16 | uint32(fold[data[1]])<<8 | uint32(fold[data[2]])
-	shift, bitmap := m.shift&31, m.bitmap
-	for i := windowBytes - 1; i < len(data); i++ {
-		w = w<<8 | uint32(fold[data[i]])
-		h := w * hashFactor >> shift
-		if bitmap[h>>6]&(1<<(h&63)) == 0 {
-			continue
-		}
-		for e := m.heads[h]; e != 0; {
-			x := &m.windows[e-1]
-			e = x.next
-			if x.value != w || seen[x.pat] == ctx.generation {
-				continue
-			}
-			start := i - (windowBytes - 1) - int(x.at)
-			if start >= 0 && hasFolded(data[start:], m.patterns[x.pat]) {
-				seen[x.pat] = ctx.generation
-				ctx.addRules(m.rules[x.pat])
-			}
-		}
-	}
-}
-
-func (m *matcher) scanShort(data []byte, ctx *Context, seen []uint32) {
-	for i := range data {
-		a := fold[data[i]]
-		if m.short1On[a] {
-			m.found(m.short1[a], data[i:], ctx, seen)
-		}
-		if m.short2 == nil || i+1 >= len(data) {
-			continue
-		}
-		key := uint16(a)<<8 | uint16(fold[data[i+1]])
-		word, bit := m.short2On[key>>6], uint64(1)<<(key&63)
-		if word&bit != 0 {
-			rank := int(m.short2Rank[key>>6]) + bits.OnesCount64(word&(bit-1))
-			m.found(m.short2[rank], data[i:], ctx, seen)
-		}
-	}
-}
-
-func (m *matcher) found(ids []int32, data []byte, ctx *Context, seen []uint32) {
-	for _, id := range ids {
-		if seen[id] != ctx.generation && hasFolded(data, m.patterns[id]) {
-			seen[id] = ctx.generation
-			ctx.addRules(m.rules[id])
-		}
-	}
+	ctx.addRules(users)
 }
 
 func hasFolded(data, pattern []byte) bool {

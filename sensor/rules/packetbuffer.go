@@ -9,7 +9,8 @@ func (e *Engine) prefilterPacket(ctx *Context, i int, in *Input) {
 	if k.buf == BufferVLANID {
 		for j, id := range in.VLANs[:min(len(in.VLANs), len(ctx.vlans))] {
 			ctx.vlans[j] = [2]byte{byte(id >> 8), byte(id)}
-			ctx.prefilter(&k.group, i+3, ctx.setSubjects(i+1, ctx.vlans[j][:], k.trans))
+			ctx.setSubjects(i+1, ctx.vlans[j][:], k.trans)
+			ctx.prefilter(&k.group, &ctx.subjects[len(ctx.subjects)-1], 0)
 		}
 		return
 	}
@@ -17,8 +18,8 @@ func (e *Engine) prefilterPacket(ctx *Context, i int, in *Input) {
 	if value == nil {
 		return
 	}
-	data := ctx.setSubjects(i+1, value, k.trans)
-	ctx.prefilter(&k.group, i+3, data)
+	ctx.setSubjects(i+1, value, k.trans)
+	ctx.prefilter(&k.group, &ctx.subjects[len(ctx.subjects)-1], 0)
 }
 
 // packetBuffer is the part of the packet that a buffer names, nil when the

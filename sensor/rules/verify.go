@@ -13,9 +13,9 @@ type subject struct {
 	own, swap []byte
 }
 
-// setSubjects records an instance of a buffer for the tests, transformed, and
-// returns its bytes. Instances of one key are added one after another.
-func (ctx *Context) setSubjects(key int, value []byte, trans []transform) []byte {
+// setSubjects records an instance of a buffer for the tests, transformed.
+// Instances of one key are added one after another.
+func (ctx *Context) setSubjects(key int, value []byte, trans []transform) {
 	at := len(ctx.subjects)
 	if at < cap(ctx.subjects) {
 		ctx.subjects = ctx.subjects[:at+1]
@@ -37,7 +37,6 @@ func (ctx *Context) setSubjects(key int, value []byte, trans []transform) []byte
 	k.to++
 	ctx.steps += stepsPerByte * len(s.raw)
 	ctx.regex += regexPerByte * len(s.raw)
-	return s.raw
 }
 
 func (s *subject) fold() []byte {

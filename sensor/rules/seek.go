@@ -1,0 +1,87 @@
+package rules
+
+// seek is what the prefilter looks for on behalf of a rule: one of its
+// contents, with where it can stand. A rule cannot match where it is not found.
+type seek struct {
+	pattern []byte
+	place   place
+	// limit is, near the start, where the pattern ends at the latest.
+	limit int
+	// worth compares the contents of a rule.
+	worth int
+}
+
+const (
+	// worthMarked is what the author's mark counts, and worthPlaced that the
+	// place is known, each as so many bytes of length.
+	worthMarked = 1000
+	worthPlaced = 4
+	// weakPattern is the worth below which a mark is not followed: the best
+	// content is taken then.
+	weakPattern = 4
+)
+
+// seekIn returns the most telling content of a list, and false if it has none.
+func seekIn(l *bufferList) (best seek, ok bool) {
+	for i := range l.items {
+		c := l.items[i].content
+		if c == nil || c.negated {
+			continue
+		}
+		s := newSeek(l, c)
+		if !ok || s.worth > best.worth {
+			best, ok = s, true
+		}
+	}
+	return best, ok
+}
+
+func newSeek(l *bufferList, c *content) seek {
+	s := seek{pattern: c.pattern}
+	switch {
+	case c.endswith || l.isWhole(c):
+		s.place = atEnd
+	case c.vars == nil && !c.relative && c.offset == 0 && c.depth == len(c.pattern):
+		s.place = atStart
+	case c.vars == nil && !c.relative && c.depth >= 0 && c.offset+c.depth <= maxNear:
+		s.place, s.limit = nearStart, c.offset+c.depth
+	case c.fastLength > 0:
+		s.pattern = s.pattern[c.fastFrom : c.fastFrom+c.fastLength]
+	}
+	s.worth = informative(s.pattern)
+	if c.fast && s.worth >= weakPattern {
+		s.worth += worthMarked
+	}
+	if s.place != anywhere {
+		s.worth += worthPlaced
+	}
+	return s
+}
+
+// informative is how many bytes of a pattern tell something: those that stand
+// everywhere count less.
+func informative(p []byte) int {
+	n := 0
+	for i, c := range p {
+		switch {
+		case c == 0 || i > 0 && c == p[i-1]:
+			n++
+		case c == ' ' || c == 0xff || c == '\r' || c == '\n':
+			n += 2
+		default:
+			n += 4
+		}
+	}
+	return n / 4
+}
+
+// isWhole says that the list asks for a buffer of the content's own length.
+func (l *bufferList) isWhole(c *content) bool {
+	for i := range l.items {
+		it := &l.items[i]
+		if it.kind == itemSize && it.size.op == numEqual && it.size.a == len(c.pattern) {
+			return true
+		}
+	}
+	return false
+}
