@@ -172,7 +172,7 @@ func (c *conversation) findings(list []detect.Finding) {
 		x := &list[i]
 		w := c.w
 		w.packets.alerts++
-		h := c.header("alert", flow.ToServer)
+		h := c.header(kindAlert, flow.ToServer)
 		if x.Src.Addr().IsValid() {
 			h.Src, h.Dst = x.Src, x.Dst
 		}

@@ -63,6 +63,10 @@ type Config struct {
 	// NoMidstream leaves TCP connections of which the beginning was not seen to
 	// the packet rules, as Suricata does unless told otherwise.
 	NoMidstream bool
+	// Types are the event types that are written; nil writes all. What nobody
+	// asks for is not made either: with nothing that looks into protocols,
+	// conversations are only told apart by their protocol.
+	Types []string
 	// NoEvidence leaves payload and packet out of alerts.
 	NoEvidence bool
 	// NoAnomalies leaves anomaly records out; they are still counted.

@@ -285,7 +285,7 @@ func (c *conversation) parsed(layer string, err error) {
 	if c.w.e.cfg.NoAnomalies || c.noticed {
 		return
 	}
-	h := c.header("anomaly", flow.ToServer)
+	h := c.header(kindAnomaly, flow.ToServer)
 	h.AppProto = c.appName()
 	c.w.emit(h.Type, c.w.eve.Anomaly(&h, "applayer", "malformed_"+layer, "proto_parser"))
 }

@@ -102,6 +102,10 @@ func (c *conversation) begin(found app, dir int, rest []byte) {
 	c.compareFrom = 1 - dir
 	kept := c.probe
 	c.probe = [2][]byte{}
+	if !c.w.wanted.content {
+		c.nameOnly(c.appName())
+		return
+	}
 	switch found {
 	case appHTTP:
 		c.http = http1.New(c)
@@ -143,6 +147,9 @@ func (c *conversation) datagram(dir int, b []byte) {
 			// The question was not captured; the answerer is the server.
 			c.f.Swap()
 			dir = 1
+		}
+		if !c.w.wanted.content {
+			c.nameOnly(nameDNS)
 		}
 	}
 	if c.app == appOther {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +56,9 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Packets.defaults()
+	if cfg.Types != nil && !slices.Contains(cfg.Types, kindAnomaly) {
+		cfg.NoAnomalies, cfg.HeaderAnomalies = true, false
+	}
 	e := &Engine{cfg: cfg, started: cfg.Clock.Now(), clockSet: clockSet{pulse: newPulse(cfg.Clock)}}
 	e.rules.Store(&ruleSet{engine: cfg.Rules, version: cfg.Health.RulesVersion, loaded: cfg.Health.RulesLoaded})
 	return e, nil

@@ -102,7 +102,7 @@ type hit struct {
 func (c *conversation) indicate(i ioc.Indicator, at hit) {
 	w := c.w
 	key := mix(mix(mix(14695981039346656037, i.Kind.String()), i.Value), c.f.Client.Addr().String())
-	h := c.header("alert", at.dir)
+	h := c.header(kindAlert, at.dir)
 	if w.indicated.again(key, h.Time, indicatorRepeat) {
 		return
 	}

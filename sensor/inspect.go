@@ -173,7 +173,7 @@ func (w *worker) alert(c *conversation, dir flow.Direction, r *rules.Rule, ev ev
 	w.packets.alerts++
 	w.e.looker.alert(r, c.f.Last)
 	c.alerted = true
-	h := c.header("alert", dir)
+	h := c.header(kindAlert, dir)
 	h.TxID, h.HasTx, h.AppProto = ev.tx, ev.hasTx, c.ruleApp()
 	a := eve.Alert{
 		GID: uint64(r.GID), SID: uint64(r.SID), Rev: uint64(r.Rev), Signature: r.Msg,
@@ -203,7 +203,7 @@ func (w *worker) packetAlert(p *decode.Packet, r *rules.Rule) {
 	w.packets.alerts++
 	w.e.looker.alert(r, p.Time)
 	h := w.packetHeader(p)
-	h.Type = "alert"
+	h.Type = kindAlert
 	a := eve.Alert{
 		GID: uint64(r.GID), SID: uint64(r.SID), Rev: uint64(r.Rev), Signature: r.Msg,
 		Category: r.Category, Severity: r.Priority, Metadata: grouped(r.Metadata), Tunnel: p.Tunnel,

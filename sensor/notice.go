@@ -88,7 +88,7 @@ func (w *worker) recordDecoded(p *decode.Packet) bool {
 
 func (w *worker) headerAnomaly(p *decode.Packet, kind, name string) {
 	h := w.packetHeader(p)
-	h.Type = "anomaly"
+	h.Type = kindAnomaly
 	w.emit(h.Type, w.eve.Anomaly(&h, kind, name, ""))
 }
 
@@ -127,7 +127,7 @@ func (c *conversation) anomaly(dir flow.Direction, tx uint64, hasTx bool, name s
 		return
 	}
 	c.anomalies++
-	h := c.header("anomaly", dir)
+	h := c.header(kindAnomaly, dir)
 	h.AppProto = c.eventApp()
 	h.TxID, h.HasTx = tx, hasTx
 	layer := "proto_parser"

@@ -75,6 +75,11 @@ func mail(c *conversation) proto.Parser {
 	return s
 }
 
+// nameOnly keeps the protocol's name and reads nothing of it.
+func (c *conversation) nameOnly(name string) {
+	c.app, c.otherName, c.other, c.quiet = appOther, name, named.Silent{}, [2]bool{true, true}
+}
+
 // silent is for protocols that are only named.
 func silent(*conversation) proto.Parser { return named.Silent{} }
 
@@ -107,6 +112,10 @@ func (c *conversation) datagramOther(dir int, b []byte) {
 		if p.packet == nil || !p.packet(dir, b, h) {
 			continue
 		}
+		if !c.w.wanted.content {
+			c.nameOnly(p.name)
+			return
+		}
 		c.app, c.candidate, c.otherName = appOther, i, p.name
 		c.other = p.open(c)
 		c.feedOther(dir, b)
@@ -130,9 +139,11 @@ func (c *conversation) feedOther(dir int, b []byte) {
 
 // recordFile writes the record of a file.
 func (c *conversation) recordFile(dir int, tx uint64, f *files.File, bodies ...encode.Body) {
-	h := c.header("fileinfo", flow.Direction(dir))
-	h.AppProto = c.appName()
-	c.w.emit(h.Type, c.w.eve.Object(&h, append(bodies, files.Body{File: f, Tx: tx})...))
+	if c.w.wanted.writes(kindFileinfo) {
+		h := c.header(kindFileinfo, flow.Direction(dir))
+		h.AppProto = c.appName()
+		c.w.emit(h.Type, c.w.eve.Object(&h, append(bodies, files.Body{File: f, Tx: tx})...))
+	}
 	c.indicateFile(dir, tx, f)
 }
 
@@ -153,11 +164,14 @@ func (h host) Record(e proto.Event) {
 	for _, dir := range e.Sides() {
 		c.inspectFields(dir, e.Tx, e.Bodies)
 	}
-	head := c.header(e.Kind, flow.Direction(e.Dir))
-	head.TxID, head.HasTx = e.Tx, e.HasTx
 	if e.HasTx {
 		c.transactions = max(c.transactions, e.Tx+1)
 	}
+	if !c.w.wanted.writes(e.Kind) {
+		return
+	}
+	head := c.header(e.Kind, flow.Direction(e.Dir))
+	head.TxID, head.HasTx = e.Tx, e.HasTx
 	c.w.emit(head.Type, c.w.eve.Object(&head, e.Bodies...))
 }
 

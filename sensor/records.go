@@ -29,10 +29,12 @@ func (c *conversation) dnsMessage(dir int, b []byte) {
 		return
 	}
 	tx := c.dnsTx(m)
-	h := c.header("dns", flow.Direction(dir))
-	h.TxID, h.HasTx = tx, true
 	c.transactions = max(c.transactions, tx+1)
-	c.w.emit(h.Type, c.w.eve.DNS(&h, m))
+	if c.w.wanted.writes(nameDNS) {
+		h := c.header(nameDNS, flow.Direction(dir))
+		h.TxID, h.HasTx = tx, true
+		c.w.emit(h.Type, c.w.eve.DNS(&h, m))
+	}
 	c.inspectDNS(flow.Direction(dir), m, tx, b)
 	c.indicateDNS(flow.Direction(dir), m, tx)
 	c.behaveDNS(m)
@@ -96,8 +98,10 @@ func (c *conversation) recordTLS() {
 	}
 	c.tlsDone = true
 	c.transactions = max(c.transactions, 1)
-	h := c.header("tls", flow.ToServer)
-	c.w.emit(h.Type, c.w.eve.TLS(&h, c.tls))
+	if c.w.wanted.writes(nameTLS) {
+		h := c.header(nameTLS, flow.ToServer)
+		c.w.emit(h.Type, c.w.eve.TLS(&h, c.tls))
+	}
 	c.indicateTLS()
 	c.behaveTLS()
 }
@@ -116,10 +120,12 @@ func (c *conversation) End(tx *http1.Tx) {
 	if tx.Status == 101 && bytes.EqualFold(tx.Response.Get("Upgrade"), []byte("h2c")) {
 		c.becomes = "http2"
 	}
-	h := c.header("http", flow.ToServer)
-	h.TxID, h.HasTx = tx.ID, true
 	c.transactions = max(c.transactions, tx.ID+1)
-	c.w.emit(h.Type, c.w.eve.HTTP(&h, tx))
+	if c.w.wanted.writes(nameHTTP) {
+		h := c.header(nameHTTP, flow.ToServer)
+		h.TxID, h.HasTx = tx.ID, true
+		c.w.emit(h.Type, c.w.eve.HTTP(&h, tx))
+	}
 	c.behaveHTTP(tx)
 }
 

@@ -3,7 +3,6 @@ package sensor
 import (
 	"errors"
 
-	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/rules"
 )
 
@@ -44,6 +43,5 @@ func (w *worker) adopt(set *ruleSet) {
 		w.rctx = w.rules.NewContext()
 		w.wants = w.rules.Wants()
 	}
-	// Rules are all that looks into files.
-	w.store = w.e.cfg.Files.With(files.Care{NoContent: w.rules == nil})
+	w.ask()
 }

@@ -357,6 +357,30 @@ func TestTheSameCaptureGivesTheSameRecords(t *testing.T) {
 	}
 }
 
+func TestOnlyTheTypesAskedForAreWritten(t *testing.T) {
+	name := attackFile(t, 1400)
+	all, _, _ := runFiles(t, sensor.Config{}, name)
+	for _, types := range [][]string{{}, {"http"}, {"http", "alert"}, {"fileinfo", "flow"}} {
+		var want []byte
+		for line := range bytes.Lines(all.lines.Bytes()) {
+			if slices.ContainsFunc(types, func(kind string) bool { return bytes.Contains(line, []byte(`"event_type":"`+kind+`"`)) }) {
+				want = append(want, line...)
+			}
+		}
+		got, counters, _ := runFiles(t, sensor.Config{Types: types}, name)
+		if !bytes.Equal(got.lines.Bytes(), want) || counters.Processed == 0 {
+			t.Errorf("%v: got\n%s\nwant what is of these types among all:\n%s", types, got.lines.Bytes(), want)
+		}
+	}
+}
+
+func TestAFlowIsNamedByItsProtocolThoughNobodyReadsIt(t *testing.T) {
+	got, _, _ := runFiles(t, sensor.Config{Types: []string{"flow"}}, attackFile(t, 5))
+	if n := bytes.Count(got.lines.Bytes(), []byte(`"app_proto":"http"`)); n != 1 {
+		t.Errorf("%d flows of http, want 1: %s", n, got.lines.Bytes())
+	}
+}
+
 func TestAFailingSinkEndsTheRun(t *testing.T) {
 	e, err := sensor.New(sensor.Config{Clock: clock.System{}, Sinks: []output.Sink{failing{}}})
 	if err != nil {

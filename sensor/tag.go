@@ -94,8 +94,8 @@ func (w *worker) follow(c *conversation, dir flow.Direction, p *decode.Packet) {
 			}
 		}
 	}
-	if record {
-		h := c.header("packet", dir)
+	if record && w.wanted.writes(kindPacket) {
+		h := c.header(kindPacket, dir)
 		w.emit(h.Type, w.eve.Packet(&h, p.Frame, p.Link))
 	}
 }

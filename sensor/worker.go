@@ -44,6 +44,7 @@ type worker struct {
 	// what they ask for.
 	noticed, scratch []string
 	wants            rules.EventWants
+	wanted           wanted
 	// store is what becomes of files.
 	store *files.Store
 	// history is what the watches of connections share.
@@ -262,10 +263,12 @@ func (w *worker) flowEnd(f *flow.Flow) {
 	if c.watch != nil {
 		c.watch.Close()
 	}
-	h := c.header("flow", flow.ToServer)
-	h.AppProto, h.AppProtoOrig = c.appName(), c.orig
-	h.PacketSource = ""
-	w.emit(h.Type, w.eve.Flow(&h, f, c.transactions, c.alerted))
+	if w.wanted.writes(kindFlow) {
+		h := c.header(kindFlow, flow.ToServer)
+		h.AppProto, h.AppProtoOrig = c.appName(), c.orig
+		h.PacketSource = ""
+		w.emit(h.Type, w.eve.Flow(&h, f, c.transactions, c.alerted))
+	}
 	c.behave(true)
 	w.cur = saved
 	f.Ext = nil
@@ -310,6 +313,9 @@ func (w *worker) sinkErr() error {
 
 // emit gives a finished record to the sinks.
 func (w *worker) emit(kind string, line []byte) {
+	if !w.wanted.writes(kind) {
+		return
+	}
 	w.events[kind]++
 	for _, s := range w.e.cfg.Sinks {
 		err := s.Write(kind, line)
@@ -321,8 +327,11 @@ func (w *worker) emit(kind string, line []byte) {
 
 // stats records the worker's figures.
 func (w *worker) stats(uptime time.Duration) {
+	if !w.wanted.writes(kindStats) {
+		return
+	}
 	c := w.counters()
-	h := eve.Header{Time: w.e.cfg.Clock.Now(), Type: "stats", Interface: w.iface}
+	h := eve.Header{Time: w.e.cfg.Clock.Now(), Type: kindStats, Interface: w.iface}
 	w.emit(h.Type, w.eve.Stats(&h, int64(uptime/time.Second), c.list()))
 }
 

@@ -109,6 +109,8 @@ type settings struct {
 			FileMB  int64  `yaml:"file_mb"`
 			TotalMB int64  `yaml:"total_mb"`
 		} `yaml:"files"`
+		// Types are the event types that are written; all when empty.
+		Types []string `yaml:"types"`
 		// Evidence puts payload and packet into alerts; Anomalies records
 		// what breaks its protocol.
 		Evidence  *bool `yaml:"evidence"`

@@ -3,8 +3,11 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/antin-gov/antin/sensor"
 	"github.com/antin-gov/antin/sensor/capture/pcapfilter"
 	"github.com/antin-gov/antin/sensor/control"
 	"github.com/antin-gov/antin/sensor/privilege"
@@ -55,6 +58,11 @@ func (c *checker) judgeLive(s *settings) {
 
 // judgeFiles looks at what becomes of records beside the hub.
 func (c *checker) judgeFiles(s *settings) {
+	for _, kind := range s.Output.Types {
+		if !slices.Contains(sensor.EventTypes(), kind) {
+			c.at("output.types", "write of: "+strings.Join(sensor.EventTypes(), " "), "%q is no event type", kind)
+		}
+	}
 	r := &s.Output.Rotate
 	c.within("output.rotate.size_mb", r.SizeMB, 1<<20)
 	c.within("output.rotate.keep", int64(r.Keep), 1<<20)

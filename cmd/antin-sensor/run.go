@@ -194,7 +194,7 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		NoEvidence:  s.Output.Evidence != nil && !*s.Output.Evidence,
 		Health:      sensor.Health{Every: s.Health.Every, LinkSpeed: s.Health.LinkSpeed},
 		NoAnomalies: s.Output.Anomalies != nil && !*s.Output.Anomalies, HeaderAnomalies: s.Output.HeaderAnomalies,
-		Filter: filter, Stdin: cmd.InOrStdin(),
+		Types: s.Output.Types, Filter: filter, Stdin: cmd.InOrStdin(),
 	}
 	if s.Output.Files.Dir != "" {
 		cfg.Files, err = files.OpenStore(s.Output.Files.Dir, s.Output.Files.FileMB<<20, s.Output.Files.TotalMB<<20)
