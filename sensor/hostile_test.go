@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/antin-gov/antin/internal/clock"
@@ -37,21 +40,19 @@ const (
 
 // jsonOnly is a sink that takes nothing but JSON objects.
 type jsonOnly struct {
-	t     *testing.T
-	lines uint64
-	wrong int
+	t            *testing.T
+	lines, wrong atomic.Uint64
 }
 
 func (s *jsonOnly) Write(_ string, line []byte) error {
-	s.lines++
-	if !json.Valid(line) && s.wrong < 5 {
-		s.wrong++
+	s.lines.Add(1)
+	if !json.Valid(line) && s.wrong.Add(1) <= 5 {
 		s.t.Errorf("not JSON: %q", line)
 	}
 	return nil
 }
 func (s *jsonOnly) Close(context.Context) error { return nil }
-func (s *jsonOnly) Stats() output.Stats         { return output.Stats{Accepted: s.lines} }
+func (s *jsonOnly) Stats() output.Stats         { return output.Stats{Accepted: s.lines.Load()} }
 
 // frames reads a capture whole.
 func frames(t *testing.T, path string) []capture.Frame {
@@ -150,10 +151,55 @@ func TestDamagedAndCutCapturesHarmNothing(t *testing.T) {
 	}
 	seed := uint64(clock.System{}.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
-	var copies, highest uint64
-	run := func(name string, w *worker, part []capture.Frame) {
-		copies++
+	var copies, highest atomic.Uint64
+	names := make(chan string)
+	var wait sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			w := newWorker(e, "")
+			w.dec.SetChecksums(false)
+			for name := range names {
+				harm(t, w, name, seed, times, step, &copies)
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				for at := highest.Load(); m.HeapAlloc > at && !highest.CompareAndSwap(at, m.HeapAlloc); at = highest.Load() {
+				}
+			}
+			if w.sinkErr() != nil {
+				t.Error(w.sinkErr())
+			}
+			e.collect(w)
+		})
+	}
+	for i, name := range captures {
+		if i%every == 0 {
+			names <- name
+		}
+	}
+	close(names)
+	wait.Wait()
+	c := e.Counters()
+	if c.Received != c.Processed+c.Dropped+c.Invalid {
+		t.Errorf("received %d, processed %d, dropped %d, invalid %d", c.Received, c.Processed, c.Dropped, c.Invalid)
+	}
+	if c.ParserPanics != 0 || highest.Load() > hostileHeap {
+		t.Errorf("%d panics, %d MB at most", c.ParserPanics, highest.Load()>>20)
+	}
+	t.Logf("%d damaged captures, %d packets, %d records, heap at most %d MB", copies.Load(), c.Received, sink.lines.Load(), highest.Load()>>20)
+}
+
+// harm shows a capture to the worker, damaged at random so many times and cut at
+// every so many lengths.
+func harm(t *testing.T, w *worker, name string, seed uint64, times, step int, copies *atomic.Uint64) {
+	all := frames(t, name)
+	if len(all) == 0 {
+		return
+	}
+	digest := fnv.New64a()
+	digest.Write([]byte(name))
+	r := rand.New(rand.NewPCG(seed, digest.Sum64()))
+	run := func(part []capture.Frame) {
+		copies.Add(1)
 		before := w.packets.panics
 		for i := range part {
 			w.frame(&part[i])
@@ -163,36 +209,14 @@ func TestDamagedAndCutCapturesHarmNothing(t *testing.T) {
 			t.Errorf("%s: a parser panicked", name)
 		}
 	}
-	w := newWorker(e, "")
-	w.dec.SetChecksums(false)
-	for i, name := range captures {
-		if i%every != 0 {
-			continue
-		}
-		all := frames(t, name)
-		if len(all) == 0 {
-			continue
-		}
-		longest := 0
-		for _, f := range all[:min(len(all), hostileWindow)] {
-			longest = max(longest, len(f.Data))
-		}
-		for range times {
-			run(name, w, flipped(r, all))
-		}
-		for n := 0; n <= longest; n += step {
-			run(name, w, cut(all, n))
-		}
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		highest = max(highest, m.HeapAlloc)
+	longest := 0
+	for _, f := range all[:min(len(all), hostileWindow)] {
+		longest = max(longest, len(f.Data))
 	}
-	c := w.counters()
-	if c.Received != c.Processed+c.Dropped+c.Invalid {
-		t.Errorf("received %d, processed %d, dropped %d, invalid %d", c.Received, c.Processed, c.Dropped, c.Invalid)
+	for range times {
+		run(flipped(r, all))
 	}
-	if c.ParserPanics != 0 || w.sinkErr() != nil || highest > hostileHeap {
-		t.Errorf("%d panics, %v, %d MB at most", c.ParserPanics, w.sinkErr(), highest>>20)
+	for n := 0; n <= longest; n += step {
+		run(cut(all, n))
 	}
-	t.Logf("%d damaged captures, %d packets, %d records, heap at most %d MB", copies, c.Received, sink.lines, highest>>20)
 }
