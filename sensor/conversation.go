@@ -75,15 +75,13 @@ type conversation struct {
 	// first is how each direction began.
 	first [2][4]byte
 
-	http *http1.Conn
-	// httpFiles are files that ended before their message was inspected.
-	httpFiles [2][]*files.File
-	tls       *tls.Conn
-	tlsDone   bool
-	tlsQuiet  [2]bool
-	dnsIn     [2]dns.Stream
-	asked     []dnsAsked
-	tx        uint64
+	http     *httpSide
+	tls      *tls.Conn
+	tlsDone  bool
+	tlsQuiet [2]bool
+	dnsIn    [2]dns.Stream
+	asked    []dnsAsked
+	tx       uint64
 	// transactions is how many the records of the flow have numbered.
 	transactions uint64
 
@@ -106,17 +104,25 @@ type conversation struct {
 	events    uint64
 	noticed   bool
 	anomalies int
-	// httpOdd are events of halves that were not inspected yet.
-	httpOdd [2][]string
-	// warnings counts the events of HTTP; badSettings is true of a request to
-	// go on as HTTP/2 whose settings cannot be read.
-	warnings    int
-	badSettings bool
-	// becomes is the protocol that HTTP has agreed to go on as.
-	becomes string
-	window  [2]window
+	// windows are what rules see of the streams; nil until they do.
+	windows *[2]window
 	// told are the bytes that the detectors know of.
 	told [2]uint64
+}
+
+// httpSide is what is kept of a conversation that speaks HTTP.
+type httpSide struct {
+	*http1.Conn
+	// files are those that ended before their message was inspected, odd the
+	// events of halves that were not inspected yet.
+	files [2][]*files.File
+	odd   [2][]string
+	// warnings counts the events; badSettings is true of a request to go on as
+	// HTTP/2 whose settings cannot be read.
+	warnings    int
+	badSettings bool
+	// becomes is the protocol that was agreed to go on as.
+	becomes string
 }
 
 // guard runs a parser; a panic ends the parsing of this flow alone.
@@ -236,7 +242,9 @@ func (c *conversation) Gap(raw int, n int) {
 		dir = 1 - raw
 	}
 	c.inspectStream(dir)
-	c.window[dir].gap(n)
+	if c.w.rules != nil {
+		c.window(dir).gap(n)
+	}
 	switch c.app {
 	case appUnknown:
 		c.failed[dir], c.probe[dir] = true, nil

@@ -83,7 +83,9 @@ func (c *conversation) flip() {
 	c.probe[0], c.probe[1] = c.probe[1], c.probe[0]
 	c.first[0], c.first[1] = c.first[1], c.first[0]
 	c.failed[0], c.failed[1] = c.failed[1], c.failed[0]
-	c.window[0], c.window[1] = c.window[1], c.window[0]
+	if c.windows != nil {
+		c.windows[0], c.windows[1] = c.windows[1], c.windows[0]
+	}
 	c.size[0], c.size[1] = c.size[1], c.size[0]
 	if c.watch != nil {
 		c.watch.Close()
@@ -108,12 +110,12 @@ func (c *conversation) begin(found app, dir int, rest []byte) {
 	}
 	switch found {
 	case appHTTP:
-		c.http = http1.New(c)
+		c.http = &httpSide{Conn: http1.New(c)}
 	case appTLS:
 		c.tls = &tls.Conn{}
 	case appOther:
 		c.other = protocols[c.candidate].open(c)
-		if c.badSettings && c.otherName == "http2" {
+		if c.http != nil && c.http.badSettings && c.otherName == "http2" {
 			c.appEvent(flow.ToServer, "http2.invalid_http1_settings")
 		}
 	}

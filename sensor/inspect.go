@@ -112,17 +112,17 @@ func (c *conversation) inspectTLS(dir flow.Direction) {
 }
 
 func (c *conversation) inspectHTTP(dir flow.Direction, tx *http1.Tx) {
-	files := c.httpFiles[dir]
-	c.httpFiles[dir] = nil
+	files := c.http.files[dir]
+	c.http.files[dir] = nil
 	w := c.w
 	if w.rules == nil && w.e.cfg.NoAnomalies {
 		return
 	}
 	events := c.countWarnings(httpEvents(w.scratch[:0], tx, dir, c.f.Server.Port()))
 	c.anomaliesOf(dir, tx.ID, events)
-	c.badSettings = c.badSettings || dir == flow.ToServer && tx.Request.BadSettings()
-	events = append(events, c.httpOdd[dir]...)
-	c.httpOdd[dir] = nil
+	c.http.badSettings = c.http.badSettings || dir == flow.ToServer && tx.Request.BadSettings()
+	events = append(events, c.http.odd[dir]...)
+	c.http.odd[dir] = nil
 	w.scratch = events
 	c.inspectHTTPWith(dir, tx, files, events, false)
 }

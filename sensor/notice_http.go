@@ -76,7 +76,7 @@ func (c *conversation) httpEvent(tx *http1.Tx, dir flow.Direction, name string) 
 		c.appEvent(dir, name)
 	case !tx.Told(int(dir)):
 		c.anomaly(dir, tx.ID, true, name)
-		c.httpOdd[dir] = append(c.httpOdd[dir], name)
+		c.http.odd[dir] = append(c.http.odd[dir], name)
 	default:
 		c.anomaly(dir, tx.ID, true, name)
 		if c.w.wants.App {
@@ -102,9 +102,9 @@ const manyWarnings = 512
 
 // countWarnings adds the event of too many events, once in a connection.
 func (c *conversation) countWarnings(out []string) []string {
-	before := c.warnings
-	c.warnings += len(out)
-	if before <= manyWarnings && c.warnings > manyWarnings {
+	before := c.http.warnings
+	c.http.warnings += len(out)
+	if before <= manyWarnings && c.http.warnings > manyWarnings {
 		out = append(out, "http.too_many_warnings")
 	}
 	return out

@@ -118,7 +118,7 @@ func (c *conversation) Response(tx *http1.Tx) { c.inspectHTTP(flow.ToClient, tx)
 // End implements http1.Handler.
 func (c *conversation) End(tx *http1.Tx) {
 	if tx.Status == 101 && bytes.EqualFold(tx.Response.Get("Upgrade"), []byte("h2c")) {
-		c.becomes = "http2"
+		c.http.becomes = "http2"
 	}
 	c.transactions = max(c.transactions, tx.ID+1)
 	if c.w.wanted.writes(nameHTTP) {
@@ -132,7 +132,7 @@ func (c *conversation) End(tx *http1.Tx) {
 // File implements http1.Handler.
 func (c *conversation) File(tx *http1.Tx, dir int, f *files.File) {
 	if !tx.Told(dir) {
-		c.httpFiles[dir] = append(c.httpFiles[dir], f)
+		c.http.files[dir] = append(c.http.files[dir], f)
 	} else {
 		c.httpFile(flow.Direction(dir), tx, f)
 	}
@@ -145,7 +145,7 @@ func (c *conversation) Tunnel(dir int, b []byte) {
 	if c.app == appHTTP {
 		c.app, c.orig = appUnknown, nameHTTP
 		c.failed = [2]bool{}
-		c.finding = finding{expect: c.becomes}
+		c.finding = finding{expect: c.http.becomes}
 	}
 	c.feed(dir, b)
 }

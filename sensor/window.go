@@ -58,13 +58,21 @@ func (w *window) gap(n int) {
 	*w = window{trail: w.trail, buf: w.buf[:0], offset: w.offset + uint64(len(w.buf)+n), unit: w.unit + 1}
 }
 
+// window is what rules see of a direction.
+func (c *conversation) window(dir int) *window {
+	if c.windows == nil {
+		c.windows = new([2]window)
+	}
+	return &c.windows[dir]
+}
+
 // streamData takes reassembled bytes for the rules. Encrypted bytes match
 // nothing but by chance and are passed over.
 func (c *conversation) streamData(dir int, b []byte) {
 	if c.w.rules == nil || c.tlsQuiet[0] && c.tlsQuiet[1] {
 		return
 	}
-	win := &c.window[dir]
+	win := c.window(dir)
 	win.add(b)
 	p := c.w.cur
 	bulk := p != nil && p.Flags&decode.PSH == 0 && len(b) >= bulkSegment
@@ -88,10 +96,10 @@ func (c *conversation) streamTurn(dir int, p *decode.Packet) {
 
 // inspectStream shows the rules what they have not seen of a direction.
 func (c *conversation) inspectStream(dir int) {
-	w, win := c.w, &c.window[dir]
-	if win.pending == 0 {
+	if c.windows == nil || c.windows[dir].pending == 0 {
 		return
 	}
+	w, win := c.w, &c.windows[dir]
 	in := w.prepare(c, flow.Direction(dir), rules.ViewStream)
 	in.Payload, in.StreamOffset, in.Unit, in.Fresh = win.buf, win.offset, win.unit<<1|uint64(dir), win.pending
 	in.Trail = &win.trail
