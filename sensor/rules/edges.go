@@ -20,8 +20,10 @@ type edges struct {
 type edgeEntry struct{ value, pat uint32 }
 
 const (
-	// maxEdge bounds the hashed part of a pattern; the rest is compared.
+	// maxEdge bounds the hashed part of a pattern, fewEdge that of few patterns
+	// or of beginnings, which differ early; the rest is compared.
 	maxEdge = 32
+	fewEdge = 8
 	// edgeFactor is the multiplier of FNV-1a.
 	edgeFactor = 16777619
 )
@@ -33,9 +35,13 @@ func newEdges(m *matcher, pats []int32, back bool) *edges {
 		return nil
 	}
 	t := &edges{back: back}
+	most := maxEdge
+	if !back || len(pats) < 2*fewEdge {
+		most = fewEdge
+	}
 	for _, id := range pats {
 		p := m.pattern(id)
-		n := min(len(p), maxEdge)
+		n := min(len(p), most)
 		h := uint32(0)
 		for i := range n {
 			if back {
@@ -49,7 +55,7 @@ func newEdges(m *matcher, pats []int32, back bool) *edges {
 		t.longest = max(t.longest, n)
 	}
 	t.entries = slices.Clip(t.entries)
-	t.table = newHashed(t.entries, func(e *edgeEntry) uint32 { return e.value })
+	t.table = newHashed(t.entries, hashFactor, func(e *edgeEntry) uint32 { return e.value })
 	return t
 }
 

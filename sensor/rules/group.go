@@ -32,13 +32,24 @@ func (b *groupBuilder) build() group {
 }
 
 // plain is the prefilter of the rules on plain packets or streams in one
-// direction. A unit of traffic meets those that ask for nothing special, those
-// for its protocol, and those for its ports.
+// direction. A unit of traffic meets those that ask for nothing special,
+// together with those for its protocol, and those for its ports.
 type plain struct {
 	any group
 	app map[string]*group
 	dst ports
 	src ports
+}
+
+// of returns the group for a protocol.
+func (p *plain) of(app string) *group {
+	if app != "" {
+		g := p.app[app]
+		if g != nil {
+			return g
+		}
+	}
+	return &p.any
 }
 
 // ports has the groups of rules that name few ports. The line of ports is cut
@@ -78,12 +89,12 @@ func (p *ports) of(port uint16) *group {
 
 // plainBuilder collects the rules of a plain.
 type plainBuilder struct {
-	any      *groupBuilder
+	any      []portRule
 	app      map[string]*groupBuilder
 	dst, src []portRule
 }
 
-// portRule is a rule that few ports can concern.
+// portRule is a rule that waits for its group; in are its ports.
 type portRule struct {
 	in   spans
 	seek seek
@@ -92,7 +103,7 @@ type portRule struct {
 }
 
 func newPlainBuilder() *plainBuilder {
-	return &plainBuilder{any: newGroupBuilder(), app: map[string]*groupBuilder{}}
+	return &plainBuilder{app: map[string]*groupBuilder{}}
 }
 
 func (b *plainBuilder) put(r *Rule, s seek, ok bool, id int32) {
@@ -111,7 +122,7 @@ func (b *plainBuilder) put(r *Rule, s seek, ok bool, id int32) {
 	case !r.bidir && r.srcPort.few():
 		b.src = append(b.src, portRule{r.srcPort.in, s, ok, id})
 	default:
-		b.any.put(s, ok, id)
+		b.any = append(b.any, portRule{nil, s, ok, id})
 	}
 }
 
@@ -130,12 +141,20 @@ func appsOf(want string) []string {
 }
 
 func (b *plainBuilder) build() plain {
-	p := plain{any: b.any.build(), app: map[string]*group{}, dst: newPorts(b.dst), src: newPorts(b.src)}
+	p := plain{any: b.built(newGroupBuilder()), app: map[string]*group{}, dst: newPorts(b.dst), src: newPorts(b.src)}
 	for name, g := range b.app {
-		built := g.build()
+		built := b.built(g)
 		p.app[name] = &built
 	}
 	return p
+}
+
+// built finishes a group with the rules that concern all traffic.
+func (b *plainBuilder) built(g *groupBuilder) group {
+	for _, r := range b.any {
+		g.put(r.seek, r.ok, r.id)
+	}
+	return g.build()
 }
 
 func newPorts(rules []portRule) ports {

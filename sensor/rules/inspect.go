@@ -167,10 +167,7 @@ func (e *Engine) prefilterPlain(ctx *Context, in *Input) {
 		which = &e.tcp
 	}
 	p := &which[direction(in)]
-	groups := [...]*group{&p.any, nil, p.dst.of(in.Dst.Port()), p.src.of(in.Src.Port())}
-	if in.AppProto != "" {
-		groups[1] = p.app[in.AppProto]
-	}
+	groups := [...]*group{p.of(in.AppProto), p.dst.of(in.Dst.Port()), p.src.of(in.Src.Port())}
 	fresh := in.Trail.fresh(e, &groups, in)
 	for _, g := range groups {
 		if g != nil {

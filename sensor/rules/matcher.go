@@ -1,6 +1,9 @@
 package rules
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
 // matcher finds which of many patterns occur in some bytes, without regard to
 // case: those that may stand anywhere, those near the beginning, and those at
@@ -20,8 +23,17 @@ type matcher struct {
 	near       *windows
 	nearLimit  int
 	start, end *edges
+	startLimit int
+	// needles are short patterns in their own case, searched one by one.
+	needles []needle
 	// longest is the length of the longest pattern that may stand anywhere.
 	longest int
+}
+
+// needle is a short pattern that counts in its own case only.
+type needle struct {
+	text []byte
+	pat  int32
 }
 
 // place says where in the data a pattern stands.
@@ -40,6 +52,10 @@ const (
 	// maxPattern is how much of a pattern that may stand anywhere is looked
 	// for.
 	maxPattern = 32
+	// shortPattern is the length below which a pattern tells little, maxNeedles
+	// how many of those are searched one by one.
+	shortPattern = 4
+	maxNeedles   = 4
 )
 
 // matcherBuilder collects patterns; equal ones are kept once.
@@ -50,9 +66,11 @@ type matcherBuilder struct {
 	limit int
 }
 
+// wanted is a pattern; exact keeps its case.
 type wanted struct {
 	text  string
 	place place
+	exact bool
 }
 
 func newMatcherBuilder() *matcherBuilder {
@@ -71,6 +89,10 @@ func (b *matcherBuilder) add(s seek, rule int32) {
 	}
 	if s.place == nearStart {
 		b.limit = max(b.limit, s.limit)
+	}
+	if s.exact && s.place == anywhere && len(folded) < shortPattern {
+		w.exact = true
+		copy(folded, s.pattern)
 	}
 	w.text = string(folded)
 	i, ok := b.index[w]
@@ -95,10 +117,14 @@ func (b *matcherBuilder) build() *matcher {
 		m.users = append(m.users, b.users[i]...)
 		m.userEnds = append(m.userEnds, uint32(len(m.users)))
 		at[w.place] = append(at[w.place], int32(i))
-		if w.place == anywhere {
+		switch w.place {
+		case anywhere:
 			m.longest = max(m.longest, len(w.text))
+		case atStart:
+			m.startLimit = max(m.startLimit, len(w.text))
 		}
 	}
+	at[anywhere] = m.pickNeedles(b.list, at[anywhere])
 	m.text, m.ends, m.users, m.userEnds = slices.Clip(m.text), slices.Clip(m.ends), slices.Clip(m.users), slices.Clip(m.userEnds)
 	m.anywhere = m.byLength(at[anywhere])
 	if near := at[nearStart]; len(near) > 0 {
@@ -106,6 +132,35 @@ func (b *matcherBuilder) build() *matcher {
 	}
 	m.start, m.end = newEdges(m, at[atStart], false), newEdges(m, at[atEnd], true)
 	return m
+}
+
+// pickNeedles takes out the short patterns that are best searched by
+// themselves, if they are few: a table that must know them would look at all
+// places of the data.
+func (m *matcher) pickNeedles(list []wanted, pats []int32) (rest []int32) {
+	var needles []needle
+	short := 0
+	for _, id := range pats {
+		w := list[id]
+		switch {
+		case w.exact:
+			needles = append(needles, needle{[]byte(w.text), id})
+			continue
+		case len(w.text) < shortPattern:
+			short++
+		}
+		rest = append(rest, id)
+	}
+	if short == 0 && len(needles) <= maxNeedles {
+		m.needles = needles
+		return rest
+	}
+	for _, n := range needles {
+		for i, c := range m.pattern(n.pat) {
+			m.pattern(n.pat)[i] = fold[c]
+		}
+	}
+	return pats
 }
 
 // byLength sets the short patterns apart where they are few, because the
@@ -116,7 +171,7 @@ func (m *matcher) byLength(pats []int32) []*windows {
 	}
 	var short, long []int32
 	for _, id := range pats {
-		if m.length(id) < 4 {
+		if m.length(id) < shortPattern {
 			short = append(short, id)
 		} else {
 			long = append(long, id)
@@ -153,16 +208,24 @@ func (m *matcher) length(id int32) int { return len(m.pattern(id)) }
 // place of data's start in its stream; what stands before fresh was scanned
 // already.
 func (m *matcher) scan(data []byte, base, fresh int, ctx *Context) {
+	if len(data) == 0 {
+		return
+	}
 	if m.end != nil {
 		m.end.scan(m, data, ctx)
 	}
-	if m.start != nil && base == 0 && fresh < maxEdge {
+	if m.start != nil && base == 0 && fresh < m.startLimit {
 		m.start.scan(m, data, ctx)
 	}
 	if m.near != nil && fresh < m.nearLimit-base {
 		m.near.scan(m, data[:min(len(data), m.nearLimit-base)], ctx)
 	}
 	from := max(0, fresh-m.longest+1)
+	for _, n := range m.needles {
+		if bytes.Contains(data[from:], n.text) {
+			ctx.addRules(m.usersOf(n.pat))
+		}
+	}
 	for _, w := range m.anywhere {
 		w.scan(m, data[from:], ctx)
 	}
@@ -172,15 +235,19 @@ func (m *matcher) scan(data []byte, base, fresh int, ctx *Context) {
 // rule has one pattern in each unit of traffic, so the first user tells
 // whether that was found before.
 func (m *matcher) confirm(id int32, data []byte, at int, ctx *Context) {
-	from := uint32(0)
-	if id > 0 {
-		from = m.userEnds[id-1]
-	}
-	users := m.users[from:m.userEnds[id]]
+	users := m.usersOf(id)
 	if at < 0 || ctx.ruleSeen[users[0]] == ctx.generation || !hasFolded(data[at:], m.pattern(id)) {
 		return
 	}
 	ctx.addRules(users)
+}
+
+func (m *matcher) usersOf(id int32) []int32 {
+	from := uint32(0)
+	if id > 0 {
+		from = m.userEnds[id-1]
+	}
+	return m.users[from:m.userEnds[id]]
 }
 
 func hasFolded(data, pattern []byte) bool {

@@ -7,6 +7,8 @@ type seek struct {
 	place   place
 	// limit is, near the start, where the pattern ends at the latest.
 	limit int
+	// exact says that the case counts.
+	exact bool
 	// worth compares the contents of a rule.
 	worth int
 }
@@ -37,7 +39,7 @@ func seekIn(l *bufferList) (best seek, ok bool) {
 }
 
 func newSeek(l *bufferList, c *content) seek {
-	s := seek{pattern: c.pattern}
+	s := seek{pattern: c.pattern, exact: !c.nocase || !hasLetter(c.pattern)}
 	switch {
 	case c.endswith || l.isWhole(c):
 		s.place = atEnd
@@ -56,6 +58,15 @@ func newSeek(l *bufferList, c *content) seek {
 		s.worth += worthPlaced
 	}
 	return s
+}
+
+func hasLetter(p []byte) bool {
+	for _, c := range p {
+		if c|0x20 >= 'a' && c|0x20 <= 'z' {
+			return true
+		}
+	}
+	return false
 }
 
 // informative is how many bytes of a pattern tell something: those that stand

@@ -8,7 +8,7 @@ type Trail struct {
 	// engine and groups found it; upto is the place in the stream up to which
 	// they scanned, from that of the first byte.
 	engine     *Engine
-	groups     [4]*group
+	groups     [3]*group
 	from, upto uint64
 	found      []trailMark
 }
@@ -25,7 +25,7 @@ type trailMark struct {
 const maxTrail = 512
 
 // fresh is where the bytes begin that the groups have not scanned.
-func (t *Trail) fresh(e *Engine, groups *[4]*group, in *Input) int {
+func (t *Trail) fresh(e *Engine, groups *[3]*group, in *Input) int {
 	if t == nil {
 		return 0
 	}
@@ -41,7 +41,7 @@ func (t *Trail) fresh(e *Engine, groups *[4]*group, in *Input) int {
 
 // take adds the remembered candidates to those that the new bytes have made,
 // and remembers these.
-func (t *Trail) take(ctx *Context, groups *[4]*group, in *Input) {
+func (t *Trail) take(ctx *Context, groups *[3]*group, in *Input) {
 	kept := t.found[:0]
 	for _, m := range t.found {
 		if m.upto > in.StreamOffset && ctx.ruleSeen[m.rule] != ctx.generation {

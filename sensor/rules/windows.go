@@ -15,11 +15,15 @@ import (
 // to the patterns, and a cost per byte that hardly grows with their number.
 type windows struct {
 	width, stride int
-	// mask and letters make of four bytes the window: those that count, with
-	// the letters in one case.
-	mask, letters uint32
-	table         hashed
-	entries       []windowEntry
+	// mask makes of four bytes the window: those that count, with the letters in
+	// one case. Factor does the same and hashes: what it shifts out does not
+	// count.
+	mask, factor uint32
+	table        hashed
+	// known has a 1 for each hash value in the table. A byte each is quicker to
+	// ask than a bit.
+	known   []byte
+	entries []windowEntry
 	// single are the patterns of one byte, whose windows are all pairs that
 	// begin with it: at the end of the data they stand alone.
 	single []windowEntry
@@ -45,18 +49,21 @@ type hashed struct {
 const (
 	// hashFactor is Knuth's multiplier for 32 bits.
 	hashFactor = 0x9E3779B1
-	// minHashBits and maxHashBits bound the table: 256 bytes to 32 KiB, which
-	// stays in a core's first cache.
-	minHashBits, maxHashBits = 11, 18
+	// letters makes one of upper and lower case, and of some other bytes too,
+	// in each of eight.
+	letters = 0x2020202020202020
+	// minHashBits and maxHashBits bound the table: what is asked at every place
+	// of the data is to stay in a core's first caches.
+	minHashBits, maxHashBits = 11, 17
 	// bitsPerEntry keeps the table sparse.
-	bitsPerEntry = 128
+	bitsPerEntry = 64
 )
 
 // newHashed sets up the table for entries and puts them into its order.
-func newHashed[E any](entries []E, value func(*E) uint32) hashed {
+func newHashed[E any](entries []E, factor uint32, value func(*E) uint32) hashed {
 	n := min(max(bits.Len(uint(len(entries)*bitsPerEntry)), minHashBits), maxHashBits)
 	t := hashed{shift: uint32(32 - n), bits: make([]uint64, 1<<n/64), ranks: make([]uint32, 1<<n/64)}
-	hash := func(e *E) uint32 { return value(e) * hashFactor >> t.shift }
+	hash := func(e *E) uint32 { return value(e) * factor >> t.shift }
 	slices.SortStableFunc(entries, func(a, b E) int { return int(hash(&a)) - int(hash(&b)) })
 	last := ^uint32(0)
 	for i := range entries {
@@ -100,7 +107,7 @@ func newWindows(m *matcher, pats []int32, shortest int) *windows {
 		w.width = 2
 	}
 	w.mask = uint32(1<<(8*w.width) - 1)
-	w.letters = 0x20202020 & w.mask
+	w.factor = uint32(hashFactor << (32 - 8*w.width) & 0xffffffff)
 	uses := map[uint32]int{}
 	for _, id := range pats {
 		p := m.pattern(id)
@@ -126,7 +133,11 @@ func newWindows(m *matcher, pats []int32, shortest int) *windows {
 		}
 	}
 	w.entries = slices.Clip(w.entries)
-	w.table = newHashed(w.entries, func(e *windowEntry) uint32 { return e.value })
+	w.table = newHashed(w.entries, w.factor, func(e *windowEntry) uint32 { return e.value })
+	w.known = make([]byte, 1<<(32-w.table.shift))
+	for i := range w.entries {
+		w.known[w.entries[i].value*w.factor>>w.table.shift] = 1
+	}
 	return w
 }
 
@@ -134,7 +145,7 @@ func newWindows(m *matcher, pats []int32, shortest int) *windows {
 func (w *windows) value(b []byte) uint32 {
 	var four [4]byte
 	copy(four[:], b)
-	return (binary.LittleEndian.Uint32(four[:]) | w.letters) & w.mask
+	return (binary.LittleEndian.Uint32(four[:]) | letters&0xffffffff) & w.mask
 }
 
 // choose prefers the windows that the fewest patterns hold and whose bytes are
@@ -193,7 +204,7 @@ func (w *windows) scan(m *matcher, data []byte, ctx *Context) {
 		if i+4 > len(data) {
 			break
 		}
-		w.found(m, data, i, (binary.LittleEndian.Uint32(data[i:])|w.letters)&w.mask, ctx)
+		w.found(m, data, i, (binary.LittleEndian.Uint32(data[i:])|letters&0xffffffff)&w.mask, ctx)
 		i += w.stride
 	}
 	for ; i+w.width <= len(data); i += w.stride {
@@ -212,15 +223,21 @@ func (w *windows) scan(m *matcher, data []byte, ctx *Context) {
 // registers then; together they are where a sensor with rules spends its time.
 
 func (w *windows) next1(data []byte, i int) int {
-	mask, letters, shift, table := w.mask, w.letters, w.table.shift&31, w.table.bits
+	factor, shift, known := w.factor, w.table.shift&31, w.known
 	for i+8 <= len(data) {
-		v := binary.LittleEndian.Uint64(data[i:])
-		a := (uint32(v) | letters) & mask * hashFactor >> shift
-		b := (uint32(v>>8) | letters) & mask * hashFactor >> shift
-		c := (uint32(v>>16) | letters) & mask * hashFactor >> shift
-		d := (uint32(v>>24) | letters) & mask * hashFactor >> shift
-		if (table[a>>6]>>(a&63)|table[b>>6]>>(b&63)|table[c>>6]>>(c&63)|table[d>>6]>>(d&63))&1 != 0 {
-			break
+		v := binary.LittleEndian.Uint64(data[i:]) | letters
+		a, b := known[uint32(v)*factor>>shift], known[uint32(v>>8)*factor>>shift]
+		c, d := known[uint32(v>>16)*factor>>shift], known[uint32(v>>24)*factor>>shift]
+		if a|b|c|d != 0 {
+			switch {
+			case a != 0:
+				return i
+			case b != 0:
+				return i + 1
+			case c != 0:
+				return i + 2
+			}
+			return i + 3
 		}
 		i += 4
 	}
@@ -228,15 +245,21 @@ func (w *windows) next1(data []byte, i int) int {
 }
 
 func (w *windows) next2(data []byte, i int) int {
-	mask, letters, shift, table := w.mask, w.letters, w.table.shift&31, w.table.bits
+	factor, shift, known := w.factor, w.table.shift&31, w.known
 	for i+16 <= len(data) {
-		v, u := binary.LittleEndian.Uint64(data[i:]), binary.LittleEndian.Uint64(data[i+4:])
-		a := (uint32(v) | letters) & mask * hashFactor >> shift
-		b := (uint32(v>>16) | letters) & mask * hashFactor >> shift
-		c := (uint32(u) | letters) & mask * hashFactor >> shift
-		d := (uint32(u>>16) | letters) & mask * hashFactor >> shift
-		if (table[a>>6]>>(a&63)|table[b>>6]>>(b&63)|table[c>>6]>>(c&63)|table[d>>6]>>(d&63))&1 != 0 {
-			break
+		v, u := binary.LittleEndian.Uint64(data[i:])|letters, binary.LittleEndian.Uint64(data[i+4:])|letters
+		a, b := known[uint32(v)*factor>>shift], known[uint32(v>>16)*factor>>shift]
+		c, d := known[uint32(u)*factor>>shift], known[uint32(u>>16)*factor>>shift]
+		if a|b|c|d != 0 {
+			switch {
+			case a != 0:
+				return i
+			case b != 0:
+				return i + 2
+			case c != 0:
+				return i + 4
+			}
+			return i + 6
 		}
 		i += 8
 	}
@@ -244,15 +267,21 @@ func (w *windows) next2(data []byte, i int) int {
 }
 
 func (w *windows) next4(data []byte, i int) int {
-	mask, letters, shift, table := w.mask, w.letters, w.table.shift&31, w.table.bits
+	factor, shift, known := w.factor, w.table.shift&31, w.known
 	for i+16 <= len(data) {
-		v, u := binary.LittleEndian.Uint64(data[i:]), binary.LittleEndian.Uint64(data[i+8:])
-		a := (uint32(v) | letters) & mask * hashFactor >> shift
-		b := (uint32(v>>32) | letters) & mask * hashFactor >> shift
-		c := (uint32(u) | letters) & mask * hashFactor >> shift
-		d := (uint32(u>>32) | letters) & mask * hashFactor >> shift
-		if (table[a>>6]>>(a&63)|table[b>>6]>>(b&63)|table[c>>6]>>(c&63)|table[d>>6]>>(d&63))&1 != 0 {
-			break
+		v, u := binary.LittleEndian.Uint64(data[i:])|letters, binary.LittleEndian.Uint64(data[i+8:])|letters
+		a, b := known[uint32(v)*factor>>shift], known[uint32(v>>32)*factor>>shift]
+		c, d := known[uint32(u)*factor>>shift], known[uint32(u>>32)*factor>>shift]
+		if a|b|c|d != 0 {
+			switch {
+			case a != 0:
+				return i
+			case b != 0:
+				return i + 4
+			case c != 0:
+				return i + 8
+			}
+			return i + 12
 		}
 		i += 16
 	}
@@ -261,10 +290,9 @@ func (w *windows) next4(data []byte, i int) int {
 
 // slow looks at one place after another.
 func (w *windows) slow(data []byte, i int) int {
-	mask, letters, shift, table := w.mask, w.letters, w.table.shift&31, w.table.bits
 	for ; i+4 <= len(data); i += w.stride {
-		h := (binary.LittleEndian.Uint32(data[i:]) | letters) & mask * hashFactor >> shift
-		if table[h>>6]>>(h&63)&1 != 0 {
+		v := binary.LittleEndian.Uint32(data[i:]) | letters&0xffffffff
+		if w.known[v*w.factor>>(w.table.shift&31)] != 0 {
 			break
 		}
 	}
@@ -273,8 +301,8 @@ func (w *windows) slow(data []byte, i int) int {
 
 // found compares the patterns that have a window with the data around a place.
 func (w *windows) found(m *matcher, data []byte, i int, v uint32, ctx *Context) {
-	h := v * hashFactor >> (w.table.shift & 31)
-	if w.table.bits[h>>6]>>(h&63)&1 == 0 {
+	h := v * w.factor >> (w.table.shift & 31)
+	if w.known[h] == 0 {
 		return
 	}
 	from, to := w.table.bucket(h)
