@@ -32,9 +32,11 @@ type Engine struct {
 	tcp, other, stream [2]plain
 	// listedSrc and listedDst index header-only rules by their address list.
 	listedSrc, listedDst addrIndex
-	addrSets             int
-	duplicates           int
-	unfiltered           int
+	// byProto are the rules without contents on rare IP protocols.
+	byProto    [256][]int32
+	addrSets   int
+	duplicates int
+	unfiltered int
 	// byEvent lists the rules that wait for an event.
 	byEvent map[string][]int32
 	wants   EventWants

@@ -231,7 +231,7 @@ func (b *builder) headerOption(o option) (bool, error) {
 		return true, b.addPacket(packetTest{kind: packetSameIP}, nil)
 	case "ip_proto":
 		n, err := parseIPProto(o.value)
-		return true, b.addState(packetTest{kind: packetField, field: fieldProto, number: n}, err)
+		return true, b.addState(packetTest{kind: packetField, field: fieldProto, isProto: true, number: n}, err)
 	case "l3_proto":
 		t := packetTest{kind: packetVersion, number: numberTest{a: 4}}
 		switch strings.ToLower(strings.TrimSpace(o.value)) {

@@ -118,6 +118,7 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 		e.prefilterPlain(ctx, in)
 		ctx.addRules(e.listedSrc.rules(in.Src.Addr()))
 		ctx.addRules(e.listedDst.rules(in.Dst.Addr()))
+		ctx.addRules(e.byProto[in.Proto])
 		for _, i := range e.packetKeys {
 			e.prefilterPacket(ctx, i, in)
 		}
@@ -215,7 +216,7 @@ func (e *Engine) fillKeys(ctx *Context, b *Buffers) {
 // judge verifies a candidate and, if it matches, runs its flowbits and
 // thresholds and records the alert.
 func (e *Engine) judge(ctx *Context, in *Input, r *Rule) bool {
-	if !e.headerHolds(ctx, in, r) || !r.flow.holds(in) {
+	if !r.flow.holds(in) || !e.headerHolds(ctx, in, r) {
 		return false
 	}
 	if len(r.events) > 0 && !r.eventsHold(in) {

@@ -94,6 +94,9 @@ type bufferList struct {
 	// depend on each other, which keeps backtracking short.
 	checks []item
 	chains [][]item
+	// needs are contents that stand behind a regular expression in their chain.
+	// Without them the expression need not be tried.
+	needs []*content
 	// changes are done on an instance for which all else holds; each must
 	// change something for the list to hold.
 	changes []*setTest
@@ -141,7 +144,40 @@ func (l *bufferList) compile() error {
 	if len(chain) > 0 {
 		l.chains = append(l.chains, chain)
 	}
+	l.order()
 	return nil
+}
+
+// order puts first what is decided soonest: chains do not depend on each
+// other, and most fail. It notes what else must stand in the buffer for a
+// chain with a costly test to hold.
+func (l *bufferList) order() {
+	slices.SortStableFunc(l.chains, func(a, b []item) int { return costs(a) - costs(b) })
+	for _, chain := range l.chains {
+		at := slices.IndexFunc(chain, func(it item) bool { return it.kind == itemPCRE })
+		if at < 0 {
+			continue
+		}
+		for i := range chain[at:] {
+			c := chain[at+i].content
+			if c != nil && !c.negated {
+				l.needs = append(l.needs, c)
+			}
+		}
+	}
+}
+
+// costs is what a chain's dearest test costs.
+func costs(chain []item) int {
+	n := 0
+	for i := range chain {
+		if p := chain[i].pcre; p != nil && p.back != nil {
+			n = 2
+		} else if p != nil {
+			n = max(n, 1)
+		}
+	}
+	return n
 }
 
 // add appends an item to the list of a buffer, making the list if needed.

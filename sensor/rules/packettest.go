@@ -31,6 +31,8 @@ type packetTest struct {
 	number numberTest
 	flags  flagTest
 	field  headerField
+	// isProto says that the field is the IP protocol.
+	isProto bool
 	// side is stream_size's; app and negated are app-layer-protocol's.
 	side, app string
 	// bytes counts bytes and not packets.

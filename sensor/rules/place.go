@@ -56,6 +56,10 @@ func (e *Engine) placeRule(b *groupsBuilder, r *Rule, id int32) {
 		if b.placeListed(r, id) {
 			return
 		}
+		if n, ok := r.onlyProto(); ok {
+			e.byProto[n] = append(e.byProto[n], id)
+			return
+		}
 	}
 	if !ok {
 		e.unfiltered++
@@ -139,4 +143,15 @@ func (b *groupsBuilder) placeListed(r *Rule, id int32) bool {
 		into[1] = append(into[1], ruleSpan{s, id})
 	}
 	return true
+}
+
+// onlyProto is the IP protocol that a rule asks for by number.
+func (r *Rule) onlyProto() (uint8, bool) {
+	for i := range r.packet {
+		t := &r.packet[i]
+		if t.kind == packetField && t.isProto && t.number.op == numEqual {
+			return uint8(t.number.a), true
+		}
+	}
+	return 0, false
 }

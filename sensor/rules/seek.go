@@ -15,12 +15,14 @@ type seek struct {
 
 const (
 	// worthMarked is what the author's mark counts, and worthPlaced that the
-	// place is known, each as so many bytes of length.
-	worthMarked = 1000
-	worthPlaced = 4
+	// place is known.
+	worthMarked = 1 << 20
+	worthPlaced = fullByte - 1
 	// weakPattern is the worth below which a mark is not followed: the best
 	// content is taken then.
-	weakPattern = 4
+	weakPattern = 4 * fullByte
+	// fullByte is what a byte counts that tells as much as a byte can.
+	fullByte = 4
 )
 
 // seekIn returns the most telling content of a list, and false if it has none.
@@ -69,21 +71,21 @@ func hasLetter(p []byte) bool {
 	return false
 }
 
-// informative is how many bytes of a pattern tell something: those that stand
-// everywhere count less.
+// informative is how much a pattern tells: bytes that stand everywhere count
+// less.
 func informative(p []byte) int {
 	n := 0
 	for i, c := range p {
 		switch {
 		case c == 0 || i > 0 && c == p[i-1]:
-			n++
+			n += fullByte / 4
 		case c == ' ' || c == 0xff || c == '\r' || c == '\n':
-			n += 2
+			n += fullByte / 2
 		default:
-			n += 4
+			n += fullByte
 		}
 	}
-	return n / 4
+	return n
 }
 
 // isWhole says that the list asks for a buffer of the content's own length.

@@ -131,6 +131,15 @@ func (ctx *Context) instanceHolds(l *bufferList, s *subject) bool {
 			return false
 		}
 	}
+	for _, c := range l.needs {
+		data := s.raw
+		if c.nocase {
+			data = s.fold()
+		}
+		if !bytes.Contains(data, c.pattern) {
+			return false
+		}
+	}
 	for _, c := range l.chains {
 		if !ctx.chainHolds(c, s, 0) {
 			return false
