@@ -28,8 +28,9 @@ type Engine struct {
 	packetKeys []int
 	byBuffer   [bufferCount][]int
 	optional   []int32
-	// tcp, other and stream are the prefilters of plain content, by direction.
-	tcp, other, stream [2]plain
+	// tcp, udp, other and stream are the prefilters of plain content, by
+	// direction.
+	tcp, udp, other, stream [2]plain
 	// listedSrc and listedDst index header-only rules by their address list.
 	listedSrc, listedDst addrIndex
 	// byProto are the rules without contents on rare IP protocols.

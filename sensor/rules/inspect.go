@@ -166,6 +166,8 @@ func (e *Engine) prefilterPlain(ctx *Context, in *Input) {
 		which = &e.stream
 	case in.Proto == ProtoTCP:
 		which = &e.tcp
+	case in.Proto == ProtoUDP:
+		which = &e.udp
 	}
 	p := &which[direction(in)]
 	groups := [...]*group{p.of(in.AppProto), p.dst.of(in.Dst.Port()), p.src.of(in.Src.Port())}

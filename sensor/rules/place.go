@@ -4,16 +4,16 @@ import "slices"
 
 // groupsBuilder collects the rules of all prefilters.
 type groupsBuilder struct {
-	keys               []*groupBuilder
-	tcp, other, stream [2]*plainBuilder
-	src, dst           [2][]ruleSpan
+	keys                    []*groupBuilder
+	tcp, udp, other, stream [2]*plainBuilder
+	src, dst                [2][]ruleSpan
 }
 
 // buildGroups puts every rule into the prefilters of its views.
 func (e *Engine) buildGroups() {
 	b := &groupsBuilder{}
 	for i := range 2 {
-		b.tcp[i], b.other[i], b.stream[i] = newPlainBuilder(), newPlainBuilder(), newPlainBuilder()
+		b.tcp[i], b.udp[i], b.other[i], b.stream[i] = newPlainBuilder(), newPlainBuilder(), newPlainBuilder(), newPlainBuilder()
 	}
 	for i, r := range e.rules {
 		e.placeRule(b, r, int32(i))
@@ -27,7 +27,7 @@ func (e *Engine) buildGroups() {
 		e.byBuffer[k.buf] = append(e.byBuffer[k.buf], i)
 	}
 	for i := range 2 {
-		e.tcp[i], e.other[i], e.stream[i] = b.tcp[i].build(), b.other[i].build(), b.stream[i].build()
+		e.tcp[i], e.udp[i], e.other[i], e.stream[i] = b.tcp[i].build(), b.udp[i].build(), b.other[i].build(), b.stream[i].build()
 	}
 	e.listedSrc = addrIndex{newCells(b.src[0]), newCells(b.src[1])}
 	e.listedDst = addrIndex{newCells(b.dst[0]), newCells(b.dst[1])}
@@ -72,7 +72,10 @@ func (e *Engine) placeRule(b *groupsBuilder, r *Rule, id int32) {
 			if r.proto.ip&ipTCP != 0 && !r.flow.tcpStreamOnly {
 				b.tcp[i].put(r, s, ok, id)
 			}
-			if r.proto.ip&^ipTCP != 0 {
+			if r.proto.ip&ipUDP != 0 {
+				b.udp[i].put(r, s, ok, id)
+			}
+			if r.proto.ip&^(ipTCP|ipUDP) != 0 {
 				b.other[i].put(r, s, ok, id)
 			}
 		}

@@ -14,10 +14,11 @@ type seek struct {
 }
 
 const (
-	// worthMarked is what the author's mark counts, and worthPlaced that the
-	// place is known.
+	// worthMarked is what the author's mark counts, worthNear that the place is
+	// known about, and worthPlaced that it is known.
 	worthMarked = 1 << 20
-	worthPlaced = fullByte - 1
+	worthNear   = fullByte - 1
+	worthPlaced = fullByte + 1
 	// weakPattern is the worth below which a mark is not followed: the best
 	// content is taken then.
 	weakPattern = 4 * fullByte
@@ -56,7 +57,10 @@ func newSeek(l *bufferList, c *content) seek {
 	if c.fast && s.worth >= weakPattern {
 		s.worth += worthMarked
 	}
-	if s.place != anywhere {
+	switch s.place {
+	case nearStart:
+		s.worth += worthNear
+	case atStart, atEnd:
 		s.worth += worthPlaced
 	}
 	return s
@@ -77,7 +81,9 @@ func informative(p []byte) int {
 	n := 0
 	for i, c := range p {
 		switch {
-		case c == 0 || i > 0 && c == p[i-1]:
+		case i > 0 && c == p[i-1]:
+			// A run tells no more than its first byte.
+		case c == 0:
 			n += fullByte / 4
 		case c == ' ' || c == 0xff || c == '\r' || c == '\n':
 			n += fullByte / 2

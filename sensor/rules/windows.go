@@ -53,15 +53,18 @@ const (
 	// in each of eight.
 	letters = 0x2020202020202020
 	// minHashBits and maxHashBits bound the table: what is asked at every place
-	// of the data is to stay in a core's first caches.
-	minHashBits, maxHashBits = 11, 17
-	// bitsPerEntry keeps the table sparse.
-	bitsPerEntry = 64
+	// of the data is to stay in a core's first cache, which goodHashBits fits,
+	// or at least in the second.
+	minHashBits, goodHashBits, maxHashBits = 11, 15, 17
+	// goodSpread and leastSpread are how many places of the table there are for
+	// each entry: many while they fit, some in any case.
+	goodSpread, leastSpread = 256, 32
 )
 
 // newHashed sets up the table for entries and puts them into its order.
 func newHashed[E any](entries []E, factor uint32, value func(*E) uint32) hashed {
-	n := min(max(bits.Len(uint(len(entries)*bitsPerEntry)), minHashBits), maxHashBits)
+	n := min(bits.Len(uint(len(entries)*goodSpread)), goodHashBits)
+	n = min(max(n, bits.Len(uint(len(entries)*leastSpread)), minHashBits), maxHashBits)
 	t := hashed{shift: uint32(32 - n), bits: make([]uint64, 1<<n/64), ranks: make([]uint32, 1<<n/64)}
 	hash := func(e *E) uint32 { return value(e) * factor >> t.shift }
 	slices.SortStableFunc(entries, func(a, b E) int { return int(hash(&a)) - int(hash(&b)) })
