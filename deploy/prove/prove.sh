@@ -40,7 +40,10 @@ W=$(mktemp -d /tmp/antin-prove-XXXXXX)
 export ANTIN_DATA_DIR=$W/data
 UP=
 good=0 bad=0
+# A part that makes what outlives a process (namespaces, cables, file systems) says here how it is undone.
+undo() { :; }
 finish() {
+  undo
   [ -n "$UP" ] && kill "$UP" 2>/dev/null && wait "$UP" 2>/dev/null
   if [ -n "${ANTIN_PROVE_KEEP:-}" ]; then echo "kept: $W"; else rm -rf "$W"; fi
 }

@@ -35,7 +35,12 @@ const (
 	comparedClient = "tls client"
 	comparedServer = "tls server"
 	comparedHTTP   = "http"
+	comparedJA4    = "ja4"
 )
+
+func comparedKinds() []string {
+	return []string{comparedDNS, comparedClient, comparedServer, comparedHTTP, comparedJA4}
+}
 
 // Read is what one reader found in a capture: how often each thing, by kind.
 type Read map[string]map[string]int
@@ -88,6 +93,15 @@ func Captures(dir string) ([]string, error) {
 
 // CompareTshark reads each capture with the sensor and with tshark.
 func CompareTshark(ctx context.Context, captures []string, progress func(done, all int)) ([]ReadCapture, error) {
+	return compareReads(ctx, captures, progress, readRecords, readTshark)
+}
+
+// compareReads holds what the sensor's records tell of each capture against what
+// another reader with tshark does.
+func compareReads(
+	ctx context.Context, captures []string, progress func(done, all int),
+	ours func([]map[string]any) Read, theirs func(ctx context.Context, bin, path string) (Read, error),
+) ([]ReadCapture, error) {
 	bin, err := exec.LookPath("tshark")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTshark, err)
@@ -103,43 +117,38 @@ func CompareTshark(ctx context.Context, captures []string, progress func(done, a
 	var mu sync.Mutex
 	for n, path := range captures {
 		group.Go(func() error {
-			var err error
-			out[n], err = readBoth(ctx, bin, path, why.Tshark)
+			c := ReadCapture{Capture: path, Equal: map[string]int{}}
+			records, err := recordsOf(ctx, path, sensor.Config{})
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				c.Failure = "sensor: " + err.Error()
+			}
+			read, err := theirs(ctx, bin, path)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				// What it read until then is compared.
+				c.Failure = strings.TrimSpace(c.Failure + " " + err.Error())
+			}
+			c.compare(ours(records), read, why.Tshark)
+			out[n] = c
 			mu.Lock()
 			defer mu.Unlock()
 			done++
 			if progress != nil {
 				progress(done, len(captures))
 			}
-			return err
+			return nil
 		})
 	}
 	return out, group.Wait()
 }
 
-func readBoth(ctx context.Context, bin, path string, why []Explanation) (ReadCapture, error) {
-	c := ReadCapture{Capture: path, Equal: map[string]int{}}
-	records, err := recordsOf(ctx, path, sensor.Config{})
-	if ctx.Err() != nil {
-		return c, ctx.Err()
-	}
-	if err != nil {
-		c.Failure = "sensor: " + err.Error()
-	}
-	theirs, err := readTshark(ctx, bin, path)
-	if ctx.Err() != nil {
-		return c, ctx.Err()
-	}
-	if err != nil {
-		// What it read until then is compared.
-		c.Failure = strings.TrimSpace(c.Failure + " " + err.Error())
-	}
-	c.compare(readRecords(records), theirs, why)
-	return c, nil
-}
-
 func (c *ReadCapture) compare(ours, theirs Read, why []Explanation) {
-	for _, kind := range []string{comparedDNS, comparedClient, comparedServer, comparedHTTP} {
+	for _, kind := range comparedKinds() {
 		all := maps.Clone(ours[kind])
 		if all == nil {
 			all = map[string]int{}
@@ -228,38 +237,46 @@ func readTshark(ctx context.Context, bin, path string) (Read, error) {
 	} {
 		args = append(args, "-e", f)
 	}
+	out := Read{}
+	hellos := map[string]bool{}
+	err := runTshark(ctx, bin, args, func(r io.Reader) error {
+		lines := bufio.NewScanner(r)
+		lines.Buffer(nil, maxLine)
+		for lines.Scan() {
+			var line struct {
+				Layers map[string][]string `json:"layers"`
+			}
+			err := json.Unmarshal(lines.Bytes(), &line)
+			if err != nil {
+				return err
+			}
+			take(out, hellos, line.Layers)
+		}
+		return lines.Err()
+	})
+	return out, err
+}
+
+// runTshark has its answer read. An error tells what tshark said.
+func runTshark(ctx context.Context, bin string, args []string, read func(io.Reader) error) error {
 	cmd := exec.CommandContext(ctx, bin, args...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTshark, err)
+		return fmt.Errorf("%w: %w", ErrTshark, err)
 	}
 	err = cmd.Start()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTshark, err)
+		return fmt.Errorf("%w: %w", ErrTshark, err)
 	}
-	out := Read{}
-	hellos := map[string]bool{}
-	lines := bufio.NewScanner(pipe)
-	lines.Buffer(nil, maxLine)
-	for lines.Scan() {
-		var line struct {
-			Layers map[string][]string `json:"layers"`
-		}
-		err = json.Unmarshal(lines.Bytes(), &line)
-		if err != nil {
-			break
-		}
-		take(out, hellos, line.Layers)
-	}
-	err = errors.Join(err, lines.Err())
+	err = read(pipe)
 	_, copied := io.Copy(io.Discard, pipe)
 	err = errors.Join(err, copied, cmd.Wait())
 	if err != nil {
-		return out, fmt.Errorf("%w: %w: %.200s", ErrTshark, err, said.String())
+		return fmt.Errorf("%w: %w: %.200s", ErrTshark, err, said.String())
 	}
-	return out, nil
+	return nil
 }
 
 // take adds a packet. A client that says hello twice on one connection is one.
@@ -318,10 +335,10 @@ type ReadTally struct {
 	Explained int    `json:"explained"`
 }
 
-// SumUpReads counts by kind.
+// SumUpReads counts by kind, those of which there is any.
 func SumUpReads(captures []ReadCapture) []ReadTally {
 	var out []ReadTally
-	for _, kind := range []string{comparedDNS, comparedClient, comparedServer, comparedHTTP} {
+	for _, kind := range comparedKinds() {
 		t := ReadTally{Kind: kind}
 		for i := range captures {
 			c := &captures[i]
@@ -345,7 +362,9 @@ func SumUpReads(captures []ReadCapture) []ReadTally {
 				t.SameIn++
 			}
 		}
-		out = append(out, t)
+		if t.Captures > 0 {
+			out = append(out, t)
+		}
 	}
 	return out
 }

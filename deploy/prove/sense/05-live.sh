@@ -9,8 +9,16 @@ NA=antin-la-$$ NB=antin-lb-$$
 if [ "$(id -u)" != 0 ] || ! command -v tcpreplay >/dev/null || ! ip netns add "$NA" 2>/dev/null; then
   echo "   needs root, tcpreplay and network namespaces: not shown here"
 else
-ip netns add "$NB"
 L=$(mktemp -d /tmp/antin-live-XXXXXX); chmod 755 "$L"
+SENSOR= RELOADS=
+undo() {
+  for x in $RELOADS $SENSOR; do ! jobs -p | grep -qx "$x" || { kill "$x"; wait "$x" 2>/dev/null; }; done
+  # The sender, if it still sends: whoever is left in the namespaces.
+  ip netns pids "$NA" | xargs -r kill 2>/dev/null
+  ip netns del "$NA"; ip netns del "$NB"
+  rm -rf "$L"; undo() { :; }
+}
+ip netns add "$NB"
 ip -n "$NA" link add la type veth peer name lb netns "$NB"
 for x in "$NA la" "$NB lb"; do
   set -- $x
@@ -93,5 +101,5 @@ grep -a 'panic contained' "$L/out" | head -3 | cut -c1-200 | sed 's/^/        /'
 claim "parsers failed nowhere, no flow was forced out" same "$(jq -c '[.parser_panics, .flows.forced_out]' <<<"$is")" "[0,0]"
 claim "the sensor is nobody, without capabilities, its system calls filtered" same "$(awk '/^Uid|^CapEff|^CapPrm|^NoNewPrivs|^Seccomp:/ { printf "%s ", $2 }' /proc/$SENSOR/status)" "65534 0000000000000000 0000000000000000 1 2 "
 kill -TERM $SENSOR; wait $SENSOR; claim "it ends well" same $? 0
-ip netns del "$NA"; ip netns del "$NB"; rm -rf "$L"
+undo
 fi

@@ -7,6 +7,15 @@ if [ "$(id -u)" != 0 ] || ! command -v tcpreplay sqlite3 >/dev/null || ! ip link
   echo "   needs root, tcpreplay, sqlite3 and virtual cables: not shown here"
 else
 mkdir -p "$L/log" "$L/disk"
+LINE= SENSOR= TRAFFIC=
+undo() {
+  # Stopped ones do not hear what is asked of them.
+  [ -z "$LINE" ] || kill -KILL -- -"$LINE" 2>/dev/null
+  for x in $SENSOR $TRAFFIC; do ! jobs -p | grep -qx "$x" || kill -KILL "$x"; done
+  ip link del "ln$$" 2>/dev/null
+  for x in "$L/disk" "$L/small"; do while umount -l "$x" 2>/dev/null; do :; done; done
+  undo() { :; }
+}
 ip link set "ln$$" up; ip link set "lr$$" up
 RELAY=127.0.0.1:${ANTIN_PROVE_RELAY:-$((${BUS##*:} + 7))}
 # The line: a relay before the bus. Stopped, it takes what is sent and answers nothing; killed, its connections are gone.
@@ -44,7 +53,7 @@ show "antin-sensor run -i lr0 … --nats tls://RELAY; the line is cut for $CUT s
 traffic 5
 kill -STOP -- -"$LINE"
 (traffic "$CUT") & TRAFFIC=$!
-sleep $((CUT / 2))
+sleep $((CUT / 2)) & wait $! # an interruption is heard
 kill -9 "$UP"; wait "$UP" 2>/dev/null
 "$BIN/antin" up --demo >>"$W/up.log" 2>&1 & UP=$!
 wait "$TRAFFIC"
@@ -128,6 +137,5 @@ claim "store = seen: $seen records, by id" same "$(sort -u "$L/ids" | wc -l)" "$
 claim "   no number is missing, none twice" same "$(ids "$L/ids" | awk '$2 != 1 || $3 != $4 || $5 != 0' | wc -l)" 0
 claim "   both steps were noticed, no flow ended or stayed for them" same "$(jq -sc 'map(select(.event_type == "health").health.clock.set) + map(select(.event_type == "stats").stats.flow | .timeout, .forced) | .[-3:]' "$L/step/eve.json")" "[2,0,0]"
 claim "   no flow lasted as long as a step" same "$(jq -s 'map(select(.event_type == "flow" and .flow.age >= 3000)) | length' "$L/step/eve.json")" 0
-ip link del "ln$$"
-kill -KILL -- -"$LINE"; wait "$LINE" 2>/dev/null
+undo
 fi
