@@ -10,7 +10,7 @@ mkdir -p "$L/log" "$L/disk"
 LINE= SENSOR= TRAFFIC=
 undo() {
   # Stopped ones do not hear what is asked of them.
-  [ -z "$LINE" ] || kill -KILL -- -"$LINE" 2>/dev/null
+  [ -z "$LINE" ] || { kill -KILL -- -"$LINE"; wait "$LINE"; } 2>/dev/null
   for x in $SENSOR $TRAFFIC; do ! jobs -p | grep -qx "$x" || kill -KILL "$x"; done
   ip link del "ln$$" 2>/dev/null
   for x in "$L/disk" "$L/small"; do while umount -l "$x" 2>/dev/null; do :; done; done
