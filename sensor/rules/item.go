@@ -116,8 +116,10 @@ func (l *bufferList) optional() bool {
 	})
 }
 
+// compile puts the items into the order in which they are run.
 func (l *bufferList) compile() error {
-	var chain []item
+	var chains [][]item
+	var chain, checks []item
 	ordered := l.ordered()
 	for i := range l.items {
 		it := l.items[i]
@@ -134,32 +136,39 @@ func (l *bufferList) compile() error {
 			chain = append(chain, it)
 		case it.moves():
 			if len(chain) > 0 {
-				l.chains = append(l.chains, chain)
+				chains = append(chains, chain)
 			}
 			chain = []item{it}
 		default:
-			l.checks = append(l.checks, it)
+			checks = append(checks, it)
 		}
 	}
 	if len(chain) > 0 {
-		l.chains = append(l.chains, chain)
+		chains = append(chains, chain)
 	}
-	l.order()
+	l.order(checks, chains)
 	return nil
 }
 
 // order puts first what is decided soonest: chains do not depend on each
 // other, and most fail. It notes what else must stand in the buffer for a
-// chain with a costly test to hold.
-func (l *bufferList) order() {
-	slices.SortStableFunc(l.chains, func(a, b []item) int { return costs(a) - costs(b) })
-	for _, chain := range l.chains {
+// chain with a costly test to hold. All items lie in one piece of memory.
+func (l *bufferList) order(checks []item, chains [][]item) {
+	slices.SortStableFunc(chains, func(a, b []item) int { return costs(a) - costs(b) })
+	n := len(checks)
+	for _, c := range chains {
+		n += len(c)
+	}
+	l.items = append(make([]item, 0, n), checks...)
+	l.checks = l.items[:len(checks):len(checks)]
+	l.chains = slices.Clip(chains)
+	for i, chain := range chains {
+		from := len(l.items)
+		l.items = append(l.items, chain...)
+		l.chains[i] = l.items[from:len(l.items):len(l.items)]
 		at := slices.IndexFunc(chain, func(it item) bool { return it.kind == itemPCRE })
-		if at < 0 {
-			continue
-		}
-		for i := range chain[at:] {
-			c := chain[at+i].content
+		for j := max(at, 0); at >= 0 && j < len(chain); j++ {
+			c := chain[j].content
 			if c != nil && !c.negated {
 				l.needs = append(l.needs, c)
 			}

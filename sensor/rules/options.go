@@ -3,8 +3,10 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"unique"
 )
 
 // defaultPriority is that of a rule without classtype and priority.
@@ -117,7 +119,7 @@ func (b *builder) metaOption(o option) (bool, error) {
 	r := b.rule
 	switch o.name {
 	case "msg":
-		r.Msg = unescape(unquote(o.value))
+		r.Msg = strings.Clone(unescape(unquote(o.value)))
 		return true, nil
 	case "sid":
 		return true, parseUint(o.value, &r.SID)
@@ -126,7 +128,7 @@ func (b *builder) metaOption(o option) (bool, error) {
 	case "rev":
 		return true, parseUint(o.value, &r.Rev)
 	case "classtype":
-		r.Class = unquote(o.value)
+		r.Class = shared(unquote(o.value))
 		return true, nil
 	case "priority":
 		var n uint32
@@ -138,13 +140,15 @@ func (b *builder) metaOption(o option) (bool, error) {
 		return true, err
 	case "reference":
 		kind, value, _ := strings.Cut(unquote(o.value), ",")
-		r.References = append(r.References, Reference{strings.TrimSpace(kind), strings.TrimSpace(value)})
+		r.References = append(r.References, Reference{shared(strings.TrimSpace(kind)), strings.Clone(strings.TrimSpace(value))})
 		return true, nil
 	case "metadata":
-		for _, pair := range strings.Split(unquote(o.value), ",") {
+		list := unquote(o.value)
+		r.Metadata = slices.Grow(r.Metadata, strings.Count(list, ",")+1)
+		for pair := range strings.SplitSeq(list, ",") {
 			key, value, _ := strings.Cut(strings.TrimSpace(pair), " ")
 			if key != "" {
-				r.Metadata = append(r.Metadata, Metadata{key, strings.TrimSpace(value)})
+				r.Metadata = append(r.Metadata, Metadata{shared(key), shared(strings.TrimSpace(value))})
 			}
 		}
 		return true, nil
@@ -154,11 +158,15 @@ func (b *builder) metaOption(o option) (bool, error) {
 		if o.value != "src_ip" && o.value != "dest_ip" {
 			return true, errors.New("neither src_ip nor dest_ip")
 		}
-		r.Target = o.value
+		r.Target = shared(o.value)
 		return true, nil
 	}
 	return false, nil
 }
+
+// shared is a text that many rules have, kept once: a part of the rule's own
+// text would keep all of it.
+func shared(s string) string { return unique.Make(s).Value() }
 
 func parseUint(s string, into *uint32) error {
 	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)

@@ -237,7 +237,7 @@ func headerWords(text string) []string {
 }
 
 func parseAction(s string) (Action, error) {
-	switch a := Action(s); a {
+	switch a := Action(shared(s)); a {
 	case ActionAlert, ActionPass, ActionDrop, ActionReject:
 		return a, nil
 	}
@@ -316,7 +316,7 @@ func parseProto(s string) (protoSpec, error) {
 	}
 	ip, ok := appProtocols[strings.ToLower(s)]
 	if ok {
-		return protoSpec{ip: ip, app: strings.ToLower(s)}, nil
+		return protoSpec{ip: ip, app: shared(strings.ToLower(s))}, nil
 	}
 	return protoSpec{}, fmt.Errorf("protocol %q is not inspected", clip(s))
 }

@@ -4,14 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
+	"sync/atomic"
 )
 
 // pcreTest is one "pcre", translated to RE2. The translated pattern reads
 // bytes as Latin-1 characters, so that "." is one byte and \xFF is the byte
 // FF, as in PCRE without UTF. What RE2 cannot hold runs in a backtracker.
 type pcreTest struct {
-	re       *regexp.Regexp
+	// text is the translated pattern, empty where back runs; re is made of it
+	// when it is first needed: of thousands of expressions few ever are.
+	text     string
+	re       atomic.Pointer[regexp.Regexp]
 	back     *backtracker
 	negated  bool
 	relative bool
@@ -84,6 +89,16 @@ func (b *builder) addPCRE(value string) error {
 	return b.add(buf, trans, item{kind: itemPCRE, pcre: t})
 }
 
+// regex is the compiled expression. Compile does not fail on what Parse reads.
+func (t *pcreTest) regex() *regexp.Regexp {
+	re := t.re.Load()
+	if re == nil {
+		re = regexp.MustCompile(t.text)
+		t.re.Store(re)
+	}
+	return re
+}
+
 // compile prefers RE2, whose time is linear.
 func (t *pcreTest) compile(pattern, flags string, tr *translator) error {
 	text, err := tr.translate()
@@ -91,9 +106,10 @@ func (t *pcreTest) compile(pattern, flags string, tr *translator) error {
 		if flags != "" {
 			text = "(?" + flags + ")" + text
 		}
-		t.re, err = regexp.Compile(text)
+		_, err = syntax.Parse(text, syntax.Perl)
 	}
 	if err == nil {
+		t.text = text
 		return nil
 	}
 	f := regexFlags{

@@ -139,7 +139,7 @@ func (b *builder) addFlowbits(value string) error {
 		if n == "" {
 			return errors.New("names no bit")
 		}
-		op.names = append(op.names, n)
+		op.names = append(op.names, shared(n))
 	}
 	if len(op.names) > maxBitNames {
 		return fmt.Errorf("more than %d bits in one option", maxBitNames)

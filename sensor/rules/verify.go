@@ -291,12 +291,12 @@ func (ctx *Context) pcreHolds(t *pcreTest, rest []item, s *subject, pos int) boo
 		}
 		text, wide := ctx.asLatin1(data)
 		if t.negated || len(rest) == 0 {
-			if t.re.Match(text) == t.negated {
+			if t.regex().Match(text) == t.negated {
 				return false
 			}
 			return ctx.chainHolds(rest, s, pos)
 		}
-		loc := t.re.FindIndex(text)
+		loc := t.regex().FindIndex(text)
 		if loc == nil {
 			return false
 		}
