@@ -13,6 +13,7 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/ftp"
 	"github.com/antin-gov/antin/sensor/proto/http2"
 	"github.com/antin-gov/antin/sensor/proto/krb5"
+	"github.com/antin-gov/antin/sensor/proto/modbus"
 	"github.com/antin-gov/antin/sensor/proto/mqtt"
 	"github.com/antin-gov/antin/sensor/proto/named"
 	"github.com/antin-gov/antin/sensor/proto/ntp"
@@ -57,7 +58,7 @@ var protocols = [...]protocol{
 	{name: "dcerpc", stream: dcerpc.Probe, open: func(c *conversation) proto.Parser { return dcerpc.New(host{c}) }},
 	{name: "dnp3", stream: named.DNP3, open: silent},
 	{name: "ldap", stream: named.LDAP, open: silent},
-	{name: "modbus", stream: named.Modbus, open: silent},
+	{name: "modbus", stream: modbus.Probe, open: func(c *conversation) proto.Parser { return modbus.New(host{c}) }},
 	{name: "quic", packet: quic.Probe, open: func(c *conversation) proto.Parser { return quic.New(host{c}) }},
 	{name: "krb5", packet: krb5.ProbePacket, open: func(c *conversation) proto.Parser { return krb5.New(host{c}) }},
 	{name: "tftp", packet: tftp.Probe, open: func(c *conversation) proto.Parser { return tftp.New(host{c}) }},

@@ -148,6 +148,7 @@ const (
 	BufferKRB5ErrCode
 	BufferKRB5CName
 	BufferKRB5SName
+	BufferModbus
 	BufferQUICSNI
 	BufferQUICVersion
 	// The following are of packets: header bytes and addresses.
@@ -316,6 +317,7 @@ var bufferTable = [bufferCount]bufferInfo{
 	BufferKRB5ErrCode:          {name: "krb5_err_code", side: sideBoth, app: "krb5", number: &numberInfo{most: 1<<31 - 1}},
 	BufferKRB5CName:            {name: "krb5.cname", side: sideBoth, app: "krb5"},
 	BufferKRB5SName:            {name: "krb5.sname", side: sideBoth, app: "krb5"},
+	BufferModbus:               {name: "modbus.request", side: sideServer, app: "modbus"},
 	BufferQUICSNI:              {name: "quic.sni", side: sideBoth, app: "quic"},
 	BufferQUICVersion:          {name: "quic.version", side: sideBoth, app: "quic"},
 	BufferIPv4Header:           {name: "ipv4.hdr", side: sideBoth, packet: true},

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// dceTest is a test on what DCE/RPC tells of a call.
-type dceTest interface{ holds(raw []byte) bool }
+// rawTest is a test on all bytes of a buffer.
+type rawTest interface{ holds(raw []byte) bool }
 
 // ifaceTest asks for an interface, and perhaps its version. BufferDCEIface
 // holds the UUID in its text's order and the major version in two bytes.
@@ -49,13 +49,13 @@ func (b *builder) dceOption(o option) (bool, error) {
 		if err != nil {
 			return true, err
 		}
-		return true, b.add(BufferDCEIface, nil, item{kind: itemDCE, dce: t})
+		return true, b.add(BufferDCEIface, nil, item{kind: itemRaw, raw: t})
 	case "dcerpc.opnum", "dce_opnum":
 		t, err := parseOpnums(unquote(o.value))
 		if err != nil {
 			return true, err
 		}
-		return true, b.add(BufferDCEOpnum, nil, item{kind: itemDCE, dce: t})
+		return true, b.add(BufferDCEOpnum, nil, item{kind: itemRaw, raw: t})
 	}
 	return false, nil
 }

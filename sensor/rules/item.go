@@ -22,7 +22,7 @@ const (
 	itemNumber
 	itemSet
 	itemEntropy
-	itemDCE
+	itemRaw
 )
 
 // item is one test on a buffer.
@@ -35,7 +35,7 @@ type item struct {
 	asn1    *asn1Test
 	set     *setTest
 	entropy *entropyTest
-	dce     dceTest
+	raw     rawTest
 	// size is bsize's, urilen's and, over the number in the buffer,
 	// itemNumber's.
 	size numberTest

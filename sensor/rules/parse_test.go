@@ -51,7 +51,7 @@ func TestParseRefusesByNameAndLine(t *testing.T) {
 	for _, c := range []struct{ name, rule, reason string }{
 		{"an unknown keyword", `alert tcp any any -> any any (sid:7; lua:a.lua;)`, `unknown keyword "lua"`},
 		{"an unknown keyword before the sid", `alert tcp any any -> any any (frame:http.data; sid:7;)`, `unknown keyword "frame"`},
-		{"an unknown protocol", `alert modbus any any -> any any (sid:7;)`, `protocol "modbus" is not inspected`},
+		{"an unknown protocol", `alert enip any any -> any any (sid:7;)`, `protocol "enip" is not inspected`},
 		{"an unknown action", `log tcp any any -> any any (sid:7;)`, `unknown action "log"`},
 		{"an unknown variable", `alert tcp $NOWHERE any -> any any (sid:7;)`, `address "$NOWHERE": unknown variable $NOWHERE`},
 		{"a list that excludes all", `alert tcp [10.0.0.0/8,!10.0.0.0/8] any -> any any (sid:7;)`, `address "[10.0.0.0/8,!10.0.0.0/8]": address or port list is empty after its exceptions`},

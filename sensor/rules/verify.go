@@ -210,8 +210,8 @@ func (ctx *Context) rareHolds(it *item, rest []item, s *subject, pos int) bool {
 		return it.set.holds(s.raw) && ctx.chainHolds(rest, s, pos)
 	case itemEntropy:
 		return it.entropy.holds(s.raw) && ctx.chainHolds(rest, s, pos)
-	case itemDCE:
-		return it.dce.holds(s.raw) && ctx.chainHolds(rest, s, pos)
+	case itemRaw:
+		return it.raw.holds(s.raw) && ctx.chainHolds(rest, s, pos)
 	case itemFTPBounce:
 		return ftpBounces(s.raw, ctx.in.Src.Addr()) && ctx.chainHolds(rest, s, pos)
 	}

@@ -1,7 +1,7 @@
 // Package named tells protocols that are recognised and not read: their flows
 // carry the name, and rules can ask for it.
 //
-// IMAP, LDAP, Modbus, DNP3 and RFB.
+// IMAP, LDAP, DNP3 and RFB.
 package named
 
 import (
@@ -76,20 +76,6 @@ func LDAP(dir int, b []byte, _ proto.Hint) (yes, more bool) {
 			op == 0x6e || op == 0x50 || op == 0x77, false
 	}
 	return op == 0x61 || op == 0x64 || op == 0x65 || op == 0x73 || op == 0x78, false
-}
-
-// Modbus tells Modbus/TCP by its head on its port ("MODBUS Messaging on
-// TCP/IP" §3.1.3).
-func Modbus(_ int, b []byte, h proto.Hint) (yes, more bool) {
-	const port, headLength = 502, 8
-	if h.Ports[1] != port {
-		return false, false
-	}
-	if len(b) < headLength {
-		return false, true
-	}
-	n := binary.BigEndian.Uint16(b[4:])
-	return b[2] == 0 && b[3] == 0 && n >= 2 && n <= 254 && b[7] != 0, false
 }
 
 // DNP3 tells DNP3 by the head of its link layer with its checksum (IEEE 1815
