@@ -4,6 +4,10 @@
 // its host what it found. It keeps no more than its limits allow, never
 // blocks, and refuses with an error what is not its protocol any more; its
 // host then gives it nothing further in that direction.
+//
+// Each protocol is a folder: the parser, the fields that records and rules have
+// of it, what it notices, a fuzzer, and testdata/baseline.json with the records
+// of a real capture.
 package proto
 
 import (
