@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -225,33 +224,19 @@ func (e *Engine) readFile(ctx context.Context, w *worker, name string, p *Progre
 	defer src.Close()
 	src.Filter(e.cfg.Filter)
 	done := p.BytesDone
-	var frame capture.Frame
-	for {
-		err := src.Next(&frame)
+	err = w.readAll(ctx, src, func() {
 		p.BytesDone = done + src.Offset()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		w.frame(&frame)
-		if w.packets.received%progressEvery != 0 {
-			continue
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("read %s: %w", name, ctx.Err())
-		}
-		err = w.sinkErr()
-		if err != nil {
-			return err
-		}
 		if e.cfg.Progress != nil && time.Since(*last) > 200*time.Millisecond {
 			*last = time.Now()
 			p.Packets = w.packets.received
 			e.cfg.Progress(*p)
 		}
+	})
+	p.BytesDone = done + src.Offset()
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("read %s: %w", name, err)
 	}
+	return err
 }
 
 // Automatic judgement of checksums: over the first frames of a file, more

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/antin-gov/antin/cmd/antin/app"
+	"github.com/antin-gov/antin/internal/plot"
 	"github.com/antin-gov/antin/signer/bench"
 	"github.com/antin-gov/antin/signer/pades"
 )
@@ -185,7 +186,7 @@ type verifyBench struct {
 
 func (e *env) benchVerify() *cobra.Command {
 	var o bench.Options
-	var plot, level string
+	var plots, level string
 	var signatures int
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Time to verify a document of many signatures; growth with size and revisions", Args: cobra.NoArgs,
@@ -204,8 +205,8 @@ func (e *env) benchVerify() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if plot != "" {
-					err = writePlots(plot, r)
+				if plots != "" {
+					err = writePlots(plots, r)
 					if err != nil {
 						return err
 					}
@@ -219,7 +220,7 @@ func (e *env) benchVerify() *cobra.Command {
 		},
 	}
 	benchFlags(cmd, &o)
-	cmd.Flags().StringVar(&plot, "plot", "", "folder for growth-size.svg and growth-revisions.svg")
+	cmd.Flags().StringVar(&plots, "plot", "", "folder for growth-size.svg and growth-revisions.svg")
 	cmd.Flags().StringVar(&level, "level", "B-LT", "level of the signatures")
 	cmd.Flags().IntVar(&signatures, "signatures", 50, "signatures in the document")
 	return cmd
@@ -246,7 +247,7 @@ func writePlots(dir string, r verifyBench) error {
 	if err != nil {
 		return err
 	}
-	var sign, verify, revisions bench.Curve
+	var sign, verify, revisions plot.Curve
 	sign.Name, verify.Name, revisions.Name = "sign, B-B", "verify", "verify, B-LT"
 	for _, p := range r.Growth {
 		size := float64(p.Document) / float64(megabyte)
@@ -263,12 +264,12 @@ func writePlots(dir string, r verifyBench) error {
 	return plotFile(filepath.Join(dir, "growth-revisions.svg"), "Time to verify by number of signatures", "signatures", "seconds", revisions)
 }
 
-func plotFile(path, title, x, y string, curves ...bench.Curve) error {
+func plotFile(path, title, x, y string, curves ...plot.Curve) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	err = bench.Plot(f, title, x, y, curves)
+	err = plot.Write(f, title, x, y, curves)
 	closed := f.Close()
 	if err != nil {
 		return err

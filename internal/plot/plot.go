@@ -1,4 +1,6 @@
-package bench
+// Package plot draws curves over two logarithmic axes as SVG: what the load
+// programs measured.
+package plot
 
 import (
 	"fmt"
@@ -13,8 +15,8 @@ type Curve struct {
 	X, Y []float64 // greater than 0
 }
 
-// Plot writes an SVG of curves over two logarithmic axes.
-func Plot(w io.Writer, title, x, y string, curves []Curve) error {
+// Write writes an SVG of curves over two logarithmic axes.
+func Write(w io.Writer, title, x, y string, curves []Curve) error {
 	const width, height, left, bottom, top, right = 640.0, 400.0, 80.0, 56.0, 40.0, 150.0
 	least, most := [2]float64{math.Inf(1), math.Inf(1)}, [2]float64{math.Inf(-1), math.Inf(-1)}
 	for _, c := range curves {
