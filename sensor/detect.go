@@ -112,7 +112,7 @@ func (c *conversation) begin(found app, dir int, rest []byte) {
 	case appHTTP:
 		c.http = &httpSide{Conn: http1.New(c)}
 	case appTLS:
-		c.tls = &tls.Conn{}
+		c.tls = &tls.Conn{From: c.orig}
 	case appOther:
 		c.other = protocols[c.candidate].open(c)
 		if c.http != nil && c.http.badSettings && c.otherName == "http2" {

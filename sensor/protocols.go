@@ -13,6 +13,7 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/ftp"
 	"github.com/antin-gov/antin/sensor/proto/http2"
 	"github.com/antin-gov/antin/sensor/proto/krb5"
+	"github.com/antin-gov/antin/sensor/proto/ldap"
 	"github.com/antin-gov/antin/sensor/proto/modbus"
 	"github.com/antin-gov/antin/sensor/proto/mqtt"
 	"github.com/antin-gov/antin/sensor/proto/named"
@@ -57,10 +58,11 @@ var protocols = [...]protocol{
 	{name: "smb", stream: smb.Probe, open: func(c *conversation) proto.Parser { return smb.New(host{c}) }},
 	{name: "dcerpc", stream: dcerpc.Probe, open: func(c *conversation) proto.Parser { return dcerpc.New(host{c}) }},
 	{name: "dnp3", stream: named.DNP3, open: silent},
-	{name: "ldap", stream: named.LDAP, open: silent},
+	{name: "ldap", stream: ldap.Probe, open: func(c *conversation) proto.Parser { return ldap.NewStream(host{c}) }},
 	{name: "modbus", stream: modbus.Probe, open: func(c *conversation) proto.Parser { return modbus.New(host{c}) }},
 	{name: "quic", packet: quic.Probe, open: func(c *conversation) proto.Parser { return quic.New(host{c}) }},
 	{name: "krb5", packet: krb5.ProbePacket, open: func(c *conversation) proto.Parser { return krb5.New(host{c}) }},
+	{name: "ldap", packet: ldap.ProbePacket, open: func(c *conversation) proto.Parser { return ldap.New(host{c}) }},
 	{name: "tftp", packet: tftp.Probe, open: func(c *conversation) proto.Parser { return tftp.New(host{c}) }},
 	{name: "dcerpc", packet: dcerpc.ProbePacket, open: func(c *conversation) proto.Parser { return dcerpc.NewPackets(host{c}) }},
 	{name: "ntp", packet: ntp.Probe, open: func(c *conversation) proto.Parser { return ntp.New(host{c}) }},

@@ -21,6 +21,9 @@ func (w *Writer) TLS(h *Header, c *tls.Conn) []byte {
 
 func (e *encoder) tls(c *tls.Conn) {
 	e.Open("tls")
+	if c.From != "" {
+		e.String("from_proto", c.From)
+	}
 	if len(c.Certificates) > 0 {
 		e.certificate(c.Certificates[0])
 	}

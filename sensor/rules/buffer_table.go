@@ -149,6 +149,15 @@ const (
 	BufferKRB5CName
 	BufferKRB5SName
 	BufferModbus
+	BufferLDAPRequestOperation
+	BufferLDAPRequestDN
+	BufferLDAPRequestAttributeType
+	BufferLDAPResponsesOperation
+	BufferLDAPResponsesDN
+	BufferLDAPResponsesAttributeType
+	BufferLDAPResponsesResultCode
+	BufferLDAPResponsesMessage
+	BufferLDAPResponsesCount
 	BufferQUICSNI
 	BufferQUICVersion
 	// The following are of packets: header bytes and addresses.
@@ -334,6 +343,16 @@ var bufferTable = [bufferCount]bufferInfo{
 	BufferIPSource:             {name: "ip.src", side: sideBoth, packet: true},
 	BufferIPDestination:        {name: "ip.dst", side: sideBoth, packet: true},
 	BufferBase64Data:           {name: "base64_data", side: sideBoth, app: ""},
+
+	BufferLDAPRequestOperation:       {name: "ldap.request.operation", side: sideServer, app: "ldap", number: &numberInfo{most: 255, names: numbersOf(ldapOperations[:])}},
+	BufferLDAPRequestDN:              {name: "ldap.request.dn", side: sideServer, app: "ldap"},
+	BufferLDAPRequestAttributeType:   {name: "ldap.request.attribute_type", side: sideServer, app: "ldap"},
+	BufferLDAPResponsesOperation:     {name: "ldap.responses.operation", side: sideClient, app: "ldap", number: &numberInfo{most: 255, names: numbersOf(ldapOperations[:])}},
+	BufferLDAPResponsesDN:            {name: "ldap.responses.dn", side: sideClient, app: "ldap"},
+	BufferLDAPResponsesAttributeType: {name: "ldap.responses.attribute_type", side: sideClient, app: "ldap"},
+	BufferLDAPResponsesResultCode:    {name: "ldap.responses.result_code", side: sideClient, app: "ldap", number: &numberInfo{most: 1<<32 - 1, names: numbersOf(ldapResults[:])}},
+	BufferLDAPResponsesMessage:       {name: "ldap.responses.message", side: sideClient, app: "ldap"},
+	BufferLDAPResponsesCount:         {name: "ldap.responses.count", side: sideClient, app: "ldap", number: &numberInfo{most: 1<<32 - 1}},
 }
 
 // stickyAliases are the older names of sticky buffers.

@@ -81,6 +81,7 @@ func base() *Input { return toServer("") }
 
 func TestFieldsOfProtocols(t *testing.T) {
 	const server, client = true, false
+	none := map[Buffer][]string{BufferLDAPResponsesResultCode: {""}}
 	for _, c := range []struct {
 		name, app, options string
 		side               bool
@@ -100,6 +101,12 @@ func TestFieldsOfProtocols(t *testing.T) {
 		{"ftp.dynamic_port in a range", "ftp", `ftp.dynamic_port:59925-59927;`, server, number(BufferFTPDynamicPort, 59926), true},
 		{"ftp.dynamic_port at a range's end", "ftp", `ftp.dynamic_port:59925-59927;`, server, number(BufferFTPDynamicPort, 59927), false},
 		{"ftpdata_command", "ftp-data", `ftpdata_command:stor;`, server, number(BufferFTPDataCommand, FTPStor), true},
+		{"ldap.request.operation by name", "ldap", `ldap.request.operation:search_request;`, server, number(BufferLDAPRequestOperation, 3), true},
+		{"ldap.responses.operation at a place", "ldap", `ldap.responses.operation:search_result_done,1;`, client, number(BufferLDAPResponsesOperation, 4, 5), true},
+		{"ldap.responses.operation at another", "ldap", `ldap.responses.operation:search_result_done,0;`, client, number(BufferLDAPResponsesOperation, 4, 5), false},
+		{"ldap.responses.operation of all", "ldap", `ldap.responses.operation:search_result_done,all;`, client, number(BufferLDAPResponsesOperation, 4, 5), false},
+		{"ldap.responses.result_code where there is none", "ldap", `ldap.responses.result_code:success,0;`, client, fieldsOf{texts: none, numbers: map[Buffer][]uint64{BufferLDAPResponsesResultCode: {0}}}, false},
+		{"ldap.responses.result_code behind one without", "ldap", `ldap.responses.result_code:success,-1;`, client, fieldsOf{texts: none, numbers: map[Buffer][]uint64{BufferLDAPResponsesResultCode: {0}}}, true},
 		{"mqtt.type by name", "mqtt", `mqtt.type:CONNECT;`, server, number(BufferMQTTType, 1), true},
 		{"mqtt.type of another", "mqtt", `mqtt.type:CONNECT;`, server, number(BufferMQTTType, 2), false},
 		{"mqtt.flags set and unset", "mqtt", `mqtt.flags:retain,!dup;`, server, number(BufferMQTTFlags, 1), true},

@@ -13,6 +13,7 @@ var appProtocols = map[string]uint8{
 	"http1":    ipTCP,
 	"http2":    ipTCP,
 	"krb5":     ipTCP | ipUDP,
+	"ldap":     ipTCP | ipUDP,
 	"modbus":   ipTCP,
 	"mqtt":     ipTCP,
 	"ntp":      ipUDP,

@@ -95,7 +95,7 @@ func (l *bufferList) numbersHold(values []subject) bool {
 		}
 		held := 0
 		for j := range values {
-			if it.size.holds(bufferNumber(values[j].raw)) {
+			if it.numberHolds(values[j].raw) {
 				held++
 			}
 		}
@@ -120,9 +120,15 @@ func (it *item) quantified(held int, values []subject) bool {
 		if at < 0 {
 			at += len(values)
 		}
-		return at >= 0 && at < len(values) && it.size.holds(bufferNumber(values[at].raw))
+		return at >= 0 && at < len(values) && it.numberHolds(values[at].raw)
 	}
 	return held > 0
+}
+
+// numberHolds tests one number. The place of a number that is not there is
+// empty, and holds nothing.
+func (it *item) numberHolds(raw []byte) bool {
+	return len(raw) > 0 && it.size.holds(bufferNumber(raw))
 }
 
 func (ctx *Context) instanceHolds(l *bufferList, s *subject) bool {

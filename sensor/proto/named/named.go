@@ -1,7 +1,7 @@
 // Package named tells protocols that are recognised and not read: their flows
 // carry the name, and rules can ask for it.
 //
-// IMAP, LDAP, DNP3 and RFB.
+// IMAP, DNP3 and RFB.
 package named
 
 import (
@@ -48,35 +48,6 @@ func IMAP(dir int, b []byte, _ proto.Hint) (yes, more bool) {
 
 // RFB tells VNC's protocol by its version (RFC 6143 §7.1.1).
 func RFB(_ int, b []byte, _ proto.Hint) (yes, more bool) { return begins(b, "RFB 003.") }
-
-// LDAP tells LDAP by a whole head of a message (RFC 4511 §4.1.1): a sequence
-// of a number and an operation.
-func LDAP(dir int, b []byte, _ proto.Hint) (yes, more bool) {
-	if len(b) < 12 {
-		return false, len(b) == 0 || b[0] == 0x30
-	}
-	if b[0] != 0x30 {
-		return false, false
-	}
-	at := 2
-	if b[1]&0x80 != 0 {
-		n := int(b[1] & 0x7f)
-		if n == 0 || n > 4 {
-			return false, false
-		}
-		at += n
-	}
-	if b[at] != 2 || b[at+1] == 0 || b[at+1] > 4 || at+2+int(b[at+1]) >= len(b) {
-		return false, false
-	}
-	op := b[at+2+int(b[at+1])]
-	if dir == proto.ToServer {
-		// Bind, unbind, search, modify, add, delete, rename, compare, abandon, extended.
-		return op == 0x60 || op == 0x42 || op == 0x63 || op == 0x66 || op == 0x68 || op == 0x4a || op == 0x6c ||
-			op == 0x6e || op == 0x50 || op == 0x77, false
-	}
-	return op == 0x61 || op == 0x64 || op == 0x65 || op == 0x73 || op == 0x78, false
-}
 
 // DNP3 tells DNP3 by the head of its link layer with its checksum (IEEE 1815
 // §9.2).

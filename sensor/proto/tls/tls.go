@@ -68,6 +68,9 @@ const (
 
 // Conn reads both directions of one connection. The zero value is a new one.
 type Conn struct {
+	// From is the protocol that asked for TLS, empty when the connection began
+	// with it.
+	From         string
 	Client       *ClientHello
 	Server       *ServerHello
 	Certificates []*Certificate
