@@ -43,6 +43,9 @@ func (w *worker) inspectPacket(c *conversation, dir flow.Direction, p *decode.Pa
 	in := w.prepare(c, dir, rules.ViewPacket)
 	in.Payload, in.IP, in.Transport, in.Events = p.Payload, p.IP, p.Transport, w.noticed
 	in.VLANs = p.VLANs[:p.VLANLen]
+	if t := &w.taken; t.c == c && t.dir == int(dir) {
+		in.Trail, in.StreamOffset = &c.windows[dir].trail, t.offset
+	}
 	for _, m := range w.rules.Inspect(w.rctx, in) {
 		w.alert(c, dir, m.Rule, evidence{payload: p.Payload})
 	}

@@ -75,10 +75,31 @@ func (c *conversation) streamData(dir int, b []byte) {
 	win := c.window(dir)
 	win.add(b)
 	p := c.w.cur
+	if p != nil && len(b) > 0 && len(b) == len(p.Payload) && &b[0] == &p.Payload[0] {
+		c.w.taken = taken{c, dir, win.offset + uint64(len(win.buf)-len(b))}
+	}
 	bulk := p != nil && p.Flags&decode.PSH == 0 && len(b) >= bulkSegment
 	if !bulk || win.pending >= bulkPending {
 		c.inspectStream(dir)
+		return
 	}
+	c.w.rules.Scan(c.w.rctx, c.windowInput(dir))
+}
+
+// taken says where a stream has put the payload of the packet in work.
+type taken struct {
+	c      *conversation
+	dir    int
+	offset uint64
+}
+
+// windowInput shows what is there of a direction.
+func (c *conversation) windowInput(dir int) *rules.Input {
+	win := &c.windows[dir]
+	in := c.w.prepare(c, flow.Direction(dir), rules.ViewStream)
+	in.Payload, in.StreamOffset, in.Unit, in.Fresh = win.buf, win.offset, win.unit<<1|uint64(dir), win.pending
+	in.Trail = &win.trail
+	return in
 }
 
 // streamTurn shows the rules what waits when the packet says that no more will
@@ -100,9 +121,7 @@ func (c *conversation) inspectStream(dir int) {
 		return
 	}
 	w, win := c.w, &c.windows[dir]
-	in := w.prepare(c, flow.Direction(dir), rules.ViewStream)
-	in.Payload, in.StreamOffset, in.Unit, in.Fresh = win.buf, win.offset, win.unit<<1|uint64(dir), win.pending
-	in.Trail = &win.trail
+	in := c.windowInput(dir)
 	win.pending = 0
 	for _, m := range w.rules.Inspect(w.rctx, in) {
 		win.hit = len(win.buf)

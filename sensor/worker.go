@@ -52,6 +52,8 @@ type worker struct {
 	// hosts are those that rules have tagged.
 	hosts   map[netip.Addr]*tagged
 	buffers rules.Buffers
+	// taken is where the payload of the packet in work went.
+	taken taken
 
 	// pulse watches the clock of a live capture; seen is the time of the frame
 	// before.
@@ -201,7 +203,7 @@ func source(p *decode.Packet) string {
 
 // handle takes a decoded packet to its flow.
 func (w *worker) handle(p *decode.Packet) {
-	w.cur = nil
+	w.cur, w.taken = nil, taken{}
 	f, dir := w.table.Find(p)
 	w.cur = p
 	c, ok := f.Ext.(*conversation)

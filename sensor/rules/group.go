@@ -52,6 +52,11 @@ func (p *plain) of(app string) *group {
 	return &p.any
 }
 
+// groups are those that a unit of traffic meets; some may be nil.
+func (p *plain) groups(in *Input) [3]*group {
+	return [3]*group{p.of(in.AppProto), p.dst.of(in.Dst.Port()), p.src.of(in.Src.Port())}
+}
+
 // ports has the groups of rules that name few ports. The line of ports is cut
 // at every start and end of a range; all ports of a cell have the same rules.
 type ports struct {

@@ -61,7 +61,9 @@ type Input struct {
 	// by themselves.
 	Fresh int
 	// Trail is, for ViewStream, what the engine remembers of Payload's bytes
-	// that were shown before; nil remembers nothing.
+	// that were shown before; nil remembers nothing. For ViewPacket it is that of
+	// the stream if the stream has taken just this payload, at StreamOffset, and
+	// has shown it.
 	Trail *Trail
 	// Buffers are the transaction's fields. Nil outside ViewTransaction.
 	Buffers *Buffers

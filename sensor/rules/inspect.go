@@ -64,7 +64,7 @@ const maxStreamOffset = 4 * maxOffset
 func (e *Engine) NewContext() *Context {
 	return &Context{
 		engine:   e,
-		ruleSeen: make([]uint32, len(e.rules)),
+		ruleSeen: make([]uint32, 2*len(e.rules)),
 		src:      make([]memo, e.addrSets),
 		dst:      make([]memo, e.addrSets),
 		keys:     make([]subjectRange, len(e.keys)+1),
@@ -169,17 +169,48 @@ func (e *Engine) prefilterPlain(ctx *Context, in *Input) {
 	case in.Proto == ProtoUDP:
 		which = &e.udp
 	}
-	p := &which[direction(in)]
-	groups := [...]*group{p.of(in.AppProto), p.dst.of(in.Dst.Port()), p.src.of(in.Src.Port())}
-	fresh := in.Trail.fresh(e, &groups, in)
+	groups := which[direction(in)].groups(in)
+	if in.View == ViewPacket && in.Trail.covers(e, in) {
+		for _, g := range groups {
+			if g != nil && g.matcher != nil && len(in.Payload) > 0 {
+				g.matcher.scanPlaces(in.Payload, 0, 0, ctx)
+			}
+			if g != nil {
+				ctx.addRules(g.always)
+			}
+		}
+		in.Trail.segment(ctx, in)
+		return
+	}
+	fresh := 0
+	if in.View == ViewStream {
+		fresh = in.Trail.fresh(e, &groups, in)
+	}
 	for _, g := range groups {
 		if g != nil {
 			ctx.prefilter(g, &ctx.subjects[0], fresh)
 		}
 	}
+	if in.View != ViewStream {
+		return
+	}
 	if in.Trail != nil {
 		in.Trail.take(ctx, &groups, in)
 	}
+	ctx.withoutPackets()
+}
+
+// Scan looks at new bytes of a stream without judging rules, which a later
+// Inspect does with what was found. The input must have a Trail.
+func (e *Engine) Scan(ctx *Context, in *Input) {
+	if in.Flow != nil && in.Flow.passing {
+		return
+	}
+	ctx.begin()
+	ctx.in = in
+	ctx.setSubjects(0, in.Payload, nil)
+	ctx.subjects[0].base = int(min(in.StreamOffset, maxStreamOffset))
+	e.prefilterPlain(ctx, in)
 }
 
 // prefilter makes candidates of a group's rules over a subject, of which what

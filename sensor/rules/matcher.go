@@ -55,7 +55,7 @@ const (
 	// shortPattern is the length below which a pattern tells little, maxNeedles
 	// how many of those are searched one by one.
 	shortPattern = 4
-	maxNeedles   = 4
+	maxNeedles   = 8
 )
 
 // matcherBuilder collects patterns; equal ones are kept once.
@@ -208,9 +208,14 @@ func (m *matcher) length(id int32) int { return len(m.pattern(id)) }
 // place of data's start in its stream; what stands before fresh was scanned
 // already.
 func (m *matcher) scan(data []byte, base, fresh int, ctx *Context) {
-	if len(data) == 0 {
-		return
+	if len(data) > 0 {
+		m.scanPlaces(data, base, fresh, ctx)
+		m.scanAnywhere(data, fresh, ctx)
 	}
+}
+
+// scanPlaces is the part of scan that reads the ends of the data.
+func (m *matcher) scanPlaces(data []byte, base, fresh int, ctx *Context) {
 	if m.end != nil {
 		m.end.scan(m, data, ctx)
 	}
@@ -220,6 +225,10 @@ func (m *matcher) scan(data []byte, base, fresh int, ctx *Context) {
 	if m.near != nil && fresh < m.nearLimit-base {
 		m.near.scan(m, data[:min(len(data), m.nearLimit-base)], ctx)
 	}
+}
+
+// scanAnywhere is the part of scan that reads all of the data.
+func (m *matcher) scanAnywhere(data []byte, fresh int, ctx *Context) {
 	from := max(0, fresh-m.longest+1)
 	for _, n := range m.needles {
 		if bytes.Contains(data[from:], n.text) {

@@ -71,6 +71,9 @@ func (e *Engine) placeRule(b *groupsBuilder, r *Rule, id int32) {
 		if r.flow.views&(1<<ViewPacket) != 0 {
 			if r.proto.ip&ipTCP != 0 && !r.flow.tcpStreamOnly {
 				b.tcp[i].put(r, s, ok, id)
+				if ok && s.place == anywhere {
+					b.stream[i].put(r, s, ok, id+int32(len(e.rules)))
+				}
 			}
 			if r.proto.ip&ipUDP != 0 {
 				b.udp[i].put(r, s, ok, id)

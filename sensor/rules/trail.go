@@ -1,5 +1,7 @@
 package rules
 
+import "slices"
+
 // Trail remembers what the prefilter found in the bytes of a stream that were
 // shown before and are shown again with new ones, so that only the new ones
 // are scanned. The caller keeps one with each direction of a stream; the zero
@@ -12,6 +14,11 @@ type Trail struct {
 	from, upto uint64
 	found      []trailMark
 }
+
+// The stream's prefilter also looks for what the packets' prefilter would look
+// for everywhere in a segment: a segment that the stream has taken is not
+// scanned twice. What is found on behalf of the packets' rules has numbers
+// after those of all rules.
 
 // trailMark is a candidate with the place where its pattern ended at the
 // latest.
@@ -29,14 +36,14 @@ func (t *Trail) fresh(e *Engine, groups *[3]*group, in *Input) int {
 	if t == nil {
 		return 0
 	}
-	old := len(in.Payload) - in.Fresh
+	old, end := len(in.Payload)-in.Fresh, in.StreamOffset+uint64(len(in.Payload))
 	known := t.engine == e && t.groups == *groups && in.StreamOffset >= t.from &&
-		old >= 0 && t.upto == in.StreamOffset+uint64(old)
+		old >= 0 && t.upto >= in.StreamOffset+uint64(old) && t.upto <= end
 	if !known {
 		t.found = t.found[:0]
 		return 0
 	}
-	return old
+	return int(t.upto - in.StreamOffset)
 }
 
 // take adds the remembered candidates to those that the new bytes have made,
@@ -48,19 +55,44 @@ func (t *Trail) take(ctx *Context, groups *[3]*group, in *Input) {
 			kept = append(kept, m)
 		}
 	}
+	old := len(kept)
 	t.found = kept
 	t.engine, t.groups, t.from = ctx.engine, *groups, in.StreamOffset
 	t.upto = in.StreamOffset + uint64(len(in.Payload))
 	for _, id := range ctx.candidates {
 		t.found = append(t.found, trailMark{id, t.upto})
 	}
-	for _, m := range kept {
-		if ctx.ruleSeen[m.rule] != ctx.generation {
-			ctx.ruleSeen[m.rule] = ctx.generation
-			ctx.candidates = append(ctx.candidates, m.rule)
-		}
+	for _, m := range t.found[:old] {
+		ctx.ruleSeen[m.rule] = ctx.generation
+		ctx.candidates = append(ctx.candidates, m.rule)
 	}
 	if len(t.found) > maxTrail {
 		t.engine, t.found = nil, nil
 	}
+}
+
+// covers says that the stream's prefilter has scanned a segment.
+func (t *Trail) covers(e *Engine, in *Input) bool {
+	if t == nil || t.engine != e || t.from > in.StreamOffset || t.upto < in.StreamOffset+uint64(len(in.Payload)) {
+		return false
+	}
+	return t.groups == e.stream[direction(in)].groups(in)
+}
+
+// segment makes candidates of the packets' rules that were found in the stream
+// from the segment's beginning on.
+func (t *Trail) segment(ctx *Context, in *Input) {
+	n := int32(len(ctx.engine.rules))
+	for _, m := range t.found {
+		if m.rule >= n && m.upto > in.StreamOffset && ctx.ruleSeen[m.rule-n] != ctx.generation {
+			ctx.ruleSeen[m.rule-n] = ctx.generation
+			ctx.candidates = append(ctx.candidates, m.rule-n)
+		}
+	}
+}
+
+// withoutPackets takes those candidates away that are for packets.
+func (ctx *Context) withoutPackets() {
+	n := int32(len(ctx.engine.rules))
+	ctx.candidates = slices.DeleteFunc(ctx.candidates, func(id int32) bool { return id >= n })
 }

@@ -20,8 +20,8 @@ type windows struct {
 	// count.
 	mask, factor uint32
 	table        hashed
-	// known has a 1 for each hash value in the table. A byte each is quicker to
-	// ask than a bit.
+	// known has for each hash value in the table a byte that is not zero, which
+	// is quicker to ask than a bit. Its bits are a second, smaller hash.
 	known   []byte
 	entries []windowEntry
 	// single are the patterns of one byte, whose windows are all pairs that
@@ -139,10 +139,14 @@ func newWindows(m *matcher, pats []int32, shortest int) *windows {
 	w.table = newHashed(w.entries, w.factor, func(e *windowEntry) uint32 { return e.value })
 	w.known = make([]byte, 1<<(32-w.table.shift))
 	for i := range w.entries {
-		w.known[w.entries[i].value*w.factor>>w.table.shift] = 1
+		h := w.entries[i].value * w.factor
+		w.known[h>>w.table.shift] |= w.second(h)
 	}
 	return w
 }
+
+// second is the bit of a hash that its place in the table does not say.
+func (w *windows) second(h uint32) byte { return 1 << (h >> ((w.table.shift - 3) & 31) & 7) }
 
 // value is the window at the beginning of some bytes.
 func (w *windows) value(b []byte) uint32 {
@@ -304,11 +308,11 @@ func (w *windows) slow(data []byte, i int) int {
 
 // found compares the patterns that have a window with the data around a place.
 func (w *windows) found(m *matcher, data []byte, i int, v uint32, ctx *Context) {
-	h := v * w.factor >> (w.table.shift & 31)
-	if w.known[h] == 0 {
+	h := v * w.factor
+	if w.known[h>>(w.table.shift&31)]&w.second(h) == 0 {
 		return
 	}
-	from, to := w.table.bucket(h)
+	from, to := w.table.bucket(h >> (w.table.shift & 31))
 	for _, e := range w.entries[from:to] {
 		if e.value == v {
 			m.confirm(int32(e.pat), data, i-int(e.at), ctx)
