@@ -148,22 +148,31 @@ func (c *conversation) secrets(b []byte) {
 		method = "FTP PASS"
 	case c.app == appOther && c.otherName == "smtp" && (hasPrefixFold(b, "auth plain ") || hasPrefixFold(b, "auth login")):
 		method = "SMTP AUTH"
-	case c.app != appUnknown && c.app != appFailed:
-		return
-	case string(c.first[1][:3]) == "+OK" && hasPrefixFold(b, "pass "):
+	case c.app == appOther && c.otherName == "pop3" && hasPrefixFold(b, "pass "):
 		method = "POP3 PASS"
-	case string(c.first[1][:4]) == "* OK" && imapLogin(b):
-		method = "IMAP LOGIN"
-	default:
+	case c.app == appOther && c.otherName == "imap":
+		method = imapLogin(b)
+	}
+	if method == "" {
 		return
 	}
 	c.findings(c.w.e.cfg.Detectors.Password(c.behaviour(), method, ""))
 }
 
-// imapLogin finds "TAG LOGIN" (RFC 9051 §6.2.3).
-func imapLogin(b []byte) bool {
+// imapLogin finds "TAG LOGIN" and "TAG AUTHENTICATE" with a mechanism that
+// shows the password (RFC 9051 §6.2.2, §6.2.3).
+func imapLogin(b []byte) string {
 	at := bytes.IndexByte(b, ' ')
-	return at > 0 && at < 32 && hasPrefixFold(b[at+1:], "login ")
+	if at <= 0 || at >= 32 {
+		return ""
+	}
+	switch b = b[at+1:]; {
+	case hasPrefixFold(b, "login "):
+		return "IMAP LOGIN"
+	case hasPrefixFold(b, "authenticate plain"), hasPrefixFold(b, "authenticate login"):
+		return "IMAP AUTHENTICATE"
+	}
+	return ""
 }
 
 // findings records what the detectors found, as alerts.

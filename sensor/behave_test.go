@@ -370,9 +370,13 @@ func (tn *town) attacks() []generated {
 		}},
 		{"passwords in clear", []string{"cleartext_password"}, func(w *wire) {
 			talk(w, "10.3.9.21:43003", "10.1.0.60:21", []turn{{1, "220 ftp\r\n"}, {0, "USER a\r\n"}, {1, "331 password\r\n"}, {0, "PASS not-kept\r\n"}, {1, "230 ok\r\n"}}, 0)
-			talk(w, "10.3.9.21:43004", "10.1.0.61:110", []turn{{1, "+OK pop\r\n"}, {0, "USER a\r\n"}, {1, "+OK\r\n"}, {0, "PASS not-kept\r\n"}, {1, "+OK\r\n"}}, 0)
-			talk(w, "10.3.9.21:43005", "10.1.0.62:143", []turn{{1, "* OK imap\r\n"}, {0, "a1 LOGIN a not-kept\r\n"}, {1, "a1 OK\r\n"}}, 0)
 			talk(w, "10.3.9.21:43006", "10.1.0.63:80", []turn{{0, "GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic bm90LWtlcHQ=\r\n\r\n"}, {1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}}, 0)
+		}},
+		{"a password of POP3 in clear", []string{"cleartext_password"}, func(w *wire) {
+			talk(w, "10.3.9.21:43004", "10.1.0.61:110", []turn{{1, "+OK pop\r\n"}, {0, "USER a\r\n"}, {1, "+OK\r\n"}, {0, "PASS not-kept\r\n"}, {1, "+OK\r\n"}}, 0)
+		}},
+		{"a password of IMAP in clear", []string{"cleartext_password"}, func(w *wire) {
+			talk(w, "10.3.9.21:43005", "10.1.0.62:143", []turn{{1, "* OK imap\r\n"}, {0, "a1 LOGIN a not-kept\r\n"}, {1, "a1 OK\r\n"}}, 0)
 		}},
 		{"a certificate that is over", []string{"certificate_expired"}, func(w *wire) {
 			talk(w, "10.3.9.22:43007", "10.1.0.70:443", tn.old, 100)

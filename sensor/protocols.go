@@ -12,6 +12,7 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/dhcp"
 	"github.com/antin-gov/antin/sensor/proto/ftp"
 	"github.com/antin-gov/antin/sensor/proto/http2"
+	"github.com/antin-gov/antin/sensor/proto/imap"
 	"github.com/antin-gov/antin/sensor/proto/krb5"
 	"github.com/antin-gov/antin/sensor/proto/ldap"
 	"github.com/antin-gov/antin/sensor/proto/modbus"
@@ -52,7 +53,7 @@ var protocols = [...]protocol{
 	{name: "krb5", stream: krb5.Probe, open: func(c *conversation) proto.Parser { return krb5.NewStream(host{c}) }},
 	{name: "http2", stream: http2.Probe, open: func(c *conversation) proto.Parser { return http2.New(host{c}) }},
 	{name: "pop3", stream: pop3.Probe, open: func(c *conversation) proto.Parser { return pop3.New(host{c}) }},
-	{name: "imap", stream: named.IMAP, open: silent},
+	{name: "imap", stream: imap.Probe, open: func(c *conversation) proto.Parser { return imap.New(host{c}) }},
 	{name: "rfb", stream: named.RFB, open: silent},
 	{name: "rdp", stream: rdp.Probe, open: func(c *conversation) proto.Parser { return rdp.New(host{c}) }},
 	{name: "smb", stream: smb.Probe, open: func(c *conversation) proto.Parser { return smb.New(host{c}) }},

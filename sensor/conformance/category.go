@@ -23,7 +23,8 @@ var recorded = map[string]string{
 	"alert": "alert", "dns": "dns", "tls": "tls", "http": "http", "flow": "flow", "ssh": "ssh", "smb": "smb",
 	"smtp": "smtp", "dhcp": "dhcp", "ftp": "ftp", "ftp_data": "ftp", "ntp": "ntp", "snmp": "snmp", "krb5": "krb5",
 	"rdp": "rdp", "quic": "quic", "mqtt": "mqtt", "sip": "sip", "fileinfo": "files", "anomaly": "anomaly",
-	"modbus": categoryOther, "ldap": categoryOther, "tftp": categoryOther, "pop3": categoryOther, "dcerpc": categoryOther,
+	"modbus": categoryOther, "ldap": categoryOther, "tftp": categoryOther, "pop3": categoryOther,
+	"imap": categoryOther, "dcerpc": categoryOther,
 }
 
 // category is the category that a check counts in.

@@ -12,6 +12,7 @@ var appProtocols = map[string]uint8{
 	"http":     ipTCP,
 	"http1":    ipTCP,
 	"http2":    ipTCP,
+	"imap":     ipTCP,
 	"krb5":     ipTCP | ipUDP,
 	"ldap":     ipTCP | ipUDP,
 	"modbus":   ipTCP,

@@ -1,7 +1,7 @@
 // Package named tells protocols that are recognised and not read: their flows
 // carry the name, and rules can ask for it.
 //
-// IMAP, DNP3 and RFB.
+// DNP3 and RFB.
 package named
 
 import (
@@ -29,21 +29,6 @@ func begins(b []byte, mark string) (yes, more bool) {
 		return false, bytes.HasPrefix([]byte(mark), b)
 	}
 	return string(b[:len(mark)]) == mark, false
-}
-
-// IMAP tells IMAP by the server's greeting (RFC 9051 §7.1).
-func IMAP(dir int, b []byte, _ proto.Hint) (yes, more bool) {
-	if dir != proto.ToClient {
-		return false, false
-	}
-	for _, mark := range [...]string{"* OK ", "* PREAUTH ", "* BYE "} {
-		yes, wait := begins(b, mark)
-		if yes {
-			return true, false
-		}
-		more = more || wait
-	}
-	return false, more
 }
 
 // RFB tells VNC's protocol by its version (RFC 6143 §7.1.1).
