@@ -18,6 +18,7 @@ import (
 	"github.com/antin-gov/antin/sensor/detect"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/files"
+	"github.com/antin-gov/antin/sensor/hostos"
 	"github.com/antin-gov/antin/sensor/ioc"
 	"github.com/antin-gov/antin/sensor/output"
 	"github.com/antin-gov/antin/sensor/rules"
@@ -58,6 +59,9 @@ type Config struct {
 	// StreamDepth bounds reassembly of one direction; zero is
 	// stream.DefaultDepth.
 	StreamDepth int
+	// Hosts are the operating systems of receivers, which decide what is read of
+	// bytes that are sent twice; nil takes all for BSD.
+	Hosts *hostos.Table
 	// Files keeps what is transferred; nil keeps nothing.
 	Files *files.Store
 	// NoMidstream leaves TCP connections of which the beginning was not seen to

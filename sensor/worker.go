@@ -91,8 +91,8 @@ type worker struct {
 
 func newWorker(e *Engine, iface string) *worker {
 	w := &worker{
-		e: e, iface: iface, dec: decode.New(decode.Options{}),
-		asm:     stream.NewAssembler(stream.Options{Depth: e.cfg.StreamDepth}),
+		e: e, iface: iface, dec: decode.New(decode.Options{Hosts: e.cfg.Hosts}),
+		asm:     stream.NewAssembler(stream.Options{Depth: e.cfg.StreamDepth, Hosts: e.cfg.Hosts}),
 		eve:     eve.NewWriter(e.cfg.Identity),
 		reasons: make(map[string]uint64), events: make(map[string]uint64),
 	}

@@ -57,7 +57,9 @@ type settings struct {
 	Checksums      string   `yaml:"checksums"`
 	FlowLimit      int      `yaml:"flow_limit"`
 	StreamDepth    int      `yaml:"stream_depth"`
-	Health         struct {
+	// HostOS is which addresses have which operating system, by Suricata's names.
+	HostOS map[string][]string `yaml:"host_os"`
+	Health struct {
 		// Every is how often the sensor tells how it is; LinkSpeed says the
 		// speed of links in Mbit/s where the interface does not know it.
 		Every     time.Duration     `yaml:"every"`

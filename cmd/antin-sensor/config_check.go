@@ -17,6 +17,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/antin-gov/antin/sensor"
+	"github.com/antin-gov/antin/sensor/hostos"
 	"github.com/antin-gov/antin/sensor/output"
 	"github.com/antin-gov/antin/sensor/spool"
 )
@@ -198,6 +199,10 @@ func (c *checker) judge(s *settings) {
 		if n < 0 {
 			c.at(key, "give a number above zero, or leave it out", "%d is below zero", n)
 		}
+	}
+	_, err := hostos.New(s.HostOS)
+	if err != nil {
+		c.at("host_os", "give lists of addresses or prefixes under: "+strings.Join(hostos.Names(), " "), "%v", err)
 	}
 	files, err := expand(s.Rules)
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/antin-gov/antin/sensor/capture/pcapfilter"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/files"
+	"github.com/antin-gov/antin/sensor/hostos"
 	"github.com/antin-gov/antin/sensor/output"
 	"github.com/antin-gov/antin/sensor/rules"
 	"github.com/antin-gov/antin/sensor/spool"
@@ -195,6 +196,10 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		Health:      sensor.Health{Every: s.Health.Every, LinkSpeed: s.Health.LinkSpeed},
 		NoAnomalies: s.Output.Anomalies != nil && !*s.Output.Anomalies, HeaderAnomalies: s.Output.HeaderAnomalies,
 		Types: s.Output.Types, Filter: filter, Stdin: cmd.InOrStdin(),
+	}
+	cfg.Hosts, err = hostos.New(s.HostOS)
+	if err != nil {
+		return could(err)
 	}
 	if s.Output.Files.Dir != "" {
 		cfg.Files, err = files.OpenStore(s.Output.Files.Dir, s.Output.Files.FileMB<<20, s.Output.Files.TotalMB<<20)

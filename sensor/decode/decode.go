@@ -8,8 +8,7 @@
 // used again, and only by those whose bounds hold; cooked and loop-back
 // framing and IPv6 extension headers are read here, and so is, for speed, the
 // plain frame of IPv4 with TCP or UDP. Every decode is guarded:
-// a panic becomes an invalid frame. Not here: ESP, L2TP, 802.11, and the overlap
-// policies of particular operating systems.
+// a panic becomes an invalid frame. Not here: ESP, L2TP, 802.11.
 package decode
 
 import (
@@ -20,6 +19,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"github.com/antin-gov/antin/sensor/capture"
+	"github.com/antin-gov/antin/sensor/hostos"
 )
 
 // Decoder decodes frames one after another. It is not safe for concurrent
@@ -51,11 +51,13 @@ const (
 type Options struct {
 	// Checksums makes the decoder verify IPv4, TCP, UDP and ICMP checksums.
 	Checksums bool
+	// Hosts are the operating systems of receivers, for fragments that overlap.
+	Hosts *hostos.Table
 }
 
 // New returns a decoder.
 func New(o Options) *Decoder {
-	d := &Decoder{verify: o.Checksums, frags: newDefragmenter()}
+	d := &Decoder{verify: o.Checksums, frags: newDefragmenter(o.Hosts)}
 	d.byIP4 = d.parser(layers.LayerTypeIPv4, &d.ip4, &d.tcp, &d.udp, &d.icmp4)
 	d.byIP6 = d.parser(layers.LayerTypeIPv6, &d.ip6, &d.tcp, &d.udp, &d.icmp6)
 	d.byLink = d.parser(layers.LayerTypeEthernet, &d.eth)
@@ -82,7 +84,7 @@ func (d *Decoder) parser(first gopacket.LayerType, ls ...gopacket.DecodingLayer)
 func (d *Decoder) SetChecksums(on bool) { d.verify = on }
 
 // Forget drops the fragments that wait: the capture is over.
-func (d *Decoder) Forget() { d.frags = newDefragmenter() }
+func (d *Decoder) Forget() { d.frags = newDefragmenter(d.frags.hosts) }
 
 // Waiting is the number of datagrams that wait for fragments, and their bytes.
 func (d *Decoder) Waiting() (datagrams, bytes int) { return len(d.frags.open), d.frags.bytes }

@@ -16,6 +16,7 @@ import (
 	"github.com/antin-gov/antin/internal/testkit"
 	"github.com/antin-gov/antin/sensor/capture"
 	"github.com/antin-gov/antin/sensor/decode"
+	"github.com/antin-gov/antin/sensor/hostos"
 )
 
 var at = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
@@ -244,6 +245,63 @@ func TestFragmentsArePutTogether(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestFragmentsThatOverlapAreReadAsTheReceiverReadsThem(t *testing.T) {
+	packet := udp4(t, string(bytes.Repeat([]byte{'.'}, 56)))
+	// Places are those of the packet's units of eight bytes; the first is the UDP
+	// header.
+	type piece struct {
+		from, to int
+		fill     byte
+	}
+	cases := []struct {
+		name   string
+		pieces []piece
+		want   map[string]string
+	}{
+		{"the same place", []piece{{2, 4, 'A'}, {2, 4, 'B'}, {0, 2, '-'}, {4, 8, '-'}},
+			map[string]string{"bsd": "-AA----", "first": "-AA----", "linux": "-BB----", "bsd-right": "-BB----", "last": "-BB----"}},
+		{"begins before", []piece{{3, 5, 'A'}, {2, 4, 'B'}, {0, 2, '-'}, {5, 8, '-'}},
+			map[string]string{"bsd": "-BBA---", "linux": "-BBA---", "first": "-BAA---", "windows": "-BAA---", "last": "-BBA---"}},
+		{"covers", []piece{{3, 4, 'A'}, {2, 5, 'B'}, {0, 2, '-'}, {5, 8, '-'}},
+			map[string]string{"windows": "-BBB---", "solaris": "-BBB---", "first": "-BAB---"}},
+	}
+	for _, c := range cases {
+		for system, want := range c.want {
+			hosts, err := hostos.New(map[string][]string{system: {"0.0.0.0/0"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := decode.New(decode.Options{Hosts: hosts})
+			var p decode.Packet
+			var outcome decode.Outcome
+			for _, x := range c.pieces {
+				body := bytes.Clone(packet[20:])
+				for i := max(x.from, 1) * 8; i < x.to*8; i++ {
+					body[i] = x.fill
+				}
+				h := bytes.Clone(packet[:20])
+				field := uint16(x.from)
+				if x.to < 8 {
+					field |= 0x2000
+				}
+				binary.BigEndian.PutUint16(h[6:], field)
+				binary.BigEndian.PutUint16(h[2:], uint16(20+(x.to-x.from)*8))
+				outcome, _ = d.Decode(&capture.Frame{Data: join(h, body[x.from*8:x.to*8]), Time: at, Link: 101}, &p)
+			}
+			got := ""
+			for i := 0; i < len(p.Payload); i += 8 {
+				got += string(p.Payload[i])
+			}
+			if outcome != decode.Decoded || got != want {
+				t.Errorf("%s, %s: %d %q, want %q", c.name, system, outcome, got, want)
+			}
+			if _, n := d.Waiting(); n != 0 {
+				t.Errorf("%s, %s: %d bytes still wait", c.name, system, n)
+			}
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package decode
 import (
 	"net/netip"
 	"time"
+
+	"github.com/antin-gov/antin/sensor/hostos"
 )
 
 // Limits of the defragmenter. An attacker sends first fragments for nothing,
@@ -16,6 +18,8 @@ const (
 	// (RFC 791: 68 bytes) that is seen in practice, 576.
 	maxFragments = 1024
 	maxDatagram  = 65535
+	// pieceCost is what is remembered of a fragment beside its bytes.
+	pieceCost = 16
 	// fragTimeout is RFC 8200 §4.5's reassembly time, and Suricata's.
 	fragTimeout = 60 * time.Second
 )
@@ -36,12 +40,16 @@ type fragment struct {
 	at     time.Time
 }
 
-// datagram is a packet being put together: its bytes and which of them are
-// there, in units of eight bytes. Bytes that came first stay (RFC 5722 forbids
-// overlaps for IPv6; there the packet is refused).
+// datagram is a packet being put together: its bytes, and by units of eight
+// which fragment they are of, counted from 1. Of fragments that overlap the
+// receiver's policy decides (RFC 5722 forbids overlaps for IPv6; there the
+// packet is refused).
 type datagram struct {
-	data  []byte
-	have  []uint64
+	data []byte
+	of   []uint16
+	sent []hostos.Piece
+	// cost is the memory that is taken.
+	cost  int
 	units int
 	total int
 	count int
@@ -53,12 +61,13 @@ type defragmenter struct {
 	open  map[fragKey]*datagram
 	order []fragKey
 	bytes int
+	hosts *hostos.Table
 	// overlapped is true when the fragment added last overlaps another.
 	overlapped bool
 }
 
-func newDefragmenter() *defragmenter {
-	return &defragmenter{open: make(map[fragKey]*datagram)}
+func newDefragmenter(hosts *hostos.Table) *defragmenter {
+	return &defragmenter{open: make(map[fragKey]*datagram), hosts: hosts}
 }
 
 // add keeps the fragment and returns the packet's payload and protocol when
@@ -97,7 +106,8 @@ func (d *defragmenter) add(f fragment) ([]byte, uint8, Reason) {
 	return whole, proto, ReasonNone
 }
 
-// place copies the parts of the fragment that are not there yet.
+// place copies the parts of the fragment that are not there yet, or that take
+// the place of others.
 func (d *defragmenter) place(g *datagram, f fragment, end int) bool {
 	if !f.more {
 		if g.total >= 0 && g.total != end {
@@ -108,12 +118,11 @@ func (d *defragmenter) place(g *datagram, f fragment, end int) bool {
 	if g.total >= 0 && end > g.total {
 		return false
 	}
+	cost := pieceCost
 	if end > len(g.data) {
-		d.bytes += end - len(g.data)
+		cost += (end - len(g.data)) * 5 / 4
 		g.data = append(g.data, make([]byte, end-len(g.data))...)
-		for len(g.have)*512 < end {
-			g.have = append(g.have, 0)
-		}
+		g.of = append(g.of, make([]uint16, (end+7)/8-len(g.of))...)
 	}
 	if f.offset == 0 || f.key.proto != extFragment {
 		g.next = f.next
@@ -121,17 +130,24 @@ func (d *defragmenter) place(g *datagram, f fragment, end int) bool {
 			g.next = f.key.proto
 		}
 	}
+	g.cost += cost
+	d.bytes += cost
+	piece := hostos.Piece{From: int64(f.offset), To: int64(end)}
+	g.sent = append(g.sent, piece)
 	for at := f.offset; at < end; at += 8 {
-		unit := at / 8
-		if g.have[unit/64]&(1<<(unit%64)) != 0 {
+		of := &g.of[at/8]
+		if *of == 0 {
+			g.units++
+		} else {
 			d.overlapped = true
 			if f.key.proto == extFragment {
 				return false
 			}
-			continue
+			if !d.hosts.Of(f.key.dst).Fragment(piece, g.sent[*of-1]) {
+				continue
+			}
 		}
-		g.have[unit/64] |= 1 << (unit % 64)
-		g.units++
+		*of = uint16(len(g.sent))
 		copy(g.data[at:min(at+8, end)], f.data[at-f.offset:])
 	}
 	return true
@@ -161,7 +177,7 @@ func (d *defragmenter) expire(now time.Time) {
 func (d *defragmenter) drop(key fragKey) {
 	g := d.open[key]
 	if g != nil {
-		d.bytes -= len(g.data)
+		d.bytes -= g.cost
 		delete(d.open, key)
 	}
 	for i, k := range d.order {

@@ -4,11 +4,17 @@
 // Memory is bounded for each direction and for all connections together; what
 // cannot be waited for becomes a gap that the handler is told. Of bytes sent
 // twice the first copy delivered counts. A connection may be joined midstream.
-// Not here: the overlap policies of particular operating systems, urgent data,
-// and the judgement whether a reset was acceptable to the receiver.
+// What waits and is sent again with other bytes becomes what the receiver's
+// operating system makes of it (sensor/hostos). Not here: urgent data, and the
+// judgement whether a reset was acceptable to the receiver.
 package stream
 
-import "github.com/antin-gov/antin/sensor/decode"
+import (
+	"net/netip"
+
+	"github.com/antin-gov/antin/sensor/decode"
+	"github.com/antin-gov/antin/sensor/hostos"
+)
 
 // Limits of reassembly.
 const (
@@ -53,18 +59,23 @@ type Stats struct {
 type Assembler struct {
 	depth  uint64
 	memory int
+	hosts  *hostos.Table
 	stats  Stats
+	// to is the receiver of the segment in work.
+	to netip.Addr
 }
 
 // Options set the limits; zero means the default.
 type Options struct {
 	Depth  int
 	Memory int
+	// Hosts are the operating systems of receivers.
+	Hosts *hostos.Table
 }
 
 // NewAssembler returns an assembler.
 func NewAssembler(o Options) *Assembler {
-	a := &Assembler{depth: DefaultDepth, memory: DefaultMemory}
+	a := &Assembler{depth: DefaultDepth, memory: DefaultMemory, hosts: o.Hosts}
 	if o.Depth > 0 {
 		a.depth = uint64(o.Depth)
 	}
@@ -91,7 +102,7 @@ type half struct {
 	delivered uint64
 	waiting   int
 	stalled   int
-	segments  []segment
+	segments  []waiting
 }
 
 type segment struct {
@@ -124,6 +135,7 @@ func (a *Assembler) Segment(c *Conn, dir int, p *decode.Packet, h Handler) {
 	if !mine.synced {
 		mine.synced, mine.next = true, seq
 	}
+	a.to = p.Dst
 	a.place(mine, dir, seq, data, h)
 	a.unstall(mine, dir, h)
 }
@@ -159,19 +171,12 @@ func (a *Assembler) keep(m *half, dir int, seq uint32, data []byte, h Handler) {
 		}
 		return
 	}
-	i := len(m.segments)
-	for i > 0 && int32(m.segments[i-1].seq-seq) > 0 {
-		i--
-	}
-	if i > 0 && m.segments[i-1].seq == seq && len(m.segments[i-1].data) >= len(data) {
+	added := m.insert(seq, data, a.hosts, a.to)
+	if added == 0 {
 		a.stats.Retransmitted++
-		return
 	}
-	m.segments = append(m.segments, segment{})
-	copy(m.segments[i+1:], m.segments[i:])
-	m.segments[i] = segment{seq: seq, data: append([]byte(nil), data...)}
-	m.waiting += len(data)
-	a.stats.Waiting += len(data)
+	m.waiting += added
+	a.stats.Waiting += added
 	a.stats.Highest = max(a.stats.Highest, a.stats.Waiting)
 	if m.waiting > maxWaiting || len(m.segments) > maxSegments {
 		a.skip(m, dir, h)
@@ -218,7 +223,7 @@ func (a *Assembler) drain(m *half, dir int, h Handler) {
 		if ahead > 0 {
 			return
 		}
-		m.segments[0] = segment{}
+		m.segments[0] = waiting{}
 		m.segments = m.segments[1:]
 		m.waiting -= len(s.data)
 		a.stats.Waiting -= len(s.data)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 
 	"github.com/antin-gov/antin/sensor/decode"
+	"github.com/antin-gov/antin/sensor/hostos"
 	"github.com/antin-gov/antin/sensor/stream"
 )
 
@@ -159,12 +161,12 @@ func FuzzReassembly(f *testing.F) {
 		for i := 0; i+1 < len(pieces); i += 2 {
 			pieces[i], pieces[i+1] = pieces[i+1], pieces[i]
 		}
-		a := stream.NewAssembler(stream.Options{})
+		a := stream.NewAssembler(stream.Options{Hosts: hosts(t, hostos.Names()[seed%uint64(len(hostos.Names()))])})
 		var conn stream.Conn
 		s := &sink{}
 		a.Segment(&conn, 0, &decode.Packet{Seq: isn - 1, Flags: decode.SYN}, s)
 		for _, p := range pieces {
-			a.Segment(&conn, 0, &decode.Packet{Seq: isn + uint32(p.from), Payload: text[p.from:p.to]}, s)
+			a.Segment(&conn, 0, &decode.Packet{Seq: isn + uint32(p.from), Payload: text[p.from:p.to], Dst: netip.MustParseAddr("10.0.0.1")}, s)
 		}
 		a.Close(&conn, s)
 		if !bytes.Equal(s.got[0].Bytes(), text) {
