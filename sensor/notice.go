@@ -32,7 +32,7 @@ func (w *worker) noticeHeaders(p *decode.Packet) {
 // inspectHeaders shows the rules a packet that reaches no flow: an invalid
 // one, a fragment or one that carries no IP.
 func (w *worker) inspectHeaders(p *decode.Packet) {
-	if len(w.noticed) == 0 {
+	if len(w.noticed) == 0 || w.rules == nil {
 		return
 	}
 	w.input = rules.Input{

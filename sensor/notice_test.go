@@ -92,6 +92,16 @@ func TestWhatIsOddAboutAConnectionIsRecordedAndSeenByRules(t *testing.T) {
 	}
 }
 
+func TestOddHeadersAreRecordedWithoutRules(t *testing.T) {
+	w := newWire(t)
+	w.frame([]byte{1, 2, 3})
+	sink, _, _ := runFiles(t, sensor.Config{HeaderAnomalies: true}, w.file())
+	all := of(sink.events(t), "anomaly")
+	if len(all) != 1 || part(all[0], "anomaly")["event"] != "decoder.ethernet.pkt_too_small" {
+		t.Errorf("recorded %v", all)
+	}
+}
+
 func manyFields(n int) string {
 	var b strings.Builder
 	for i := range n {

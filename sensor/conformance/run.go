@@ -130,7 +130,7 @@ func (s *spec) records(
 		vars.Port[k] = v
 	}
 	anomalies := own.anomalies()
-	cfg.HeaderAnomalies = anomalies["decode"] || anomalies["stream"]
+	cfg.HeaderAnomalies = anomalies["decode"] || anomalies["stream"] || anomalySetting.MatchString(args)
 	var refused []refusal
 	list, err := filepath.Glob(filepath.Join(dir, "*.rules"))
 	if err != nil {
@@ -184,6 +184,9 @@ func lineOf(path string, n int) string {
 	}
 	return lines[n-1]
 }
+
+// anomalySetting asks for what is odd about headers and connections.
+var anomalySetting = regexp.MustCompile(`outputs\.[\w.-]*\.anomaly\.types\.(decode|stream)=(yes|true)`)
 
 // depthSetting is how much of a stream is read, 0 for all.
 var depthSetting = regexp.MustCompile(`stream\.reassembly\.depth=(\d+)(\s|$)`)

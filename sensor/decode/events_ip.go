@@ -418,7 +418,7 @@ func icmp4Events(b []byte, out []string) []string {
 	case most < 0:
 		return append(out, "icmpv4.unknown_type")
 	case int(b[1]) > most:
-		out = append(out, "icmpv4.unknown_code")
+		return append(out, "icmpv4.unknown_code")
 	}
 	switch b[0] {
 	case 3, 4, 5, 11, 12:

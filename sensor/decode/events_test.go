@@ -56,6 +56,7 @@ func TestEventsOfHeaders(t *testing.T) {
 		{"UDP that is longer than its packet", v4(17, nil, 0, 1, 0, 2, 0, 99, 0, 0), []string{"udp.len_invalid"}},
 		{"an unknown ICMP type", v4(1, nil, 99, 0, 0, 0, 0, 0, 0, 0), []string{"icmpv4.unknown_type"}},
 		{"an unknown ICMP code", v4(1, nil, 8, 9, 0, 0, 0, 0, 0, 0), []string{"icmpv4.unknown_code"}},
+		{"an unknown code of an ICMP error", v4(1, nil, 5, 213, 0, 0, 0, 0, 0, 0, 9), []string{"icmpv4.unknown_code"}},
 		{"an ICMP error without the packet", v4(1, nil, 3, 0, 0, 0, 0, 0, 0, 0), []string{"icmpv4.ipv4_trunc_pkt"}},
 		{"a padded destination header", v6(60, 59, 0, 1, 4, 0, 0, 0, 0), []string{"ipv6.dstopts_only_padding"}},
 		{"an unknown hop-by-hop option", v6(0, 59, 0, 0x3e, 4, 0, 0, 0, 0), []string{"ipv6.hopopts_unknown_opt"}},

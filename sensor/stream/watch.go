@@ -83,10 +83,11 @@ func (w *Watch) See(dir int, p *decode.Packet, out []string) []string {
 		w.resetBy[dir] = false
 		out = append(out, "suspected_rst_inject")
 	}
-	if w.state != watchNone && !syn && !rst {
+	if w.state != watchNone && !syn {
 		var stale bool
 		stale, out = w.timestamp(dir, p, out)
-		if stale {
+		// A reset counts whatever its time-stamp (RFC 7323 §5.2).
+		if stale && !rst {
 			return out
 		}
 	}
@@ -165,7 +166,7 @@ func (w *Watch) timestamp(dir int, p *decode.Packet, out []string) (bool, []stri
 		return false, out
 	}
 	now, e := binary.BigEndian.Uint32(v), &w.ends[dir]
-	if e.hasStamp && int32(now-e.stamp) < 0 && e.stamp != 0 && now != 0 {
+	if e.hasStamp && int32(now-e.stamp) < 0 && e.stamp != 0 {
 		return true, append(out, "pkt_invalid_timestamp")
 	}
 	if !e.hasStamp || !after(p.Seq, e.next) {

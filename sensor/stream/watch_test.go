@@ -72,6 +72,36 @@ func TestWatchNamesWhatDoesNotBelong(t *testing.T) {
 	}
 }
 
+func TestTimestampsThatGoBack(t *testing.T) {
+	segment := func(flags uint8, stamp byte) *decode.Packet {
+		h := make([]byte, 32)
+		h[12], h[20], h[21], h[22], h[23], h[27] = 0x80, 1, 1, 8, 10, stamp
+		return &decode.Packet{Seq: 101, Ack: 501, Flags: flags, Transport: h, Window: 1000}
+	}
+	for _, c := range []struct {
+		name   string
+		stamps []*decode.Packet
+		want   bool
+	}{
+		{"the same again", []*decode.Packet{segment(ac, 9), segment(ac, 9)}, false},
+		{"an older one", []*decode.Packet{segment(ac, 9), segment(ac, 8)}, true},
+		{"none in a reset", []*decode.Packet{segment(ac, 9), segment(ac|rs, 0)}, true},
+		{"all zero", []*decode.Packet{segment(ac, 0), segment(ac, 0)}, false},
+	} {
+		w := &Watch{}
+		for _, s := range handshake {
+			w.See(s.dir, &decode.Packet{Flags: s.flags, Seq: s.seq, Ack: s.ack, Window: 1000, Transport: make([]byte, 20)}, nil)
+		}
+		var got []string
+		for _, p := range c.stamps {
+			got = w.See(0, p, got)
+		}
+		if slices.Contains(got, "pkt_invalid_timestamp") != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
 func TestOverlapsThatContradictAreAnEvent(t *testing.T) {
 	send := func(seq uint32, text string) *decode.Packet {
 		return &decode.Packet{Flags: ac, Seq: seq, Ack: 501, Window: 8192, Payload: []byte(text)}

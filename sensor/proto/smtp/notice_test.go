@@ -19,6 +19,7 @@ func TestNoticesWhatIsWrong(t *testing.T) {
 		prototest.Case("a command behind STARTTLS", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "STARTTLS\r\nEHLO c\r\n"}}, []string{"invalid_pipelined_sequence"}),
 		prototest.Case("a message before its consent", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "DATA\r\nSubject: a\r\n"}}, []string{"invalid_pipelined_sequence"}),
 		prototest.Case("TLS that is refused", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "STARTTLS\r\n"}, {Dir: 1, Data: "454 no\r\n"}}, []string{"tls_rejected"}),
+		prototest.Case("a message before its consent where commands may come together", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "EHLO c\r\n"}, {Dir: 1, Data: "250 PIPELINING\r\n"}, {Dir: 0, Data: "RSET\r\nDATA\r\n.\r\n"}}, []string{"invalid_pipelined_sequence"}),
 		prototest.Case("TLS that is consented to twice", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "STARTTLS\r\nSTARTTLS\r\n"}, {Dir: 1, Data: "220 go\r\n220 go\r\n"}}, []string{"invalid_pipelined_sequence", "failed_protocol_change"}),
 		prototest.Case("a message that is refused", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "DATA\r\n"}, {Dir: 1, Data: "503 no\r\n"}}, []string{"data_command_rejected"}),
 		prototest.Case("a second greeting", []prototest.Turn{{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "EHLO a\r\n"}, {Dir: 1, Data: "250 ok\r\n"}, {Dir: 0, Data: "EHLO b\r\n"}}, []string{"duplicate_fields"}),

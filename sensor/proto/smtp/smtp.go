@@ -130,7 +130,8 @@ func (c *Conn) client(b []byte) error {
 		case modeQuiet:
 			return nil
 		case modeHeld:
-			if len(c.held) == 0 && !c.pipelining {
+			if len(c.held) == 0 {
+				// DATA must be the last of what is sent together (RFC 2920 §3.1).
 				c.host.Notice(0, c.number(), "invalid_pipelined_sequence")
 			}
 			room := maxHeld - len(c.held)
