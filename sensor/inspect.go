@@ -198,7 +198,9 @@ func (w *worker) alert(c *conversation, dir flow.Direction, r *rules.Rule, ev ev
 		h.CaptureFile = l.File()
 	}
 	w.emit(h.Type, w.eve.Alert(&h, &a))
-	w.tag(c, dir, r.Tag)
+	for _, t := range r.Tags {
+		w.tag(c, dir, t)
+	}
 }
 
 // packetAlert records a match on a packet without a flow.

@@ -37,6 +37,8 @@ type Engine struct {
 	byProto    [256][]int32
 	addrSets   int
 	duplicates int
+	// answers are the second halves among the rules.
+	answers    int
 	unfiltered int
 	// byEvent lists the rules that wait for an event.
 	byEvent map[string][]int32
@@ -84,6 +86,9 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 		e.memory = newMemory()
 	}
 	e.rules, e.duplicates = newestRevisions(rs)
+	whole := len(e.rules)
+	e.rules = withAnswers(e.rules)
+	e.answers = len(e.rules) - whole
 	for _, r := range e.rules {
 		class, ok := o.Classifications[r.Class]
 		if !ok {
@@ -106,7 +111,7 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 // Stats returns the engine's figures.
 func (e *Engine) Stats() Stats {
 	return Stats{
-		Rules: len(e.rules), Duplicates: e.duplicates, Unfiltered: e.unfiltered,
+		Rules: len(e.rules) - e.answers, Duplicates: e.duplicates, Unfiltered: e.unfiltered,
 		Suppressed: e.suppressed.Load(), Exhausted: e.exhausted.Load(),
 	}
 }

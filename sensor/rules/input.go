@@ -106,10 +106,13 @@ type FlowState struct {
 	// counters are flowint's.
 	counters []uint64
 	backoffs []backoff
-	seen     []seenKey
-	next     int
-	ipOnly   [2]bool
-	passing  bool
+	// counts are of thresholds by flow, halves of rules over both directions.
+	counts  []flowCount
+	halves  []half
+	seen    []seenKey
+	next    int
+	ipOnly  [2]bool
+	passing bool
 }
 
 type seenKey struct {

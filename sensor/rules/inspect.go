@@ -260,6 +260,10 @@ func (e *Engine) judge(ctx *Context, in *Input, r *Rule) bool {
 			return false
 		}
 	}
+	// What a rule over both directions asks of the flow is asked when both hold.
+	if r.isHalf && (!ctx.listsHold(r) || !in.Flow.bothHold(r, in)) {
+		return false
+	}
 	if !r.bitsHold(in.Flow) || !r.intsHold(in.Flow) || !ctx.listsHold(r) || !e.xbits.hold(r, in) {
 		return false
 	}

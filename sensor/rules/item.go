@@ -243,6 +243,9 @@ func (b *builder) bufferOption(o option) (bool, error) {
 		return false, nil
 	}
 	number, isNumber := numberKeyword(o.name)
+	if number == BufferSSLVersion && isNumber {
+		return true, b.addVersions(o.value)
+	}
 	if isNumber {
 		return true, b.addNumberKeyword(number, o.value)
 	}

@@ -225,7 +225,7 @@ func TestKeywordsRefuseWhatTheyCannotMean(t *testing.T) {
 		"byte_math:bytes 1, offset 0, oper %, rvalue 1, result r;", "byte_math:bytes 1;", "byte_math:bytes 1, offset 0, oper +, rvalue x, result r;",
 		"base64_data; content:\"a\";", "base64_decode:bytes 0;", "base64_decode; base64_decode;",
 		"asn1:;", "asn1:oversize_length x;", "xbits:set,a;", "xbits:set,a,track ip_all;", "xbits:grow,a,track ip_src;", "xbits:set,a,track ip_src,expire 0;",
-		"flowint:a;", "flowint:a,+;", "flowint:a,~,1;", "tag:session;", "tag:flow,1,packets;", "tag:session,1,hours;",
+		"flowint:a;", "flowint:a,+;", "flowint:a,~,1;", "tag:session,x;", "tag:flow,1,packets;", "tag:session,1,hours;",
 		"stream_size:client,<;", "stream_size:peer,<,1;", "stream_size:client,~,1;", "ttl:256;", "tos:x;", "fragbits:;", "fragbits:Q;", "ipopts:none;",
 		"ip_proto:300;", "app-layer-protocol:gopher;", "l3_proto:ipx;", "hostbits:set;",
 	} {
@@ -266,6 +266,7 @@ func TestVLANNumbers(t *testing.T) {
 func TestStatesAndVersionsOfTLS(t *testing.T) {
 	for option, want := range map[string]bool{
 		"ssl_state:client_hello": true, "ssl_state:server_hello": true, "ssl_version:tls1.2": true, "ssl_version:sslv3": false,
+		"ssl_version:tls1.1,tls1.2": true, "ssl_version:!tls1.2": false, "ssl_version:!tls1.3,tls1.1": true, "ssl_version:tls1.0,tls1.1": false,
 	} {
 		e := mustEngine(t, "alert tls any any -> any any ("+option+"; sid:1;)")
 		var b Buffers
@@ -278,7 +279,7 @@ func TestStatesAndVersionsOfTLS(t *testing.T) {
 			t.Errorf("%s: %v, want %v", option, got, want)
 		}
 	}
-	for _, option := range []string{"ssl_state:client_keyx", "ssl_version:tls1.0,tls1.1"} {
+	for _, option := range []string{"ssl_state:client_keyx", "ssl_version:tls1.0,tls9"} {
 		rs, refused := parseText("alert tls any any -> any any (" + option + "; sid:1;)")
 		if len(rs) != 0 || len(refused) != 1 {
 			t.Errorf("%s was loaded", option)

@@ -128,12 +128,18 @@ func (p *fileParser) rule(text string, line int) {
 	}
 	b := newBuilder(&Rule{GID: 1, Priority: defaultPriority, File: p.file, Line: line}, p.vars.Data)
 	err := p.header(b.rule, head)
-	optErr := b.options(strings.TrimSuffix(body, ")"))
-	if err == nil {
-		err = optErr
+	body = strings.TrimSuffix(body, ")")
+	var optErr error
+	if b.rule.isHalf {
+		optErr = b.both(body)
+	} else {
+		optErr = b.options(body)
+		if err == nil && optErr == nil {
+			optErr = b.finish()
+		}
 	}
 	if err == nil {
-		err = b.finish()
+		err = optErr
 	}
 	if err != nil {
 		p.refuse(line, b.rule.SID, err)
@@ -161,8 +167,10 @@ func (p *fileParser) header(r *Rule, text string) error {
 	case "->":
 	case "<>":
 		r.bidir = true
+	case "=>":
+		r.isHalf = true
 	default:
-		return fmt.Errorf("direction %q is neither -> nor <>", clip(words[4]))
+		return fmt.Errorf("direction %q is neither ->, <> nor =>", clip(words[4]))
 	}
 	r.src, err = p.addr(words[2])
 	if err != nil {

@@ -30,8 +30,8 @@ type Rule struct {
 	Metadata []Metadata
 	// Target is src_ip or dest_ip: which side the attack aims at.
 	Target string
-	// Tag asks for the packets after the alert; nil asks for none.
-	Tag *Tag
+	// Tags ask for the packets after the alert.
+	Tags []*Tag
 	// File and Line say where the rule was read.
 	File string
 	Line int
@@ -41,6 +41,10 @@ type Rule struct {
 	srcPort  *portSet
 	dstPort  *portSet
 	bidir    bool
+	// answer is the half of a rule over both directions that judges the
+	// responses; isHalf says that both must hold on one transaction.
+	answer   *Rule
+	isHalf   bool
 	flow     flowSpec
 	lists    []bufferList
 	packet   []packetTest

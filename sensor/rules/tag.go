@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
@@ -16,7 +15,10 @@ type Tag struct {
 	Time           time.Duration
 }
 
-// addTag reads "session,5,packets" or "host,60,seconds,src".
+// tagPackets is how many packets are recorded when the rule does not say.
+const tagPackets = 256
+
+// addTag reads "session", "session,5,packets" or "host,60,seconds,src".
 func (b *builder) addTag(value string) error {
 	parts := splitTrim(value)
 	t := &Tag{}
@@ -28,7 +30,9 @@ func (b *builder) addTag(value string) error {
 		return fmt.Errorf("%q is neither session nor host", clip(parts[0]))
 	}
 	if len(parts) == 1 {
-		return errors.New("needs a count and packets, bytes or seconds")
+		t.Packets = tagPackets
+		b.rule.Tags = append(b.rule.Tags, t)
+		return nil
 	}
 	n, err := parseInt(parts[1], 1, 1<<31-1)
 	if err != nil {
@@ -54,6 +58,6 @@ func (b *builder) addTag(value string) error {
 		}
 		t.Dst = parts[3] == "dst"
 	}
-	b.rule.Tag = t
+	b.rule.Tags = append(b.rule.Tags, t)
 	return nil
 }

@@ -88,8 +88,8 @@ func parseThreshold(value string, withType bool) (*thresholdSpec, error) {
 			return nil, err
 		}
 	}
-	if t.kind == thresholdBackoff || t.track == trackFlow {
-		if t.kind != thresholdBackoff || t.track != trackFlow || t.count == 0 || t.multiplier == 0 || t.window != 0 {
+	if t.kind == thresholdBackoff {
+		if t.track != trackFlow || t.count == 0 || t.multiplier == 0 || t.window != 0 {
 			return nil, errors.New("backoff needs track by_flow, count and multiplier")
 		}
 		return t, nil
@@ -152,62 +152,103 @@ func (t *thresholds) pass(rule int32, spec *thresholdSpec, in *Input) bool {
 	if spec.kind == thresholdBackoff {
 		return in.Flow == nil || in.Flow.backs(rule, spec)
 	}
-	key := spec.key(rule, in)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s, ok := t.states[key]
-	if !ok || in.Time.After(s.until) {
-		s = thresholdState{until: in.Time.Add(spec.window)}
-	}
-	s.count++
-	alert := false
-	switch spec.kind {
-	case thresholdLimit:
-		alert = s.count <= spec.count
-	case thresholdBoth:
-		alert = s.count == spec.count
-	case thresholdFilter:
-		alert = s.count > spec.count
-	case thresholdEvery:
-		alert = s.count >= spec.count
-		if alert {
-			delete(t.states, key)
-			return true
-		}
-	}
-	if !ok && len(t.states) >= maxThresholds {
-		t.makeRoom(in.Time)
-	}
-	t.states[key] = s
-	return alert
+	return t.count(rule, spec, in, func(s *thresholdState) bool { return spec.take(s, in.Time) })
 }
 
 // tripped counts a match of a rule with a rate filter and reports whether the
 // rule has matched too often, now or less than the timeout ago.
 func (t *thresholds) tripped(rule int32, f *rateFilter, in *Input) bool {
-	key := f.spec.key(rule, in)
+	return t.count(rule, &f.spec, in, func(s *thresholdState) bool { return f.take(s, in.Time) })
+}
+
+// count lets take judge the counter of a match: the flow's own, or that of the
+// addresses.
+func (t *thresholds) count(rule int32, spec *thresholdSpec, in *Input, take func(*thresholdState) bool) bool {
+	key := spec.key(rule, in)
+	if spec.track == trackFlow {
+		if in.Flow == nil {
+			return take(&thresholdState{})
+		}
+		return take(in.Flow.counted(key))
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s, ok := t.states[key]
-	switch {
-	case ok && s.count < 0:
-		if !in.Time.After(s.until) {
-			return true
-		}
-		s = thresholdState{until: in.Time.Add(f.spec.window)}
-	case !ok || in.Time.After(s.until):
-		s = thresholdState{until: in.Time.Add(f.spec.window)}
-	}
-	s.count++
-	trips := s.count > f.spec.count
-	if trips {
-		s = thresholdState{until: in.Time.Add(f.timeout), count: -1}
+	result := take(&s)
+	if s == (thresholdState{}) {
+		delete(t.states, key)
+		return result
 	}
 	if !ok && len(t.states) >= maxThresholds {
 		t.makeRoom(in.Time)
 	}
 	t.states[key] = s
-	return trips
+	return result
+}
+
+// maxFlowCounts bounds the counters of a flow; of more, one makes room.
+const maxFlowCounts = 64
+
+// flowCount is a counter that a flow keeps of one rule.
+type flowCount struct {
+	key   thresholdKey
+	state thresholdState
+}
+
+// counted is the flow's counter of that key.
+func (f *FlowState) counted(key thresholdKey) *thresholdState {
+	i := slices.IndexFunc(f.counts, func(c flowCount) bool { return c.key == key })
+	switch {
+	case i >= 0:
+	case len(f.counts) < maxFlowCounts:
+		i = len(f.counts)
+		f.counts = append(f.counts, flowCount{key: key})
+	default:
+		i = int(key.rule) % maxFlowCounts
+		f.counts[i] = flowCount{key: key}
+	}
+	return &f.counts[i].state
+}
+
+// take counts a match and reports whether it may alert. A counter that starts
+// anew is zero.
+func (spec *thresholdSpec) take(s *thresholdState, now time.Time) bool {
+	if s.until.IsZero() || now.After(s.until) {
+		*s = thresholdState{until: now.Add(spec.window)}
+	}
+	s.count++
+	switch spec.kind {
+	case thresholdLimit:
+		return s.count <= spec.count
+	case thresholdBoth:
+		return s.count == spec.count
+	case thresholdFilter:
+		return s.count > spec.count
+	case thresholdEvery:
+		if s.count >= spec.count {
+			*s = thresholdState{}
+			return true
+		}
+	}
+	return false
+}
+
+// take counts a match and reports whether the filter has tripped, which a
+// negative count says.
+func (f *rateFilter) take(s *thresholdState, now time.Time) bool {
+	over := s.until.IsZero() || now.After(s.until)
+	if s.count < 0 && !over {
+		return true
+	}
+	if over {
+		*s = thresholdState{until: now.Add(f.spec.window)}
+	}
+	s.count++
+	if s.count <= f.spec.count {
+		return false
+	}
+	*s = thresholdState{until: now.Add(f.timeout), count: -1}
+	return true
 }
 
 // key is whose matches are counted together.

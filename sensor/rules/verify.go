@@ -128,6 +128,9 @@ func (it *item) quantified(held int, values []subject) bool {
 // numberHolds tests one number. The place of a number that is not there is
 // empty, and holds nothing.
 func (it *item) numberHolds(raw []byte) bool {
+	if it.raw != nil {
+		return it.raw.holds(raw)
+	}
 	return len(raw) > 0 && it.size.holds(bufferNumber(raw))
 }
 
