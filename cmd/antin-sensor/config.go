@@ -59,7 +59,10 @@ type settings struct {
 	StreamDepth    int      `yaml:"stream_depth"`
 	// HostOS is which addresses have which operating system, by Suricata's names.
 	HostOS map[string][]string `yaml:"host_os"`
-	Health struct {
+	// Reputation names the lists of addresses that iprep asks; by default
+	// categories.txt and iprep.list beside the rules.
+	Reputation rules.ReputationFiles `yaml:"reputation"`
+	Health     struct {
 		// Every is how often the sensor tells how it is; LinkSpeed says the
 		// speed of links in Mbit/s where the interface does not know it.
 		Every     time.Duration     `yaml:"every"`
@@ -173,6 +176,7 @@ func (s *settings) ruleVars() rules.Vars {
 		home = privateNets
 	}
 	v := rules.DefaultVars(home)
+	v.Reputation = s.Reputation
 	if s.Vars.ExternalNet != "" {
 		v.Address["EXTERNAL_NET"] = s.Vars.ExternalNet
 	}

@@ -91,6 +91,10 @@ func loadRules(files []string, classification string, vars rules.Vars) (*ruleSet
 		vars.Data = &rules.Data{}
 	}
 	set.data = vars.Data
+	err := set.reputation(vars.Reputation, files)
+	if err != nil {
+		return nil, err
+	}
 	var dirs []string
 	for _, name := range files {
 		f, err := os.Open(name)

@@ -83,3 +83,10 @@ alert tcp any any -> any any (content:"a"; detection_filter:track by_flow, count
 		}
 	}
 }
+
+func TestARuleMayHaveSeveralTags(t *testing.T) {
+	rs, refused := parseText("alert tcp any any -> any any (content:\"a\"; tag:session,5,packets; tag:host,60,seconds,src; sid:1;)")
+	if len(refused) > 0 || len(rs[0].Tags) != 2 || rs[0].Tags[0].Packets != 5 || !rs[0].Tags[1].Host {
+		t.Errorf("%+v %+v", rs, refused)
+	}
+}

@@ -24,7 +24,11 @@ type Data struct {
 	Open func(name string) (io.ReadCloser, error)
 	// Dir is the folder that the files to save to lie in when their name is
 	// not absolute.
-	Dir  string
+	Dir string
+	// Reputation is what iprep asks; nil refuses such rules. A reload sets
+	// another.
+	Reputation *Reputation
+
 	mu   sync.Mutex
 	sets map[string]*Dataset
 }

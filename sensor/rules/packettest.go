@@ -23,6 +23,7 @@ const (
 	packetAppProto
 	packetFlowAge
 	packetFlowCount
+	packetReputation
 )
 
 // packetTest is a test on the packet's headers.
@@ -36,8 +37,9 @@ type packetTest struct {
 	// side is stream_size's; app and negated are app-layer-protocol's.
 	side, app string
 	// bytes counts bytes and not packets.
-	bytes   bool
-	negated bool
+	bytes      bool
+	negated    bool
+	reputation *reputationTest
 }
 
 func (t *packetTest) holds(in *Input) bool {
@@ -61,6 +63,8 @@ func (t *packetTest) holds(in *Input) bool {
 		return t.streamSizeHolds(in)
 	case packetAppProto:
 		return t.appProtoHolds(in)
+	case packetReputation:
+		return t.reputation.holds(in)
 	case packetFlowAge:
 		return in.Flow != nil && t.number.holds(int(in.FlowAge/time.Second))
 	case packetFlowCount:
@@ -175,6 +179,8 @@ func (b *builder) testOption(o option) (bool, error) {
 		return true, b.addPacket(packetTest{kind: packetFlags, flags: t}, err)
 	case "dsize":
 		return true, b.addNumber(packetSize, o.value, 65535)
+	case "iprep":
+		return true, b.addReputation(o.value)
 	case "dataset":
 		return true, b.addDataset(o.value)
 	case "datarep":

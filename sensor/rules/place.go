@@ -52,7 +52,7 @@ func (e *Engine) placeRule(b *groupsBuilder, r *Rule, id int32) {
 		s, ok = seekIn(&r.lists[at])
 	}
 	if at < 0 {
-		r.ipOnly = r.proto.ip == ipAny && r.proto.version == 0 && len(r.packet) == 0 && r.flow == (flowSpec{views: r.flow.views}) && !r.checksBits()
+		r.ipOnly = r.proto.ip == ipAny && r.proto.version == 0 && r.onlyReputation() && r.flow == (flowSpec{views: r.flow.views}) && !r.checksBits()
 		if b.placeListed(r, id) {
 			return
 		}

@@ -12,6 +12,9 @@ type Vars struct {
 	Port    map[string]string
 	// Data are the lists that rules name; nil refuses rules that need one.
 	Data *Data
+	// Reputation names the files of iprep; without a name those beside the rules
+	// are taken.
+	Reputation ReputationFiles
 }
 
 // DefaultVars returns Suricata's default variables with the given home
