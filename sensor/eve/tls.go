@@ -43,6 +43,9 @@ func (e *encoder) tls(c *tls.Conn) {
 		text, hash := c.Client.JA3()
 		e.fingerprint("ja3", text, hash)
 		e.String("ja4", c.Client.JA4())
+		if name := c.Client.HiddenName(); name != "" {
+			e.String("hidden_name", name)
+		}
 		e.protocols("client_alpns", c.Client.ALPN)
 	}
 	if c.Server != nil {

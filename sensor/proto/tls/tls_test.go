@@ -214,3 +214,12 @@ func first(list [][]byte) string {
 	}
 	return string(list[0])
 }
+
+func TestAHiddenNameIsSeen(t *testing.T) {
+	for want, kinds := range map[string][]uint16{"": {0, 16}, "ech": {0, 0xfe0d}, "esni": {0xffce, 16}} {
+		h := tls.ClientHello{Extensions: kinds}
+		if got := h.HiddenName(); got != want {
+			t.Errorf("extensions %x: %q, want %q", kinds, got, want)
+		}
+	}
+}
