@@ -91,8 +91,8 @@ type Row struct {
 // Point is a measure of a curve.
 type Point struct {
 	Count int `json:"count"`
-	// Nanoseconds is the time for a packet on one processor, Bare that of the
-	// bare loop; CPU is processor time.
+	// Nanoseconds is the time for a packet on one processor, CPUNanoseconds the
+	// processor time, Bare that of the bare loop.
 	Nanoseconds    float64 `json:"ns_per_packet"`
 	CPUNanoseconds float64 `json:"cpu_ns_per_packet"`
 	Bare           float64 `json:"bare_ns_per_packet"`
@@ -242,7 +242,7 @@ func (o *Options) point(ctx context.Context, spec Spec) (Point, error) {
 	result, err := Run(ctx, o.Command, spec)
 	f := result.Figures
 	return Point{
-		Count: result.Loaded, Nanoseconds: 1e9 / f.Rate, CPUNanoseconds: 1e9 / f.RateCPU, Bare: 1e9 / f.Bare,
+		Count: result.Loaded, Nanoseconds: 1e9 / f.Rate, CPUNanoseconds: 1e9 / f.RateCPU, Bare: 1e9 / f.BareCPU,
 		Resident: max(f.Resident, f.Loading), LoadSeconds: result.LoadSeconds,
 	}, err
 }
