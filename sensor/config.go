@@ -71,6 +71,9 @@ type Config struct {
 	// asks for is not made either: with nothing that looks into protocols,
 	// conversations are only told apart by their protocol.
 	Types []string
+	// Netflow records each direction of a flow by itself as well; a list of Types
+	// that names netflow does too.
+	Netflow bool
 	// NoEvidence leaves payload and packet out of alerts.
 	NoEvidence bool
 	// NoAnomalies leaves anomaly records out; they are still counted.

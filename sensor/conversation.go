@@ -222,6 +222,21 @@ func (c *conversation) header(kind string, dir flow.Direction) eve.Header {
 	return h
 }
 
+// recordNetflow records what each direction carried.
+func (c *conversation) recordNetflow() {
+	for _, dir := range [...]flow.Direction{flow.ToServer, flow.ToClient} {
+		if c.f.Count[dir].Packets == 0 {
+			continue
+		}
+		h := c.header(kindNetflow, dir)
+		h.AppProto, h.PacketSource = c.appName(), ""
+		if dir == flow.ToClient {
+			h.ICMPType, h.ICMPCode = c.f.ReplyType, c.f.ReplyCode
+		}
+		c.w.emit(h.Type, c.w.eve.Netflow(&h, c.f, dir))
+	}
+}
+
 // Data takes reassembled bytes. It implements stream.Handler.
 func (c *conversation) Data(raw int, b []byte) {
 	dir := raw

@@ -58,6 +58,13 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Types != nil && !slices.Contains(cfg.Types, kindAnomaly) {
 		cfg.NoAnomalies, cfg.HeaderAnomalies = true, false
 	}
+	switch {
+	case cfg.Types == nil:
+	case cfg.Netflow:
+		cfg.Types = append(slices.Clone(cfg.Types), kindNetflow)
+	default:
+		cfg.Netflow = slices.Contains(cfg.Types, kindNetflow)
+	}
 	e := &Engine{cfg: cfg, started: cfg.Clock.Now(), clockSet: clockSet{pulse: newPulse(cfg.Clock)}}
 	e.rules.Store(&ruleSet{engine: cfg.Rules, version: cfg.Health.RulesVersion, loaded: cfg.Health.RulesLoaded})
 	return e, nil

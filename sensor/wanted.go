@@ -12,13 +12,14 @@ const (
 	kindAnomaly  = "anomaly"
 	kindFileinfo = "fileinfo"
 	kindFlow     = "flow"
+	kindNetflow  = "netflow"
 	kindPacket   = "packet"
 	kindStats    = "stats"
 )
 
 // EventTypes lists the types of records, in order.
 func EventTypes() []string {
-	list := []string{kindAlert, kindAnomaly, kindFileinfo, kindFlow, kindPacket, kindStats, nameDNS, nameHTTP, nameTLS, "ftp_data"}
+	list := []string{kindAlert, kindAnomaly, kindFileinfo, kindFlow, kindNetflow, kindPacket, kindStats, nameDNS, nameHTTP, nameTLS, "ftp_data"}
 	for i := range protocols {
 		list = append(list, protocols[i].name)
 	}
@@ -44,7 +45,7 @@ func (w *worker) ask() {
 	a.content = cfg.Types == nil || w.rules != nil || cfg.Detectors != nil || cfg.Indicators != nil || cfg.Files != nil
 	for _, kind := range cfg.Types {
 		switch kind {
-		case kindAlert, kindFlow, kindPacket, kindStats:
+		case kindAlert, kindFlow, kindNetflow, kindPacket, kindStats:
 		default:
 			a.content = true
 		}

@@ -271,6 +271,9 @@ func (w *worker) flowEnd(f *flow.Flow) {
 		h.PacketSource = ""
 		w.emit(h.Type, w.eve.Flow(&h, f, c.transactions, c.alerted))
 	}
+	if w.e.cfg.Netflow {
+		c.recordNetflow()
+	}
 	c.behave(true)
 	w.cur = saved
 	f.Ext = nil

@@ -116,6 +116,8 @@ type settings struct {
 		} `yaml:"files"`
 		// Types are the event types that are written; all when empty.
 		Types []string `yaml:"types"`
+		// Netflow records each direction of a flow by itself as well.
+		Netflow bool `yaml:"netflow"`
 		// Evidence puts payload and packet into alerts; Anomalies records
 		// what breaks its protocol.
 		Evidence  *bool `yaml:"evidence"`

@@ -195,7 +195,7 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		NoEvidence:  s.Output.Evidence != nil && !*s.Output.Evidence,
 		Health:      sensor.Health{Every: s.Health.Every, LinkSpeed: s.Health.LinkSpeed},
 		NoAnomalies: s.Output.Anomalies != nil && !*s.Output.Anomalies, HeaderAnomalies: s.Output.HeaderAnomalies,
-		Types: s.Output.Types, Filter: filter, Stdin: cmd.InOrStdin(),
+		Types: s.Output.Types, Netflow: s.Output.Netflow, Filter: filter, Stdin: cmd.InOrStdin(),
 	}
 	cfg.Hosts, err = hostos.New(s.HostOS)
 	if err != nil {

@@ -20,7 +20,7 @@ func Categories() []string {
 // recorded are the kinds of record that the sensor writes; a check on another
 // kind names a feature that it does not have.
 var recorded = map[string]string{
-	"alert": "alert", "dns": "dns", "tls": "tls", "http": "http", "flow": "flow", "ssh": "ssh", "smb": "smb",
+	"alert": "alert", "dns": "dns", "tls": "tls", "http": "http", "flow": "flow", "netflow": "flow", "ssh": "ssh", "smb": "smb",
 	"smtp": "smtp", "dhcp": "dhcp", "ftp": "ftp", "ftp_data": "ftp", "ntp": "ntp", "snmp": "snmp", "krb5": "krb5",
 	"rdp": "rdp", "quic": "quic", "mqtt": "mqtt", "sip": "sip", "fileinfo": "files", "anomaly": "anomaly",
 	"modbus": categoryOther, "ldap": categoryOther, "tftp": categoryOther, "pop3": categoryOther,

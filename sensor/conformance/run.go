@@ -64,6 +64,11 @@ func (s *spec) all(outcome Outcome, detail string) []Check {
 	return out
 }
 
+// asks reports whether a check is on records of that kind.
+func (s *spec) asks(kind string) bool {
+	return slices.ContainsFunc(s.Checks, func(c checkSpec) bool { return c.Filter != nil && text(c.Filter.Match["event_type"]) == kind })
+}
+
 // runFolder applies one folder.
 func runFolder(ctx context.Context, root, name string, load RuleLoader) *Result {
 	dir := filepath.Join(root, name)
@@ -105,6 +110,7 @@ func (s *spec) records(
 ) ([]map[string]any, []refusal, error) {
 	sink := &recorder{}
 	cfg := sensor.Config{Sinks: []output.Sink{sink}, Clock: clock.System{}, Checksums: sensor.ChecksumAuto}
+	cfg.Netflow = s.asks("netflow")
 	args := strings.Join(s.Args, " ")
 	if strings.Contains(args, "-k none") || strings.Contains(args, "checksum-checks=no") {
 		cfg.Checksums = sensor.ChecksumNone

@@ -32,6 +32,27 @@ func (w *Writer) Flow(h *Header, f *flow.Flow, transactions uint64, alerted bool
 	return w.finish()
 }
 
+// Netflow writes what one direction of a flow carried, at the flow's end.
+func (w *Writer) Netflow(h *Header, f *flow.Flow, dir flow.Direction) []byte {
+	e := w.begin(h)
+	e.Open("netflow")
+	e.Uint("pkts", f.Count[dir].Packets)
+	e.Uint("bytes", f.Count[dir].Bytes)
+	e.Time("start", f.Start)
+	e.Time("end", f.Last)
+	e.Int("age", f.Last.Unix()-f.Start.Unix())
+	e.Uint("min_ttl", uint64(f.TTL[dir].Least))
+	e.Uint("max_ttl", uint64(f.TTL[dir].Most))
+	e.Close()
+	if f.Proto == decode.ProtoTCP {
+		e.Open("tcp")
+		e.flags("tcp_flags", f.TCPFlags[dir])
+		e.flagNames(f.TCPFlags[dir])
+		e.Close()
+	}
+	return w.finish()
+}
+
 func (e *encoder) counts(f *flow.Flow) {
 	e.Uint("pkts_toserver", f.Count[flow.ToServer].Packets)
 	e.Uint("pkts_toclient", f.Count[flow.ToClient].Packets)
@@ -59,14 +80,19 @@ func (e *encoder) tcp(f *flow.Flow) {
 	e.flags("tcp_flags", both)
 	e.flags("tcp_flags_ts", f.TCPFlags[flow.ToServer])
 	e.flags("tcp_flags_tc", f.TCPFlags[flow.ToClient])
+	e.flagNames(both)
+	e.String("state", tcpState(f))
+	e.Close()
+}
+
+// flagNames tells the flags one by one, in Suricata's order.
+func (e *encoder) flagNames(flags uint8) {
 	names := [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"}
 	for _, i := range [...]int{1, 0, 2, 3, 4, 5, 6, 7} {
-		if both&(1<<i) != 0 {
+		if flags&(1<<i) != 0 {
 			e.Bool(names[i], true)
 		}
 	}
-	e.String("state", tcpState(f))
-	e.Close()
 }
 
 func (e *encoder) flags(name string, v uint8) {

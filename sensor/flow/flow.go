@@ -86,6 +86,9 @@ type Count struct {
 	Packets, Bytes uint64
 }
 
+// Hops are bounds of the time to live (RFC 791 §3.1) or hop limit (RFC 8200 §3).
+type Hops struct{ Least, Most uint8 }
+
 // Flow is one conversation. Client is who sent its first packet.
 type Flow struct {
 	ID             uint64
@@ -101,6 +104,8 @@ type Flow struct {
 	Count       [2]Count
 	// TCPFlags are all flags seen, by direction.
 	TCPFlags [2]uint8
+	// TTL are the least and the most hops that packets had left, by direction.
+	TTL [2]Hops
 	// Midstream is true when the flow's first TCP packet was no SYN.
 	Midstream bool
 	Reason    Reason
@@ -141,6 +146,7 @@ func (f *Flow) Swap() {
 	f.Client, f.Server = f.Server, f.Client
 	f.Count[0], f.Count[1] = f.Count[1], f.Count[0]
 	f.TCPFlags[0], f.TCPFlags[1] = f.TCPFlags[1], f.TCPFlags[0]
+	f.TTL[0], f.TTL[1] = f.TTL[1], f.TTL[0]
 	f.fins = f.fins>>1&1 | f.fins<<1&2
 }
 
@@ -174,6 +180,22 @@ func icmpPort(p *decode.Packet) uint16 {
 	return uint16(p.ICMPType)
 }
 
+// countHops comes before the packet is counted.
+func (f *Flow) countHops(p *decode.Packet, dir Direction) {
+	at := 8
+	if p.Version == 6 {
+		at = 7
+	}
+	if len(p.IP) <= at {
+		return
+	}
+	left, h := p.IP[at], &f.TTL[dir]
+	if f.Count[dir].Packets == 0 || left < h.Least {
+		h.Least = left
+	}
+	h.Most = max(h.Most, left)
+}
+
 // observe adds a packet to the flow's counts and moves its state.
 func (f *Flow) observe(p *decode.Packet, dir Direction) {
 	if p.Time.After(f.Last) {
@@ -183,6 +205,7 @@ func (f *Flow) observe(p *decode.Packet, dir Direction) {
 	if dir == ToClient && f.Count[dir].Packets == 0 {
 		f.ReplyType, f.ReplyCode = p.ICMPType, p.ICMPCode
 	}
+	f.countHops(p, dir)
 	f.Count[dir].Packets++
 	f.Count[dir].Bytes += uint64(p.WireLength)
 	if p.Proto != decode.ProtoTCP {

@@ -9,7 +9,7 @@ claim "every measure came to its end" [ "$status" -le 1 ]
 jq -r '.mixes[] | "        \(.name): \(.what)"' "$W/bench.json"
 jq -r '.rows[] | [.mix, .setup, .cores, (.figures.bare_per_second | round), (.figures.per_second | round), (.figures.of_bare * 1000 | round / 1000), (.figures.of_bare_cpu * 1000 | round / 1000),
   (.figures.allocations_per_packet * 100 | round / 100), (.figures.allocated_bytes_per_packet | round), .figures.records, .figures.alerts, ([.figures.resident_bytes, .figures.loading_bytes] | max / 1e6 | round)] | @tsv' "$W/bench.json" |
-  awk -F'\t' '{ printf "        %-14s %-20s %d core%s: D %8d/s, %8d/s, %.3f D (%.3f by processor time); %.2f allocations, %4d bytes a packet; %d records, %d alerts; %d MB\n", $1, $2, $3, $3 > 1 ? "s" : " ", $4, $5, $6, $7, $8, $9, $10, $11, $12 }'
+  awk -F'\t' '{ printf "        %-14s %-20s %d core%s: D %8d/s, %8d/s, %.3f D (%.3f by processor time); %.2f allocations, %4d bytes a packet; %d records, %d alerts; %d MB\n", $1, $2, $3, ($3 > 1 ? "s" : " "), $4, $5, $6, $7, $8, $9, $10, $11, $12 }'
 while IFS=$'\t' read -r mix setup cores of target; do
   claim "$mix, $setup, $cores core(s): at least $target D (is $of)" jq -en "$of >= $target"
 done < <(jq -r '.rows[] | select(.target != null) | [.mix, .setup, .cores, (.figures.of_bare * 1000 | round / 1000), .target] | @tsv' "$W/bench.json")
