@@ -7,7 +7,7 @@ import (
 
 // Fields implements proto.Fields.
 func (tx *transaction) Fields(dir int, b *rules.Buffers) {
-	if dir == proto.ToServer {
+	if dir == proto.ToServer && tx.command != "" {
 		b.AddText(rules.BufferFTPCommand, []byte(tx.command))
 		b.AddText(rules.BufferFTPCommandData, tx.data)
 	}
@@ -21,7 +21,7 @@ func (tx *transaction) Fields(dir int, b *rules.Buffers) {
 	if len(tx.replies) > 0 {
 		answered = 1
 	}
-	if dir == proto.ToClient {
+	if dir == proto.ToClient && tx.command != "" {
 		b.AddNumber(rules.BufferFTPReplyReceived, answered)
 	}
 	if tx.hasMode {

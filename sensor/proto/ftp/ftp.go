@@ -20,6 +20,8 @@ const (
 	maxLine = 4096
 	// maxOpen bounds commands that wait for their reply.
 	maxOpen = 64
+	// maxGreeting is how long a greeting is waited with for the client's words.
+	maxGreeting = 2048
 	// maxReplies bounds the reply lines of one command.
 	maxReplies = 64
 )
@@ -50,6 +52,10 @@ type Conn struct {
 	expect *proto.Expectation
 	multi  []byte
 	quiet  bool
+	// greeting is the server's first reply; talks is true of a connection whose
+	// beginning is over.
+	greeting *transaction
+	talks    bool
 }
 
 type line struct {
@@ -63,7 +69,8 @@ func New(host proto.Host) *Conn { return &Conn{host: host} }
 // Probe tells FTP by a log-in after the server's 220.
 func Probe(dir int, b []byte, h proto.Hint) (yes, more bool) {
 	if dir == proto.ToClient {
-		return false, len(b) < 4
+		// The greeting is kept until the client's first words tell the protocol.
+		return false, len(b) < 4 || len(b) <= maxGreeting && string(b[:3]) == "220" && (b[3] == ' ' || b[3] == '-')
 	}
 	greeted := string(h.First[:3]) == "220"
 	for _, word := range []string{"USER ", "AUTH TLS", "AUTH SSL", "FEAT\r\n", "SYST\r\n"} {
@@ -129,6 +136,7 @@ func (c *Conn) command(text []byte, cut bool) {
 	if len(name) == 0 || len(name) > 16 {
 		return
 	}
+	c.talks = true
 	tx := &transaction{number: c.next, command: strings.ToUpper(string(name)), data: bytes.TrimSpace(data), cut: cut}
 	c.next++
 	switch tx.command {
@@ -174,11 +182,10 @@ func (c *Conn) announce(server bool, port uint16) {
 // reply takes a line of the server's.
 func (c *Conn) reply(text []byte, cut bool) {
 	code, final := c.codeOf(text)
-	if len(c.open) == 0 {
-		// The greeting has no command.
+	tx := c.answered(code)
+	if tx == nil {
 		return
 	}
-	tx := c.open[0]
 	tx.replyCut = tx.replyCut || cut
 	if len(tx.replies) < maxReplies {
 		r := reply{text: text}
@@ -194,12 +201,31 @@ func (c *Conn) reply(text []byte, cut bool) {
 		// A preliminary reply; the real one follows.
 		return
 	}
+	c.greeting = nil
 	c.settle(tx, string(code), text)
 	c.tell(tx)
 	if tx.command == "AUTH" && string(code) == "234" {
 		c.quiet = true
 		c.host.Upgrade()
 	}
+}
+
+// answered is what a line of the server's belongs to: a command, or the
+// greeting, which has none. It is nil of a reply to nothing.
+func (c *Conn) answered(code []byte) *transaction {
+	if c.greeting != nil {
+		return c.greeting
+	}
+	if len(c.open) > 0 {
+		return c.open[0]
+	}
+	if c.talks || code == nil {
+		return nil
+	}
+	c.talks = true
+	c.greeting = &transaction{number: c.next}
+	c.next++
+	return c.greeting
 }
 
 // codeOf reads the code of a line and whether it is the reply's last: after
@@ -307,6 +333,9 @@ func (c *Conn) Gap(dir int, _ int) { c.lines[dir] = line{} }
 
 // Close implements proto.Parser.
 func (c *Conn) Close() {
+	if c.greeting != nil {
+		c.tell(c.greeting)
+	}
 	for len(c.open) > 0 {
 		c.tell(c.open[0])
 	}
@@ -315,7 +344,9 @@ func (c *Conn) Close() {
 // Encode writes the ftp object.
 func (tx *transaction) Encode(e *encode.Encoder) {
 	e.Open("ftp")
-	e.String("command", tx.command)
+	if tx.command != "" {
+		e.String("command", tx.command)
+	}
 	e.Text("command_data", tx.data)
 	e.Bool("command_truncated", tx.cut)
 	if len(tx.replies) > 0 {

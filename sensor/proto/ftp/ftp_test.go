@@ -17,7 +17,7 @@ var turns = []prototest.Turn{
 
 func TestCommandsTheirRepliesAndDataConnections(t *testing.T) {
 	r := prototest.Talk(t, open, turns...)
-	r.Want(t, `"command":"USER","command_data":"u","command_truncated":false,"completion_code":["331"],"reply":["password"]`,
+	r.Want(t, `{"ftp":{"command_truncated":false,"completion_code":["220"],"reply":["hello","ready"],"reply_received":"yes","reply_truncated":false}}`, `"command":"USER","command_data":"u","command_truncated":false,"completion_code":["331"],"reply":["password"]`,
 		`"dynamic_port":1025,"mode":"passive"`, `"completion_code":["150","226"],"reply":["sending","done"],"reply_received":"yes"`,
 		`"reply_received":"no","reply_truncated":false,"dynamic_port":5000,"mode":"active"`, `"command":"STOR"`)
 	if len(r.Expected) != 2 || !r.Expected[0].Server || string(r.Expected[0].Name) != "a.bin" || r.Expected[1].Port != 5000 || r.Expected[1].Command != "STOR" {
