@@ -12,6 +12,7 @@ import (
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
+	"github.com/antin-gov/antin/sensor/proto/ldap"
 )
 
 // gidDetector is the generator of the detectors' alerts.
@@ -150,6 +151,9 @@ func (c *conversation) secrets(b []byte) {
 		method = "SMTP AUTH"
 	case c.app == appOther && c.otherName == "pop3" && hasPrefixFold(b, "pass "):
 		method = "POP3 PASS"
+	case c.app == appUnknown && len(b) > 0 && b[0] == '0', c.app == appOther && c.otherName == "ldap":
+		// A bind is often the first that is said.
+		method = ldap.ClearPassword(b)
 	case c.app == appOther && c.otherName == "imap":
 		method = imapLogin(b)
 	}

@@ -378,6 +378,11 @@ func (tn *town) attacks() []generated {
 		{"a password of IMAP in clear", []string{"cleartext_password"}, func(w *wire) {
 			talk(w, "10.3.9.21:43005", "10.1.0.62:143", []turn{{1, "* OK imap\r\n"}, {0, "a1 LOGIN a not-kept\r\n"}, {1, "a1 OK\r\n"}}, 0)
 		}},
+		{"a password of LDAP in clear", []string{"cleartext_password"}, func(w *wire) {
+			talk(w, "10.3.9.21:43008", "10.1.0.64:389", []turn{
+				{0, "\x30\x1a\x02\x01\x01\x60\x15\x02\x01\x03\x04\x06cn=abc\x80\x08not-kept"}, {1, "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00"},
+			}, 0)
+		}},
 		{"a certificate that is over", []string{"certificate_expired"}, func(w *wire) {
 			talk(w, "10.3.9.22:43007", "10.1.0.70:443", tn.old, 100)
 		}},

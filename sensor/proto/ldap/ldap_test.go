@@ -165,6 +165,20 @@ func TestWhatIsSealedIsNotRead(t *testing.T) {
 	prototest.Talk(t, stream, prototest.Turn{Dir: 0, Data: msg(1, plain)}).Want(t, `"sasl":{"mechanism":"plain"}`)
 }
 
+func TestPasswordsInClearAreNamed(t *testing.T) {
+	for _, c := range []struct{ message, want string }{
+		{msg(1, bind), "LDAP simple bind"},
+		{msg(1, ber(0x60, num(tagInteger, 3), text(""), ber(0x80))), ""},
+		{msg(1, ber(0x60, num(tagInteger, 3), text(""), ber(0xa3, text("plain"), text("x")))), "LDAP SASL PLAIN"},
+		{msg(1, sasl), ""}, {msg(1, search(present)), ""}, {msg(1, bind)[:20], ""}, {"", ""},
+	} {
+		got := ClearPassword([]byte(c.message))
+		if got != c.want {
+			t.Errorf("%x: %q instead of %q", c.message, got, c.want)
+		}
+	}
+}
+
 func TestLongMessagesAndGapsArePassedOver(t *testing.T) {
 	long := msg(1, entry("cn=b", text(strings.Repeat("a", maxMessage))))
 	talk := []prototest.Turn{{Dir: 0, Data: msg(1, search(present))}}

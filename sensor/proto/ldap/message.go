@@ -227,13 +227,16 @@ func (m *message) bind(r *reader) {
 	in := reader{b: body}
 	m.sasl, m.mechanism = true, m.keep(in.take(tagOctets))
 	body, m.hasCredentials = in.optional(tagOctets)
-	if bytes.EqualFold(m.mechanism, []byte("PLAIN")) {
-		// They are name and password in clear text (RFC 4616).
+	if isPlain(m.mechanism) {
 		body, m.hasCredentials = nil, false
 	}
 	m.credentials = m.keep(body)
 	r.bad = r.bad || in.bad
 }
+
+// isPlain reports whether a mechanism's credentials are name and password in
+// clear text (RFC 4616).
+func isPlain(mechanism []byte) bool { return bytes.EqualFold(mechanism, []byte("PLAIN")) }
 
 // search reads RFC 4511 §4.5.1.
 func (m *message) search(r *reader) {
