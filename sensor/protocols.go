@@ -10,11 +10,13 @@ import (
 	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/proto/dcerpc"
 	"github.com/antin-gov/antin/sensor/proto/dhcp"
+	"github.com/antin-gov/antin/sensor/proto/dnp3"
 	"github.com/antin-gov/antin/sensor/proto/ftp"
 	"github.com/antin-gov/antin/sensor/proto/http2"
 	"github.com/antin-gov/antin/sensor/proto/imap"
 	"github.com/antin-gov/antin/sensor/proto/krb5"
 	"github.com/antin-gov/antin/sensor/proto/ldap"
+	"github.com/antin-gov/antin/sensor/proto/mdns"
 	"github.com/antin-gov/antin/sensor/proto/modbus"
 	"github.com/antin-gov/antin/sensor/proto/mqtt"
 	"github.com/antin-gov/antin/sensor/proto/named"
@@ -48,6 +50,7 @@ var protocols = [...]protocol{
 	{name: "smtp", stream: smtp.Probe, open: mail},
 	{name: "sip", stream: sip.Probe, open: func(c *conversation) proto.Parser { return sip.NewStream(host{c}) }},
 	{name: "sip", packet: sip.ProbePacket, open: func(c *conversation) proto.Parser { return sip.New(host{c}) }},
+	{name: "mdns", packet: mdns.Probe, open: func(c *conversation) proto.Parser { return mdns.New(host{c}) }},
 	{name: "dhcp", packet: dhcp.Probe, open: func(c *conversation) proto.Parser { return dhcp.New(host{c}) }},
 	{name: "snmp", packet: snmp.Probe, open: func(c *conversation) proto.Parser { return snmp.New(host{c}) }},
 	{name: "krb5", stream: krb5.Probe, open: func(c *conversation) proto.Parser { return krb5.NewStream(host{c}) }},
@@ -58,7 +61,8 @@ var protocols = [...]protocol{
 	{name: "rdp", stream: rdp.Probe, open: func(c *conversation) proto.Parser { return rdp.New(host{c}) }},
 	{name: "smb", stream: smb.Probe, open: func(c *conversation) proto.Parser { return smb.New(host{c}) }},
 	{name: "dcerpc", stream: dcerpc.Probe, open: func(c *conversation) proto.Parser { return dcerpc.New(host{c}) }},
-	{name: "dnp3", stream: named.DNP3, open: silent},
+	{name: "dnp3", stream: dnp3.Probe, open: func(c *conversation) proto.Parser { return dnp3.New(host{c}) }},
+	{name: "dnp3", packet: dnp3.ProbePacket, open: func(c *conversation) proto.Parser { return dnp3.NewPackets(host{c}) }},
 	{name: "ldap", stream: ldap.Probe, open: func(c *conversation) proto.Parser { return ldap.NewStream(host{c}) }},
 	{name: "modbus", stream: modbus.Probe, open: func(c *conversation) proto.Parser { return modbus.New(host{c}) }},
 	{name: "quic", packet: quic.Probe, open: func(c *conversation) proto.Parser { return quic.New(host{c}) }},

@@ -33,6 +33,36 @@ const (
 	LinkSLL2     LinkType = 276
 )
 
+// String is the name that libpcap has for the link type (pcap-linktype(7)), or
+// nothing.
+func (l LinkType) String() string {
+	switch l {
+	case LinkNull:
+		return "NULL"
+	case LinkEthernet:
+		return "EN10MB"
+	case LinkPPP:
+		return "PPP"
+	case LinkRawBSD, LinkRaw:
+		return "RAW"
+	case LinkHDLC:
+		return "C_HDLC"
+	case LinkLoop:
+		return "LOOP"
+	case LinkLinuxSLL:
+		return "LINUX_SLL"
+	case LinkIPv4:
+		return "IPV4"
+	case LinkIPv6:
+		return "IPV6"
+	case LinkNFLog:
+		return "NFLOG"
+	case LinkSLL2:
+		return "LINUX_SLL2"
+	}
+	return ""
+}
+
 // MaxFrame bounds one captured frame: the largest IP packet with its link
 // header, as offloading cards deliver it, and what libpcap calls
 // MAXIMUM_SNAPLEN.

@@ -24,7 +24,7 @@ var recorded = map[string]string{
 	"smtp": "smtp", "dhcp": "dhcp", "ftp": "ftp", "ftp_data": "ftp", "ntp": "ntp", "snmp": "snmp", "krb5": "krb5",
 	"rdp": "rdp", "quic": "quic", "mqtt": "mqtt", "sip": "sip", "fileinfo": "files", "anomaly": "anomaly",
 	"modbus": categoryOther, "ldap": categoryOther, "tftp": categoryOther, "pop3": categoryOther,
-	"imap": categoryOther, "dcerpc": categoryOther,
+	"imap": categoryOther, "dcerpc": categoryOther, "dnp3": categoryOther, "mdns": categoryOther,
 }
 
 // category is the category that a check counts in.

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -161,6 +162,11 @@ func text(v any) string {
 		return strconv.FormatBool(v)
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
+	case json.Number:
+		n, err := v.Float64()
+		if err == nil && strings.ContainsAny(v.String(), ".eE") {
+			return text(n)
+		}
 	case nil:
 		return "null"
 	}

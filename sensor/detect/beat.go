@@ -29,7 +29,7 @@ const beatRepeat = 24 * time.Hour
 // beatFlow takes a flow; protocols that repeat by design are left out.
 func (e *Engine) beatFlow(f *Flow) {
 	switch f.App {
-	case "dns", "ntp", "dhcp", "snmp", "ftp-data", "sip":
+	case "dns", "mdns", "ntp", "dhcp", "snmp", "ftp-data", "sip":
 		return
 	}
 	if f.Proto != protoTCP && f.Proto != protoUDP || f.Midstream || f.Packets[1] == 0 {

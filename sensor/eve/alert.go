@@ -99,6 +99,9 @@ func (w *Writer) Alert(h *Header, a *Alert) []byte {
 		e.Base64("packet", a.Packet[:min(len(a.Packet), maxEvidence)])
 		e.Open("packet_info")
 		e.Uint("linktype", uint64(a.Link))
+		if name := a.Link.String(); name != "" {
+			e.String("linktype_name", name)
+		}
 		e.Close()
 	}
 	return w.finish()

@@ -9,6 +9,9 @@ func (w *Writer) Packet(h *Header, frame []byte, link capture.LinkType) []byte {
 	e.Base64("packet", frame[:min(len(frame), maxEvidence)])
 	e.Open("packet_info")
 	e.Uint("linktype", uint64(link))
+	if name := link.String(); name != "" {
+		e.String("linktype_name", name)
+	}
 	e.Close()
 	return w.finish()
 }

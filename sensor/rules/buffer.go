@@ -63,7 +63,7 @@ func numberKeyword(name string) (Buffer, bool) {
 
 // numberAliases are other names of number keywords.
 var numberAliases = map[string]Buffer{
-	"mqtt.connack.return_code": BufferMQTTReasonCode, "file.size": BufferFileSize,
+	"mqtt.connack.return_code": BufferMQTTReasonCode, "file.size": BufferFileSize, "dnp3_func": BufferDNP3Function,
 }
 
 // Buffers holds the fields of one transaction. The zero value is empty; Reset

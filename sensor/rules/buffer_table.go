@@ -160,6 +160,15 @@ const (
 	BufferLDAPResponsesCount
 	BufferQUICSNI
 	BufferQUICVersion
+	BufferDNP3Function
+	BufferDNP3Indications
+	BufferDNP3Object
+	BufferDNP3Data
+	BufferMDNSQueries
+	BufferMDNSAnswers
+	BufferMDNSAuthorities
+	BufferMDNSAdditionals
+	BufferMDNSResponse
 	// The following are of packets: header bytes and addresses.
 	BufferIPv4Header
 	BufferIPv6Header
@@ -329,6 +338,15 @@ var bufferTable = [bufferCount]bufferInfo{
 	BufferModbus:               {name: "modbus.request", side: sideServer, app: "modbus"},
 	BufferQUICSNI:              {name: "quic.sni", side: sideBoth, app: "quic"},
 	BufferQUICVersion:          {name: "quic.version", side: sideBoth, app: "quic"},
+	BufferDNP3Function:         {name: "dnp3.func", side: sideBoth, app: "dnp3", number: &numberInfo{most: 255, names: dnp3Functions}},
+	BufferDNP3Indications:      {name: "dnp3.ind.value", side: sideBoth, app: "dnp3", number: &numberInfo{most: 65535}},
+	BufferDNP3Object:           {name: "dnp3.obj.value", side: sideBoth, app: "dnp3", number: &numberInfo{most: 65535}},
+	BufferDNP3Data:             {name: "dnp3.data", side: sideBoth, app: "dnp3"},
+	BufferMDNSQueries:          {name: "mdns.queries.rrname", side: sideBoth, app: "mdns"},
+	BufferMDNSAnswers:          {name: "mdns.answers.rrname", side: sideBoth, app: "mdns"},
+	BufferMDNSAuthorities:      {name: "mdns.authorities.rrname", side: sideBoth, app: "mdns"},
+	BufferMDNSAdditionals:      {name: "mdns.additionals.rrname", side: sideBoth, app: "mdns"},
+	BufferMDNSResponse:         {name: "mdns.response.rrname", side: sideBoth, app: "mdns"},
 	BufferIPv4Header:           {name: "ipv4.hdr", side: sideBoth, packet: true},
 	BufferIPv6Header:           {name: "ipv6.hdr", side: sideBoth, packet: true},
 	BufferTCPHeader:            {name: "tcp.hdr", side: sideBoth, packet: true},
@@ -371,7 +389,7 @@ var stickyAliases = map[string]Buffer{
 	"pkt_data":       BufferPayload,
 	"smb_named_pipe": BufferSMBNamedPipe, "smb_share": BufferSMBShare, "dce_stub_data": BufferDCEStub,
 	"dns.query.name": BufferDNSQueries, "dns.answer.name": BufferDNSAnswers, "dns.response.name": BufferDNSResponse,
-	"tls.cert_san": BufferTLSSubjectAltName,
+	"tls.cert_san": BufferTLSSubjectAltName, "dnp3_data": BufferDNP3Data,
 }
 
 // contentModifiers are the keywords that move the content before them into a

@@ -68,7 +68,7 @@ func inspectFields(t *testing.T, data *Data, rule, app string, toServer bool, b 
 	}
 	in := base()
 	in.View, in.AppProto, in.Buffers, in.ToServer = ViewTransaction, app, b, toServer
-	if app == "dhcp" || app == "ntp" {
+	if app == "dhcp" || app == "ntp" || app == "mdns" {
 		in.Proto = ProtoUDP
 	}
 	if !toServer {
@@ -117,6 +117,21 @@ func TestFieldsOfProtocols(t *testing.T) {
 		{"dhcp.leasetime", "dhcp", `dhcp.leasetime:>=3600;`, client, number(BufferDHCPLeaseTime, 3600), true},
 		{"dhcp.leasetime below", "dhcp", `dhcp.leasetime:>=3600;`, client, number(BufferDHCPLeaseTime, 3599), false},
 		{"snmp.community", "snmp", `snmp.community; content:"private";`, server, text(BufferSNMPCommunity, "private"), true},
+		{"mdns.queries.rrname", "mdns", `mdns.queries.rrname; content:"_ipp"; startswith;`, server, text(BufferMDNSQueries, "_ipp._tcp.local"), true},
+		{"mdns.answers.rrname", "mdns", `mdns.answers.rrname; content:"printer";`, client, text(BufferMDNSAnswers, "vm.local", "printer.local"), true},
+		{"mdns.response.rrname", "mdns", `mdns.response.rrname; content:"printer";`, server, text(BufferMDNSAnswers, "printer.local"), false},
+		{"dnp3.func by name", "dnp3", `dnp3.func:direct_operate;`, server, number(BufferDNP3Function, 5), true},
+		{"dnp3_func by number", "dnp3", `dnp3_func:129;`, client, number(BufferDNP3Function, 130), false},
+		{"dnp3_ind with one of those named", "dnp3", `dnp3_ind:need_time,device_restart;`, client, number(BufferDNP3Indications, 0x8000), true},
+		{"dnp3_ind with none of those named", "dnp3", `dnp3_ind:need_time,device_restart;`, client, number(BufferDNP3Indications, 0x0101), false},
+		{"dnp3.ind with all of those named", "dnp3", `dnp3.ind:+need_time,object_unknown;`, client, number(BufferDNP3Indications, 0x1102), true},
+		{"dnp3.ind with one missing", "dnp3", `dnp3.ind:+need_time,object_unknown;`, client, number(BufferDNP3Indications, 0x1000), false},
+		{"dnp3.ind without those named", "dnp3", `dnp3.ind:-need_time;`, client, number(BufferDNP3Indications, 0x8000), true},
+		{"dnp3.ind exactly", "dnp3", `dnp3.ind:=need_time;`, client, number(BufferDNP3Indications, 0x9000), false},
+		{"dnp3.ind as a number", "dnp3", `dnp3.ind:&0x9000=0x8000;`, client, number(BufferDNP3Indications, 0x8001), true},
+		{"dnp3_obj", "dnp3", `dnp3_obj:12,01;`, server, number(BufferDNP3Object, 12<<8|1), true},
+		{"dnp3.obj of another variation", "dnp3", `dnp3.obj:12,2;`, server, number(BufferDNP3Object, 12<<8|1), false},
+		{"dnp3_data", "dnp3", `dnp3_data; content:"|0c 01|"; offset:2; depth:2;`, server, text(BufferDNP3Data, "\xc1\x03\x0c\x01"), true},
 		{"snmp.pdu_type by name", "snmp", `snmp.pdu_type:set_request;`, server, number(BufferSNMPPDUType, 3), true},
 		{"ntp.mode negated", "ntp", `ntp.mode:!server;`, server, number(BufferNTPMode, 3), true},
 		{"ntp.stratum", "ntp", `ntp.stratum:<2;`, server, number(BufferNTPStratum, 2), false},

@@ -105,7 +105,7 @@ var (
 // keyword is its own.
 func (b *builder) apply(o option) error {
 	for _, group := range []func(option) (bool, error){
-		b.metaOption, b.contentOption, b.bufferOption, b.testOption, b.stateOption, b.headerOption, b.eventOption, b.dceOption, b.modbusOption,
+		b.metaOption, b.contentOption, b.bufferOption, b.testOption, b.stateOption, b.headerOption, b.eventOption, b.dceOption, b.modbusOption, b.dnp3Option,
 	} {
 		known, err := group(o)
 		if known {

@@ -6,6 +6,7 @@ package rules
 var appProtocols = map[string]uint8{
 	"dcerpc":   ipTCP | ipUDP,
 	"dhcp":     ipUDP,
+	"dnp3":     ipTCP | ipUDP,
 	"dns":      ipTCP | ipUDP,
 	"ftp":      ipTCP,
 	"ftp-data": ipTCP,
@@ -15,6 +16,7 @@ var appProtocols = map[string]uint8{
 	"imap":     ipTCP,
 	"krb5":     ipTCP | ipUDP,
 	"ldap":     ipTCP | ipUDP,
+	"mdns":     ipUDP,
 	"modbus":   ipTCP,
 	"mqtt":     ipTCP,
 	"ntp":      ipUDP,

@@ -14,10 +14,10 @@ if [ -n "$DATA" ]; then
   claim "Emerging Threats Open: at least 99 % of the enabled rules load" jq -e '.loaded / (.loaded + .refused) >= 0.99' "$R/etopen.json"
   claim "   every refused rule has its file, line, sid and reason" jq -e 'all(.reasons[]; .file != "" and .line > 0 and .sid > 0 and .reason != "")' "$R/etopen.json" "$R/hunting.json" "$R/suricata-events.json"
   # Suricata's event rules for the protocols that are read here.
-  for p in dns http http2 tls smtp ftp ssh mqtt sip dhcp snmp ntp kerberos quic pop3 smb ldap modbus sctp app-layer; do
+  for p in dns http http2 tls smtp ftp ssh mqtt sip dhcp snmp ntp kerberos quic pop3 smb ldap modbus dnp3 mdns sctp app-layer; do
     printf '   %s-events.rules: %s\n' $p "$(jq -r --arg f "/$p-events.rules" '.files[] | select(.file | endswith($f)) | "\(.loaded) of \(.loaded + .refused)"' "$R/suricata-events.json")"
   done
-  for p in dns http http2 tls smtp ftp ssh mqtt sip dhcp snmp ntp kerberos quic pop3 smb ldap modbus sctp app-layer; do
+  for p in dns http http2 tls smtp ftp ssh mqtt sip dhcp snmp ntp kerberos quic pop3 smb ldap modbus dnp3 mdns sctp app-layer; do
     claim "every rule of $p-events.rules loads" jq -e --arg f "/$p-events.rules" 'all(.files[] | select(.file | endswith($f)); .refused == 0)' "$R/suricata-events.json"
   done
   # Two events cannot come: a flow stays with its worker, and what follows ESP is

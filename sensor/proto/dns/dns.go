@@ -3,7 +3,7 @@
 // records with the data of the common types as text.
 //
 // It tells DNS from other traffic by content (Probe). Not here: validation of
-// DNSSEC, DNS over TLS, HTTPS or QUIC, and the siblings mDNS, LLMNR and
+// DNSSEC, DNS over TLS, HTTPS or QUIC, and the siblings mDNS (package mdns), LLMNR and
 // NetBIOS names, whose messages look alike.
 package dns
 
@@ -92,6 +92,8 @@ type Record struct {
 	TTL         uint32
 	// Data is the record's data as text for the common types; nil for others.
 	Data []byte
+	// Raw is the record's data as sent, valid as long as the message's bytes.
+	Raw []byte
 	// SOA is set for a start of authority.
 	SOA *SOA
 	// SRV is set for a service record.
@@ -271,6 +273,7 @@ func readRecord(b []byte, at int) (Record, int, Oddity, error) {
 	if to > len(b) {
 		return Record{}, 0, odd, ErrShort
 	}
+	r.Raw = b[from:to]
 	r.data(b, from, to)
 	return r, to, odd | r.odd, nil
 }

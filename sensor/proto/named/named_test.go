@@ -15,7 +15,6 @@ func TestMarksOfProtocols(t *testing.T) {
 		port  uint16
 	}{
 		{"RFB", RFB, 1, "RFB 003.008\n", 5900},
-		{"DNP3", DNP3, 0, "\x05\x64\x05\xc0\x01\x00\x00\x04\xe9\x21", 20000},
 	}
 	for _, c := range cases {
 		hint := proto.Hint{Ports: [2]uint16{50000, c.port}}
@@ -41,7 +40,7 @@ func TestMarksOfProtocols(t *testing.T) {
 func FuzzMarks(f *testing.F) {
 	f.Add(0, []byte("\x30\x84\x00\x00\x00\x10\x02\x01\x01\x60\x07\x02"))
 	f.Fuzz(func(_ *testing.T, dir int, b []byte) {
-		for _, probe := range []func(int, []byte, proto.Hint) (bool, bool){RFB, DNP3} {
+		for _, probe := range []func(int, []byte, proto.Hint) (bool, bool){RFB} {
 			probe(dir&1, b, proto.Hint{Ports: [2]uint16{1, 502}})
 		}
 	})

@@ -1,0 +1,142 @@
+package mdns
+
+import (
+	"strings"
+
+	"github.com/antin-gov/antin/sensor/encode"
+	"github.com/antin-gov/antin/sensor/proto/dns"
+	"github.com/antin-gov/antin/sensor/proto/wire"
+)
+
+// Types whose data is written apart (RFC 1035 §3.2.2, RFC 6891 §6.1).
+const (
+	typeTXT = 16
+	typeOPT = 41
+)
+
+// flagNames are the header's bits (RFC 1035 §4.1.1, RFC 4035 §3).
+var flagNames = [...]struct {
+	bit  uint16
+	name string
+}{
+	{0x0400, "aa"}, {0x0200, "tc"}, {0x0100, "rd"}, {0x0080, "ra"}, {0x0040, "z"}, {0x0020, "ad"}, {0x0010, "cd"},
+}
+
+// Encode writes the mdns object.
+func (m message) Encode(e *encode.Encoder) {
+	e.Open("mdns")
+	if m.Response() {
+		e.String("type", "response")
+	} else {
+		e.String("type", "request")
+	}
+	e.Uint("id", uint64(m.ID))
+	var flags []string
+	for _, f := range flagNames {
+		if m.Flags&f.bit != 0 {
+			flags = append(flags, f.name)
+		}
+	}
+	e.Strings("flags", flags)
+	e.Uint("opcode", uint64(m.Opcode()))
+	e.Uint("rcode", uint64(m.Rcode()))
+	if len(m.Queries) > 0 {
+		e.Array("queries")
+		for i := range m.Queries {
+			e.Open("")
+			e.Bytes("rrname", m.Queries[i].Name)
+			e.String("rrtype", typeName(m.Queries[i].Type))
+			e.Close()
+		}
+		e.End()
+	}
+	records(e, "answers", m.Answers)
+	records(e, "authorities", m.Authorities)
+	records(e, "additionals", m.Additionals)
+	e.Close()
+}
+
+func typeName(t uint16) string { return strings.ToLower(dns.TypeName(t)) }
+
+// records writes a section; OPT without options says nothing.
+func records(e *encode.Encoder, name string, list []dns.Record) {
+	open := false
+	for i := range list {
+		r := &list[i]
+		if r.Type == typeOPT && len(r.Raw) == 0 {
+			continue
+		}
+		if !open {
+			open = true
+			e.Array(name)
+		}
+		e.Open("")
+		e.Bytes("rrname", r.Name)
+		data(e, typeName(r.Type), r)
+		e.Close()
+	}
+	if open {
+		e.End()
+	}
+}
+
+// data writes a record's data under its type's name.
+func data(e *encode.Encoder, name string, r *dns.Record) {
+	switch {
+	case r.Type == typeTXT:
+		e.Array(name)
+		in := wire.Reader{B: r.Raw}
+		for len(in.B) > 0 {
+			n := int(in.U8())
+			e.Bytes("", in.Take(min(n, len(in.B))))
+		}
+		e.End()
+	case r.Type == typeOPT:
+		options(e, name, r.Raw)
+	case r.SSHFP != nil:
+		e.Open(name)
+		e.Colons("fingerprint", r.SSHFP.Fingerprint, encode.LowerDigits)
+		e.Uint("algo", uint64(r.SSHFP.Algorithm))
+		e.Uint("type", uint64(r.SSHFP.Type))
+		e.Close()
+	case r.SOA != nil:
+		e.Open(name)
+		e.Bytes("mname", r.SOA.MName)
+		e.Bytes("rname", r.SOA.RName)
+		e.Uint("serial", uint64(r.SOA.Serial))
+		e.Uint("refresh", uint64(r.SOA.Refresh))
+		e.Uint("retry", uint64(r.SOA.Retry))
+		e.Uint("expire", uint64(r.SOA.Expire))
+		e.Uint("minimum", uint64(r.SOA.Minimum))
+		e.Close()
+	case r.SRV != nil:
+		e.Open(name)
+		e.Uint("priority", uint64(r.SRV.Priority))
+		e.Uint("weight", uint64(r.SRV.Weight))
+		e.Uint("port", uint64(r.SRV.Port))
+		e.Bytes("name", r.SRV.Name)
+		e.Close()
+	case r.Data != nil:
+		e.Bytes(name, r.Data)
+	default:
+		e.Bytes(name, r.Raw)
+	}
+}
+
+// options writes the options of an OPT record (RFC 6891 §6.1.2).
+func options(e *encode.Encoder, name string, raw []byte) {
+	e.Array(name)
+	in := wire.Reader{B: raw}
+	for len(in.B) > 0 {
+		code := in.U16()
+		value := in.Take(int(in.U16()))
+		if in.Short {
+			break
+		}
+		e.Open("")
+		e.Uint("code", uint64(code))
+		e.Hex("data", value)
+		e.Close()
+	}
+	e.End()
+}
