@@ -44,22 +44,29 @@ func decodeDigits(digits []byte) []byte {
 	return out[:n]
 }
 
-var schemes = [...]string{"http://", "https://", "ftp://", "mailto:"}
+// schemes are the beginnings of links, up to the colon and after it.
+var schemes = [...]struct{ name, rest string }{{"http", "//"}, {"https", "//"}, {"ftp", "//"}, {"mailto", ""}}
 
 // link finds the addresses of links in a text.
 func (m *Message) link(text []byte) {
-	lower := bytes.ToLower(text)
-	for i := 0; i < len(lower) && len(m.links) < maxLinks; i++ {
+	done := 0
+	for at := 0; len(m.links) < maxLinks; at++ {
+		colon := bytes.IndexByte(text[at:], ':')
+		if colon < 0 {
+			return
+		}
+		at += colon
 		for _, s := range schemes {
-			if !bytes.HasPrefix(lower[i:], []byte(s)) {
+			start := at - len(s.name)
+			if start < done || !bytes.EqualFold(text[start:at], []byte(s.name)) || !bytes.HasPrefix(text[at+1:], []byte(s.rest)) {
 				continue
 			}
-			end := i
-			for end < len(text) && end-i < maxValue && !bytes.ContainsRune([]byte(" \t\r\n\"'<>"), rune(text[end])) {
+			end := start
+			for end < len(text) && end-start < maxValue && bytes.IndexByte([]byte(" \t\r\n\"'<>"), text[end]) < 0 {
 				end++
 			}
-			m.links = append(m.links, string(text[i:end]))
-			i = end
+			m.links = append(m.links, string(text[start:end]))
+			at, done = end-1, end
 			break
 		}
 	}

@@ -43,10 +43,23 @@ func (tx *Tx) fileName(m *Message) []byte {
 	return path
 }
 
+// lowered is v with small letters. bytes.ToLower makes what is no UTF-8 longer, and
+// the places of one are then not those of the other.
+func lowered(v []byte) []byte {
+	out := make([]byte, len(v))
+	for i, c := range v {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		out[i] = c
+	}
+	return out
+}
+
 // dispositionName finds a parameter of Content-Disposition, as leniently as
 // servers and browsers write it.
 func dispositionName(v []byte, key string) []byte {
-	lower := bytes.ToLower(v)
+	lower := lowered(v)
 	for at := 0; at < len(v); {
 		i := bytes.Index(lower[at:], []byte(key))
 		if i < 0 {
