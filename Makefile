@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 DATA ?= ./data
 APT_RUN   := gcc libc6-dev libpcap-dev ca-certificates nodejs npm softhsm2
-APT_TEST  := certbot \
+APT_TEST  := certbot libhyperscan-dev pkg-config \
   chromium \
   curl \
   faketime \
@@ -44,9 +44,12 @@ export GOTOOLCHAIN := local
 run: build
 	exec bin/antin up --demo --data $(DATA)
 
+# TAGS=hyperscan has the sensor's rules look for their contents by Hyperscan.
+TAGS ?=
 build: packages-run $(ASSETS)/dist/app.js
 	@mkdir -p bin
-	go build -trimpath -o bin/ ./cmd/antin ./cmd/antin-sensor
+	$(if $(filter hyperscan,$(TAGS)),$(call install,libhyperscan-dev pkg-config))
+	go build -trimpath -tags '$(TAGS)' -o bin/ ./cmd/antin ./cmd/antin-sensor
 
 assets: $(ASSETS)/dist/app.js
 
@@ -87,6 +90,7 @@ $(VAULT_SERVER):
 # More packages at once than cores: most tests wait for tokens, databases and browsers.
 test: packages-test build lint vault-server
 	GORACE=atexit_sleep_ms=0 go test -race -p 4 -timeout 15m ./...
+	go test -tags hyperscan ./sensor/rules
 
 bench: build
 	go test -run '^$$' -bench . -benchtime 1s ./...

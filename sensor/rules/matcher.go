@@ -17,7 +17,10 @@ type matcher struct {
 	users    []int32
 	userEnds []uint32
 
+	// anywhere or, where Hyperscan is built in and there are enough of them,
+	// library has those that may stand anywhere.
 	anywhere []*windows
+	library  *library
 	// near is for the first nearLimit bytes; start and end for their very
 	// place.
 	near       *windows
@@ -56,6 +59,9 @@ const (
 	// how many of those are searched one by one.
 	shortPattern = 4
 	maxNeedles   = 8
+	// minLibrary is the number of patterns from which Hyperscan takes them: a
+	// call of it costs as much as a scan for few.
+	minLibrary = 32
 )
 
 // matcherBuilder collects patterns; equal ones are kept once.
@@ -64,6 +70,8 @@ type matcherBuilder struct {
 	list  []wanted
 	users [][]int32
 	limit int
+	// plain keeps from using Hyperscan.
+	plain bool
 }
 
 // wanted is a pattern; exact keeps its case.
@@ -126,7 +134,12 @@ func (b *matcherBuilder) build() *matcher {
 	}
 	at[anywhere] = m.pickNeedles(b.list, at[anywhere])
 	m.text, m.ends, m.users, m.userEnds = slices.Clip(m.text), slices.Clip(m.ends), slices.Clip(m.users), slices.Clip(m.userEnds)
-	m.anywhere = m.byLength(at[anywhere])
+	if hasLibrary && !b.plain && len(at[anywhere]) >= minLibrary {
+		m.library = newLibrary(m, at[anywhere])
+	}
+	if m.library == nil {
+		m.anywhere = m.byLength(at[anywhere])
+	}
 	if near := at[nearStart]; len(near) > 0 {
 		m.near = newWindows(m, near, m.shortest(near))
 	}
@@ -234,6 +247,9 @@ func (m *matcher) scanAnywhere(data []byte, fresh int, ctx *Context) {
 		if bytes.Contains(data[from:], n.text) {
 			ctx.addRules(m.usersOf(n.pat))
 		}
+	}
+	if m.library != nil {
+		m.library.scan(m, data[from:], ctx)
 	}
 	for _, w := range m.anywhere {
 		w.scan(m, data[from:], ctx)

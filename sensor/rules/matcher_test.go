@@ -35,12 +35,23 @@ func randomText(r *rand.Rand, n int) []byte {
 }
 
 func TestMatcherFindsWhatStandsThere(t *testing.T) {
+	t.Run("windows", func(t *testing.T) { matcherFinds(t, true) })
+	t.Run("Hyperscan", func(t *testing.T) {
+		if !hasLibrary {
+			t.Skip("built without the tag hyperscan")
+		}
+		matcherFinds(t, false)
+	})
+}
+
+func matcherFinds(t *testing.T, plain bool) {
 	r := rand.New(rand.NewPCG(1, 2))
 	found, absent := 0, 0
 	for round := range 400 {
 		shortest := 1 + round%8
 		b := newMatcherBuilder()
-		seeks := make([]seek, 1+r.IntN(40))
+		b.plain = plain
+		seeks := make([]seek, 1+r.IntN(200))
 		for i := range seeks {
 			p := randomText(r, shortest+r.IntN(5))
 			if i%10 == 9 {

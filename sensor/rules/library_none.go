@@ -1,0 +1,15 @@
+//go:build !hyperscan || !cgo
+
+package rules
+
+// hasLibrary says that Hyperscan is built in.
+const hasLibrary = false
+
+// library is not there.
+type library struct{}
+
+func newLibrary(*matcher, []int32) *library { return nil }
+
+func (*library) scan(*matcher, []byte, *Context) {}
+
+type libraryScratch struct{}
