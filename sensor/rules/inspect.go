@@ -25,9 +25,7 @@ type Context struct {
 	decoded subject
 	vars    [maxByteVars]uint64
 	in      *Input
-	// scratch and fits are Hyperscan's, and for which databases it is good.
-	scratch *libraryScratch
-	fits    map[*library]bool
+	libraryUse
 	steps   int
 	regex   int
 	machine regexMemory

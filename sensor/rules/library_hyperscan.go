@@ -68,6 +68,13 @@ func newLibrary(m *matcher, pats []int32) *library {
 	return l
 }
 
+// libraryUse is what a context keeps for it: scratch memory, and for which
+// databases it is good.
+type libraryUse struct {
+	scratch *libraryScratch
+	fits    map[*library]bool
+}
+
 // libraryScratch is what one goroutine needs for scans.
 type libraryScratch struct {
 	scratch *C.hs_scratch_t

@@ -12,4 +12,5 @@ func newLibrary(*matcher, []int32) *library { return nil }
 
 func (*library) scan(*matcher, []byte, *Context) {}
 
-type libraryScratch struct{}
+// libraryUse is what a context keeps for it.
+type libraryUse struct{}
