@@ -25,6 +25,7 @@ type Context struct {
 	decoded subject
 	vars    [maxByteVars]uint64
 	in      *Input
+	//lint:ignore U1000 used with the tag hyperscan
 	libraryUse
 	steps   int
 	regex   int

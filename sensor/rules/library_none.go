@@ -13,4 +13,6 @@ func newLibrary(*matcher, []int32) *library { return nil }
 func (*library) scan(*matcher, []byte, *Context) {}
 
 // libraryUse is what a context keeps for it.
+//
+//lint:ignore U1000 used with the tag hyperscan
 type libraryUse struct{}
