@@ -49,19 +49,8 @@ func fillDNS(b *rules.Buffers, m *dns.Message, dir flow.Direction) {
 				continue
 			}
 			b.Add(rules.BufferDNSResponse, list[j].Name)
-			fillDNSNames(b, &list[j])
+			b.AddText(rules.BufferDNSResponse, list[j].DataName())
 		}
-	}
-}
-
-// fillDNSNames adds the names in a record's data.
-func fillDNSNames(b *rules.Buffers, r *dns.Record) {
-	if r.SOA != nil {
-		b.AddText(rules.BufferDNSResponse, r.SOA.MName)
-	}
-	switch r.Type {
-	case dns.TypeNS, dns.TypeCNAME, dns.TypePTR, dns.TypeMX:
-		b.AddText(rules.BufferDNSResponse, r.Data)
 	}
 }
 

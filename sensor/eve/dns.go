@@ -3,7 +3,6 @@ package eve
 import (
 	"strconv"
 
-	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 )
 
@@ -105,32 +104,8 @@ func (e *encoder) record(r *dns.Record) {
 	e.Bytes("rrname", r.Name)
 	e.String("rrtype", dns.TypeName(r.Type))
 	e.Uint("ttl", uint64(r.TTL))
-	switch {
-	case r.SSHFP != nil:
-		e.Open("sshfp")
-		e.Colons("fingerprint", r.SSHFP.Fingerprint, encode.LowerDigits)
-		e.Uint("algo", uint64(r.SSHFP.Algorithm))
-		e.Uint("type", uint64(r.SSHFP.Type))
-		e.Close()
-	case r.Data != nil:
+	if !r.EncodeObject(&e.Encoder) && r.Data != nil {
 		e.Bytes("rdata", r.Data)
-	case r.SOA != nil:
-		e.Open("soa")
-		e.Bytes("mname", r.SOA.MName)
-		e.Bytes("rname", r.SOA.RName)
-		e.Uint("serial", uint64(r.SOA.Serial))
-		e.Uint("refresh", uint64(r.SOA.Refresh))
-		e.Uint("retry", uint64(r.SOA.Retry))
-		e.Uint("expire", uint64(r.SOA.Expire))
-		e.Uint("minimum", uint64(r.SOA.Minimum))
-		e.Close()
-	case r.SRV != nil:
-		e.Open("srv")
-		e.Uint("priority", uint64(r.SRV.Priority))
-		e.Uint("weight", uint64(r.SRV.Weight))
-		e.Uint("port", uint64(r.SRV.Port))
-		e.Bytes("name", r.SRV.Name)
-		e.Close()
 	}
 	e.Close()
 }

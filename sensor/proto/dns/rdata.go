@@ -11,12 +11,12 @@ import (
 // Resource record types whose data is read (IANA "DNS Parameters").
 const (
 	typeA      = 1
-	TypeNS     = 2
-	TypeCNAME  = 5
+	typeNS     = 2
+	typeCNAME  = 5
 	typeSOA    = 6
 	typeNULL   = 10
-	TypePTR    = 12
-	TypeMX     = 15
+	typePTR    = 12
+	typeMX     = 15
 	typeTXT    = 16
 	typeAAAA   = 28
 	typeSRV    = 33
@@ -36,9 +36,9 @@ func (r *Record) data(b []byte, from, to int) {
 		if ok {
 			r.Data = encode.AppendAddr(nil, addr)
 		}
-	case TypeNS, TypeCNAME, TypePTR, typeDNAME:
+	case typeNS, typeCNAME, typePTR, typeDNAME:
 		r.Data = r.nameAt(b, from, to)
-	case TypeMX:
+	case typeMX:
 		if len(raw) > 2 {
 			r.Data = r.nameAt(b, from+2, to)
 		}
@@ -102,4 +102,48 @@ func (r *Record) soa(b []byte, from, to int) *SOA {
 	return &SOA{
 		MName: mname, RName: rname, Serial: u(0), Refresh: u(1), Retry: u(2), Expire: u(3), Minimum: u(4),
 	}
+}
+
+// EncodeObject writes data that has parts as an object under its type's name, and
+// reports whether it did.
+func (r *Record) EncodeObject(e *encode.Encoder) bool {
+	switch {
+	case r.SSHFP != nil:
+		e.Open("sshfp")
+		e.Colons("fingerprint", r.SSHFP.Fingerprint, encode.LowerDigits)
+		e.Uint("algo", uint64(r.SSHFP.Algorithm))
+		e.Uint("type", uint64(r.SSHFP.Type))
+	case r.SOA != nil:
+		e.Open("soa")
+		e.Bytes("mname", r.SOA.MName)
+		e.Bytes("rname", r.SOA.RName)
+		e.Uint("serial", uint64(r.SOA.Serial))
+		e.Uint("refresh", uint64(r.SOA.Refresh))
+		e.Uint("retry", uint64(r.SOA.Retry))
+		e.Uint("expire", uint64(r.SOA.Expire))
+		e.Uint("minimum", uint64(r.SOA.Minimum))
+	case r.SRV != nil:
+		e.Open("srv")
+		e.Uint("priority", uint64(r.SRV.Priority))
+		e.Uint("weight", uint64(r.SRV.Weight))
+		e.Uint("port", uint64(r.SRV.Port))
+		e.Bytes("name", r.SRV.Name)
+	default:
+		return false
+	}
+	e.Close()
+	return true
+}
+
+// DataName is the name that the record's data is, or leads to: an alias, a
+// server, the source of a zone. It is nil for other types.
+func (r *Record) DataName() []byte {
+	if r.SOA != nil {
+		return r.SOA.MName
+	}
+	switch r.Type {
+	case typeNS, typeCNAME, typePTR, typeMX:
+		return r.Data
+	}
+	return nil
 }

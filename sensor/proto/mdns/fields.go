@@ -17,19 +17,8 @@ func (m message) Fields(_ int, b *rules.Buffers) {
 			b.Add(buf, r.Name)
 			if m.Response() {
 				b.Add(rules.BufferMDNSResponse, r.Name)
-				dataNames(b, r)
+				b.AddText(rules.BufferMDNSResponse, r.DataName())
 			}
 		}
-	}
-}
-
-// dataNames adds the names in a record's data.
-func dataNames(b *rules.Buffers, r *dns.Record) {
-	if r.SOA != nil {
-		b.AddText(rules.BufferMDNSResponse, r.SOA.MName)
-	}
-	switch r.Type {
-	case dns.TypeNS, dns.TypeCNAME, dns.TypePTR, dns.TypeMX:
-		b.AddText(rules.BufferMDNSResponse, r.Data)
 	}
 }

@@ -93,29 +93,8 @@ func data(e *encode.Encoder, name string, r *dns.Record) {
 		e.End()
 	case r.Type == typeOPT:
 		options(e, name, r.Raw)
-	case r.SSHFP != nil:
-		e.Open(name)
-		e.Colons("fingerprint", r.SSHFP.Fingerprint, encode.LowerDigits)
-		e.Uint("algo", uint64(r.SSHFP.Algorithm))
-		e.Uint("type", uint64(r.SSHFP.Type))
-		e.Close()
-	case r.SOA != nil:
-		e.Open(name)
-		e.Bytes("mname", r.SOA.MName)
-		e.Bytes("rname", r.SOA.RName)
-		e.Uint("serial", uint64(r.SOA.Serial))
-		e.Uint("refresh", uint64(r.SOA.Refresh))
-		e.Uint("retry", uint64(r.SOA.Retry))
-		e.Uint("expire", uint64(r.SOA.Expire))
-		e.Uint("minimum", uint64(r.SOA.Minimum))
-		e.Close()
-	case r.SRV != nil:
-		e.Open(name)
-		e.Uint("priority", uint64(r.SRV.Priority))
-		e.Uint("weight", uint64(r.SRV.Weight))
-		e.Uint("port", uint64(r.SRV.Port))
-		e.Bytes("name", r.SRV.Name)
-		e.Close()
+	case r.EncodeObject(e):
+		// Its type's name stands before it.
 	case r.Data != nil:
 		e.Bytes(name, r.Data)
 	default:
