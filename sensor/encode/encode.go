@@ -12,7 +12,10 @@ import (
 )
 
 // TimeLayout is EVE's form of a time.
-const TimeLayout = "2006-01-02T15:04:05.000000-0700"
+const (
+	TimeLayout   = secondLayout + ".000000-0700"
+	secondLayout = "2006-01-02T15:04:05"
+)
 
 // Body writes whole members of an object.
 type Body interface{ Encode(*Encoder) }
@@ -20,6 +23,10 @@ type Body interface{ Encode(*Encoder) }
 // Encoder appends one JSON object to B.
 type Encoder struct {
 	B []byte
+	// second is the second of the time written last, stamp how it is written:
+	// records come in order, and most share it with the one before.
+	second int64
+	stamp  []byte
 }
 
 // Digits of hexadecimal numbers.
@@ -63,10 +70,17 @@ func (e *Encoder) Bool(name string, v bool) {
 
 func (e *Encoder) Time(name string, t time.Time) {
 	e.Key(name)
+	if s := t.Unix(); s != e.second || len(e.stamp) == 0 {
+		e.second, e.stamp = s, t.UTC().AppendFormat(e.stamp[:0], secondLayout)
+	}
 	e.B = append(e.B, '"')
-	e.B = t.UTC().AppendFormat(e.B, TimeLayout)
-	e.B = append(e.B, '"')
+	e.B = append(e.B, e.stamp...)
+	micro := uint32(t.Nanosecond() / 1000)
+	e.B = append(e.B, '.', digit(micro/100000), digit(micro/10000), digit(micro/1000), digit(micro/100), digit(micro/10), digit(micro))
+	e.B = append(e.B, `+0000"`...)
 }
+
+func digit(v uint32) byte { return byte('0' + v%10) }
 
 // Addr writes an address as Suricata does: IPv6 in full, nothing left out.
 func (e *Encoder) Addr(name string, a netip.Addr) {
@@ -124,7 +138,7 @@ func AppendText[T []byte | string](b []byte, v T) []byte {
 	from := 0
 	for i := 0; i < len(v); {
 		c := v[i]
-		if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' && c != 0x7f {
+		if plain[c] {
 			i++
 			continue
 		}
@@ -143,6 +157,14 @@ func AppendText[T []byte | string](b []byte, v T) []byte {
 	b = append(b, v[from:]...)
 	return append(b, '"')
 }
+
+// plain are the bytes that a JSON string holds as they are.
+var plain = func() (out [256]bool) {
+	for c := byte(' '); c < 0x7f; c++ {
+		out[c] = c != '"' && c != '\\'
+	}
+	return out
+}()
 
 func decodeRune[T []byte | string](v T) (rune, int) {
 	var buf [utf8.UTFMax]byte

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 func FuzzText(f *testing.F) {
@@ -24,4 +25,21 @@ func FuzzText(f *testing.F) {
 			t.Errorf("%q came back as %q", v, back)
 		}
 	})
+}
+
+func TestTimesAreWrittenAsTheirLayoutHasThem(t *testing.T) {
+	var e Encoder
+	zone := time.FixedZone("ICT", 7*3600)
+	at := time.Date(2026, 2, 28, 23, 59, 58, 999_999_999, time.UTC)
+	for _, when := range []time.Time{
+		at, at.Add(time.Nanosecond), at.Add(time.Second), at.Add(-time.Hour), at.In(zone), {}, time.Unix(0, 0),
+		time.Unix(-1, 7000), time.Date(12026, 1, 1, 0, 0, 0, 1000, time.UTC), at.Add(time.Millisecond), at,
+	} {
+		e.B = e.B[:0]
+		e.Time("t", when)
+		want := `"t":"` + when.UTC().Format(TimeLayout) + `"`
+		if string(e.B) != want {
+			t.Errorf("got %s, want %s", e.B, want)
+		}
+	}
 }
