@@ -130,6 +130,9 @@ func (w *worker) drain(src LiveSource) error {
 
 // recordStats records the figures of all workers.
 func (e *Engine) recordStats(w *eve.Writer) {
+	if a := (wanted{types: e.cfg.Types}); !a.writes(kindStats) {
+		return
+	}
 	now, c := e.cfg.Clock.Now(), e.Counters()
 	h := eve.Header{Time: now, Type: kindStats}
 	e.own(h.Type, w.Stats(&h, int64(now.Sub(e.started)/time.Second), c.list()))

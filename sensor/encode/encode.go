@@ -138,7 +138,7 @@ func AppendText[T []byte | string](b []byte, v T) []byte {
 	from := 0
 	for i := 0; i < len(v); {
 		c := v[i]
-		if plain[c] {
+		if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' && c != 0x7f {
 			i++
 			continue
 		}
@@ -157,14 +157,6 @@ func AppendText[T []byte | string](b []byte, v T) []byte {
 	b = append(b, v[from:]...)
 	return append(b, '"')
 }
-
-// plain are the bytes that a JSON string holds as they are.
-var plain = func() (out [256]bool) {
-	for c := byte(' '); c < 0x7f; c++ {
-		out[c] = c != '"' && c != '\\'
-	}
-	return out
-}()
 
 func decodeRune[T []byte | string](v T) (rune, int) {
 	var buf [utf8.UTFMax]byte
