@@ -203,6 +203,18 @@ func (e *Encoder) Hex(name string, v []byte) {
 	e.B = append(e.B, '"')
 }
 
+// Texts writes a list of texts as bytes, when there are any.
+func (e *Encoder) Texts(name string, list [][]byte) {
+	if len(list) == 0 {
+		return
+	}
+	e.Array(name)
+	for _, v := range list {
+		e.Bytes("", v)
+	}
+	e.End()
+}
+
 // Strings writes a list of texts, when there are any.
 func (e *Encoder) Strings(name string, list []string) {
 	if len(list) == 0 {

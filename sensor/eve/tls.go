@@ -46,12 +46,12 @@ func (e *encoder) tls(c *tls.Conn) {
 		if name := c.Client.HiddenName(); name != "" {
 			e.String("hidden_name", name)
 		}
-		e.protocols("client_alpns", c.Client.ALPN)
+		e.Texts("client_alpns", c.Client.ALPN)
 	}
 	if c.Server != nil {
 		text, hash := c.Server.JA3S()
 		e.fingerprint("ja3s", text, hash)
-		e.protocols("server_alpns", c.Server.ALPN)
+		e.Texts("server_alpns", c.Server.ALPN)
 	}
 	e.Close()
 }
@@ -89,15 +89,4 @@ func (e *encoder) fingerprint(name, text, hash string) {
 	e.String("hash", hash)
 	e.String("string", text)
 	e.Close()
-}
-
-func (e *encoder) protocols(name string, list [][]byte) {
-	if len(list) == 0 {
-		return
-	}
-	e.Array(name)
-	for _, p := range list {
-		e.Bytes("", p)
-	}
-	e.End()
 }

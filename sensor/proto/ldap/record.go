@@ -137,7 +137,7 @@ func (m *message) encodeChanges(e *encode.Encoder) {
 		e.String("operation", changeName(a.change))
 		e.Open("modification")
 		e.Bytes("attribute_type", a.name)
-		encodeValues(e, "attribute_values", a.values)
+		e.Texts("attribute_values", a.values)
 		e.Close()
 		e.Close()
 	}
@@ -161,19 +161,8 @@ func (m *message) encodeAttributes(e *encode.Encoder, name string) {
 	for _, a := range m.attributes {
 		e.Open("")
 		e.Bytes(name, a.name)
-		encodeValues(e, "values", a.values)
+		e.Texts("values", a.values)
 		e.Close()
-	}
-	e.End()
-}
-
-func encodeValues(e *encode.Encoder, name string, values [][]byte) {
-	if len(values) == 0 {
-		return
-	}
-	e.Array(name)
-	for _, v := range values {
-		e.Bytes("", v)
 	}
 	e.End()
 }
