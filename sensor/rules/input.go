@@ -22,7 +22,12 @@ const (
 	ViewPacket View = iota
 	ViewStream
 	ViewTransaction
+	viewCount
 )
+
+func (v View) String() string {
+	return [...]string{ViewPacket: "packet", ViewStream: "stream", ViewTransaction: "transaction"}[v]
+}
 
 // Input is one unit of traffic to judge. The engine keeps no reference to it
 // after Inspect returns, except to Flow.

@@ -30,6 +30,8 @@ type Context struct {
 	steps   int
 	regex   int
 	machine regexMemory
+	// meter measures, when the context is in a Profile.
+	meter *meter
 }
 
 type memo struct {
@@ -105,6 +107,21 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 	if in.Flow != nil && in.Flow.passing {
 		return nil
 	}
+	if ctx.meter != nil {
+		return ctx.meter.inspect(e, ctx, in)
+	}
+	e.gather(ctx, in)
+	for _, id := range ctx.candidates {
+		r := e.rules[id]
+		if e.judge(ctx, in, r) && r.Action == ActionPass {
+			return passed(in)
+		}
+	}
+	return e.judged(ctx, in)
+}
+
+// gather finds the rules that may hold.
+func (e *Engine) gather(ctx *Context, in *Input) {
 	ctx.begin()
 	ctx.in = in
 	ctx.setSubjects(0, in.Payload, nil)
@@ -134,15 +151,18 @@ func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
 	if len(ctx.candidates) > 1 {
 		slices.Sort(ctx.candidates)
 	}
-	for _, id := range ctx.candidates {
-		r := e.rules[id]
-		if e.judge(ctx, in, r) && r.Action == ActionPass {
-			if in.Flow != nil {
-				in.Flow.passing = true
-			}
-			return nil
-		}
+}
+
+// passed silences the rules on a flow for which a pass rule holds.
+func passed(in *Input) []Match {
+	if in.Flow != nil {
+		in.Flow.passing = true
 	}
+	return nil
+}
+
+// judged ends a unit on which all candidates were judged.
+func (e *Engine) judged(ctx *Context, in *Input) []Match {
 	if ctx.steps < 0 || ctx.regex < 0 {
 		e.exhausted.Add(1)
 	}
@@ -208,6 +228,14 @@ func (e *Engine) Scan(ctx *Context, in *Input) {
 	if in.Flow != nil && in.Flow.passing {
 		return
 	}
+	if ctx.meter != nil {
+		ctx.meter.scan(e, ctx, in)
+		return
+	}
+	e.scan(ctx, in)
+}
+
+func (e *Engine) scan(ctx *Context, in *Input) {
 	ctx.begin()
 	ctx.in = in
 	ctx.setSubjects(0, in.Payload, nil)
@@ -218,6 +246,14 @@ func (e *Engine) Scan(ctx *Context, in *Input) {
 // prefilter makes candidates of a group's rules over a subject, of which what
 // stands before fresh was scanned already.
 func (ctx *Context) prefilter(g *group, s *subject, fresh int) {
+	if ctx.meter != nil {
+		ctx.meter.prefilter(ctx, g, s, fresh)
+		return
+	}
+	g.prefilter(ctx, s, fresh)
+}
+
+func (g *group) prefilter(ctx *Context, s *subject, fresh int) {
 	if g.matcher != nil {
 		g.matcher.scan(s.raw, s.base, fresh, ctx)
 	}

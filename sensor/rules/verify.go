@@ -53,6 +53,9 @@ func (s *subject) fold() []byte {
 // listsHold verifies all buffers of a rule: for each, one instance must hold
 // all that the rule asks of it.
 func (ctx *Context) listsHold(r *Rule) bool {
+	if ctx.meter != nil {
+		return ctx.meter.listsHold(ctx, r)
+	}
 	for i := range r.lists {
 		if !ctx.listHolds(&r.lists[i]) {
 			return false
