@@ -52,7 +52,7 @@ func (c *conversation) behaviour() *detect.Flow {
 	return &detect.Flow{
 		ID: f.ID, Start: f.Start, Last: at, Client: f.Client, Server: f.Server, Proto: f.Proto, App: c.appName(),
 		Packets: [2]uint64{f.Count[0].Packets, f.Count[1].Packets}, Bytes: [2]uint64{f.Count[0].Bytes, f.Count[1].Bytes},
-		Flags: f.TCPFlags, Midstream: f.Midstream, Interface: c.w.iface,
+		Flags: f.TCPFlags, Midstream: f.Midstream, Interface: c.w.iface, Judged: c.judged,
 	}
 }
 
@@ -115,6 +115,16 @@ func (c *conversation) behaveHTTP(tx *http1.Tx) {
 		Status: tx.Status, Authorization: auth != nil, Basic: hasPrefixFold(auth, "basic "),
 		Secret: secretForm(&tx.Request), Bytes: uint64(len(tx.Request.Head)) + tx.Request.Length,
 	}))
+}
+
+// behaveLogIn tells the detectors what a server said to a log-in.
+func (c *conversation) behaveLogIn(account string, refused bool) {
+	d := c.w.e.cfg.Detectors
+	if d == nil {
+		return
+	}
+	c.judged = true
+	c.findings(d.LogIn(&detect.LogIn{Flow: c.behaviour(), Account: account, Refused: refused}))
 }
 
 func hasPrefixFold(b []byte, prefix string) bool {

@@ -329,6 +329,19 @@ func (tn *town) attacks() []generated {
 		{"30 log-ins by SMB", []string{"brute_force"}, func(w *wire) {
 			tries(w, "10.1.0.34:445", 30, []turn{{0, "\x00\x00\x00\x44\xfeSMB" + strings.Repeat("\x00", 64)}, {1, "\x00\x00\x00\x44\xfeSMB" + strings.Repeat("\x01", 64)}})
 		}},
+		{"12 refused log-ins in one connection", []string{"brute_force"}, func(w *wire) {
+			turns := []turn{{1, "* OK imap\r\n"}}
+			for i := range 12 {
+				turns = append(turns, turn{0, fmt.Sprintf("a%d AUTHENTICATE PLAIN AGEAYg==\r\n", i)}, turn{1, fmt.Sprintf("a%d NO [AUTHENTICATIONFAILED] no\r\n", i)})
+			}
+			talk(w, "10.3.9.24:43011", "10.1.0.62:143", turns, 0)
+		}},
+		{"one password for 12 accounts", []string{"brute_force"}, func(w *wire) {
+			for i := range 12 {
+				bind := fmt.Sprintf("\x30\x1a\x02\x01\x01\x60\x15\x02\x01\x03\x04\x06cn=%03d\x80\x08not-kept", i)
+				talk(w, fmt.Sprintf("10.3.9.25:%d", 43012+i), "10.1.0.64:389", []turn{{0, bind}, {1, "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x31\x04\x00\x04\x00"}}, 0)
+			}
+		}},
 		{"20 log-ins on a web page", []string{"brute_force", "cleartext_password"}, func(w *wire) {
 			form := "user=admin&password=x1"
 			tries(w, "10.1.0.35:80", 20, []turn{

@@ -59,6 +59,8 @@ type conversation struct {
 	flipped bool
 	// deep has the directions that have told that they reached the depth.
 	deep [2]bool
+	// judged is true when the server's word on a log-in was seen.
+	judged bool
 	// dead is true after a panic: the flow is only counted from then on.
 	dead bool
 	// orig is the protocol that the conversation began with, when it has

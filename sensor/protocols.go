@@ -203,6 +203,9 @@ func (h host) Upgrade() {
 	c.finding = finding{expect: nameTLS}
 }
 
+// LogIn implements proto.Host.
+func (h host) LogIn(account string, refused bool) { h.c.behaveLogIn(account, refused) }
+
 // Expect implements proto.Host.
 func (h host) Expect(e *proto.Expectation) {
 	f, w := h.c.f, h.c.w

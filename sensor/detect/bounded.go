@@ -82,6 +82,15 @@ func (d *distinct[T]) has(v T) bool {
 	return slices.ContainsFunc(d.marks, func(m mark[T]) bool { return m.v == v })
 }
 
+// latest are the values that were seen last.
+func (d *distinct[T]) latest() []T {
+	var out []T
+	for _, m := range d.marks[max(0, len(d.marks)-examples):] {
+		out = append(out, m.v)
+	}
+	return out
+}
+
 // times counts events in a sliding window.
 type times struct{ at []time.Time }
 

@@ -39,7 +39,10 @@ type Config struct {
 		Window time.Duration `yaml:"window"`
 	} `yaml:"scan"`
 	BruteForce struct {
+		// Attempts are connections of which only the shape is seen, Refused
+		// log-ins that the server was seen to refuse.
 		Attempts int           `yaml:"attempts"`
+		Refused  int           `yaml:"refused"`
 		Web      int           `yaml:"web"`
 		Window   time.Duration `yaml:"window"`
 	} `yaml:"brute_force"`
@@ -108,6 +111,7 @@ func (c *Config) complete() {
 	initial(&c.Scan.Hosts, 20)
 	initial(&c.Scan.Window, 5*time.Minute)
 	initial(&c.BruteForce.Attempts, 15)
+	initial(&c.BruteForce.Refused, 10)
 	initial(&c.BruteForce.Web, 10)
 	initial(&c.BruteForce.Window, 5*time.Minute)
 	initial(&c.Beacon.Count, 12)

@@ -87,7 +87,10 @@ type Flow struct {
 	Packets, Bytes, Delta [2]uint64
 	Flags                 [2]uint8
 	Midstream, Ended      bool
-	Interface             string
+	// Judged is true when the server's word on a log-in was seen, so that the
+	// connection itself is no evidence.
+	Judged    bool
+	Interface string
 }
 
 // TCP flags (RFC 9293 §3.1).
@@ -123,7 +126,7 @@ type Engine struct {
 	told  *bounded[string, time.Time]
 
 	scans   scans
-	guesses *bounded[guessKey, times]
+	guesses *bounded[guessKey, guessing]
 	beats   *bounded[beatKey, beat]
 	popular *bounded[netip.Addr, distinct[netip.Addr]]
 	tunnels *bounded[tunnelKey, tunnel]
@@ -185,7 +188,7 @@ func New(cfg Config) (*Engine, error) {
 	n := cfg.Limit
 	e.told = newBounded[string, time.Time](n)
 	e.scans = scans{ports: newBounded[pair, distinct[uint16]](n), hosts: newBounded[sweep, distinct[netip.Addr]](n)}
-	e.guesses = newBounded[guessKey, times](n)
+	e.guesses = newBounded[guessKey, guessing](n)
 	e.beats = newBounded[beatKey, beat](n)
 	e.popular = newBounded[netip.Addr, distinct[netip.Addr]](n)
 	e.tunnels = newBounded[tunnelKey, tunnel](n / 4)

@@ -13,6 +13,12 @@ type guessKey struct {
 	service string
 }
 
+// guessing are the attempts of a client at a service.
+type guessing struct {
+	times
+	accounts distinct[string]
+}
+
 // A connection in which a log-in failed is short and says little: the server
 // of a session that works says more.
 const (
@@ -41,7 +47,7 @@ func (e *Engine) guess(f *Flow) {
 	if f.Proto == protoTCP {
 		service = logInService(f)
 	}
-	if service == "" || f.Midstream || f.Flags[0]&f.Flags[1]&flagPSH == 0 {
+	if service == "" || f.Midstream || f.Judged || f.Flags[0]&f.Flags[1]&flagPSH == 0 {
 		return
 	}
 	if f.Last.Sub(f.Start) > shortTalk || f.Bytes[1] > shortBytes {
@@ -51,19 +57,55 @@ func (e *Engine) guess(f *Flow) {
 	t, _ := e.guesses.get(guessKey{f.Client.Addr(), f.Server, service}, f.Last)
 	n := t.add(f.Start, c.Window)
 	if n >= c.Attempts {
-		e.guessed(f.finding(bruteForce()), service, n, c.Attempts, t.first(), "")
+		e.guessed(f.finding(bruteForce()), service, n, c.Attempts, t.first())
 	}
 }
 
-func (e *Engine) guessed(found Finding, service string, n, threshold int, first time.Time, where string) {
+// LogIn is a log-in that a server judged.
+type LogIn struct {
+	Flow    *Flow
+	Account string
+	Refused bool
+}
+
+// LogIn takes a log-in. Those that were refused are counted for each client and
+// service, whatever the account: many accounts with one password each are as
+// much a guess as one account with many.
+func (e *Engine) LogIn(l *LogIn) []Finding {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := l.Flow
+	e.begin(f.Last)
+	if !l.Refused || e.ignore.has(f.Client.Addr()) {
+		return e.out
+	}
+	c := &e.cfg.BruteForce
+	t, _ := e.guesses.get(guessKey{f.Client.Addr(), f.Server, f.App + " refused"}, f.Last)
+	n, accounts := t.add(f.Last, c.Window), 0
+	if l.Account != "" {
+		accounts = t.accounts.add(l.Account[:min(len(l.Account), maxAccount)], f.Last, c.Window)
+	}
+	if n < c.Refused {
+		return e.out
+	}
+	fields := []Field{{"refused", n}, {"accounts", accounts}}
+	if accounts > 0 {
+		fields = append(fields, Field{"examples", t.accounts.latest()})
+	}
+	e.guessed(f.finding(bruteForce()), f.App, n, c.Refused, t.first(), fields...)
+	return e.out
+}
+
+// maxAccount bounds an account's name in bytes.
+const maxAccount = 128
+
+func (e *Engine) guessed(found Finding, service string, n, threshold int, first time.Time, more ...Field) {
 	c := &e.cfg.BruteForce
 	client, server := found.Src.Addr(), found.Dst
 	found.Vi = fmt.Sprintf("%s thử đăng nhập %s vào %s %d lần trong %s", client, service, server, n, c.Window)
 	found.En = fmt.Sprintf("%s tried to log in to %s by %s %d times within %s", client, server, service, n, c.Window)
 	found.Fields = []Field{{"service", service}, {"attempts", n}, {"threshold", threshold}, {"window", c.Window}, {"first", first}}
-	if where != "" {
-		found.Fields = append(found.Fields, Field{"examples", []string{where}})
-	}
+	found.Fields = append(found.Fields, more...)
 	e.tell(client.String()+"|"+server.String()+service, e.cfg.Repeat, found)
 }
 
@@ -102,7 +144,7 @@ func (e *Engine) HTTP(r *Request) []Finding {
 	t, _ := e.guesses.get(guessKey{f.Client.Addr(), f.Server, "web " + r.Host + r.Path}, f.Last)
 	n := t.add(f.Last, c.Window)
 	if n >= c.Web {
-		e.guessed(f.finding(bruteForce()), "web", n, c.Web, t.first(), r.Method+" "+r.Host+r.Path)
+		e.guessed(f.finding(bruteForce()), "web", n, c.Web, t.first(), Field{"examples", []string{r.Method + " " + r.Host + r.Path}})
 	}
 	return e.out
 }

@@ -69,6 +69,9 @@ type Host interface {
 	// Upgrade tells that the conversation goes on as another protocol, as
 	// after STARTTLS.
 	Upgrade()
+	// LogIn tells that the server judged a log-in, and whether it refused it.
+	// The account may be empty where the protocol does not show it.
+	LogIn(account string, refused bool)
 	// Expect announces a connection that belongs to this one.
 	Expect(e *Expectation)
 }

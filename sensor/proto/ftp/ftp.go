@@ -326,6 +326,13 @@ func (c *Conn) tell(tx *transaction) {
 		}
 	}
 	c.host.Record(proto.Event{Kind: "ftp", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}})
+	if tx.command == "PASS" && len(tx.replies) > 0 {
+		// RFC 959 §5.4: 230 or 202 let in, 530 does not.
+		code := string(tx.replies[len(tx.replies)-1].code)
+		if code == "230" || code == "202" || code == "530" {
+			c.host.LogIn("", code == "530")
+		}
+	}
 }
 
 // Gap implements proto.Parser: the line it fell into is lost.

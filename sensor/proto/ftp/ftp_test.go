@@ -37,3 +37,12 @@ func TestADataConnectionIsAFile(t *testing.T) {
 }
 
 func FuzzFTP(f *testing.F) { prototest.Fuzz(f, open, turns...) }
+
+func TestPasswordsThatAreJudgedAreLogIns(t *testing.T) {
+	say := func(reply string) []prototest.Turn {
+		return []prototest.Turn{{Dir: 1, Data: "220 hi\r\n"}, {Dir: 0, Data: "USER a\r\n"}, {Dir: 1, Data: "331 \r\n"}, {Dir: 0, Data: "PASS b\r\n"}, {Dir: 1, Data: reply}}
+	}
+	prototest.Talk(t, open, say("230 in\r\n")...).WantLogIns(t, " accepted")
+	prototest.Talk(t, open, say("530 no\r\n")...).WantLogIns(t, " refused")
+	prototest.Talk(t, open, say("421 later\r\n")...).WantLogIns(t)
+}

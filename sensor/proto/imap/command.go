@@ -235,6 +235,10 @@ func (c *Conn) tell(cmd *command) {
 		c.login = nil
 	}
 	c.host.Record(proto.Event{Kind: "imap", Tx: cmd.number, HasTx: true, Bodies: []encode.Body{cmd}})
+	said := cmd.answer.status
+	if (cmd.name == "LOGIN" || cmd.name == "AUTHENTICATE") && (said == "OK" || said == "NO") {
+		c.host.LogIn(cmd.user, said == "NO")
+	}
 }
 
 // Encode writes the imap object.

@@ -160,3 +160,12 @@ func TestLinesThatAreNotIMAPEndTheReading(t *testing.T) {
 }
 
 func FuzzIMAP(f *testing.F) { prototest.Fuzz(f, open, turns...) }
+
+func TestAnswersToLogInsAreTold(t *testing.T) {
+	say := func(reply string) []prototest.Turn {
+		return []prototest.Turn{{Dir: 1, Data: "* OK imap\r\n"}, {Dir: 0, Data: "a1 LOGIN lan not-kept\r\n"}, {Dir: 1, Data: reply}}
+	}
+	prototest.Talk(t, open, say("a1 OK in\r\n")...).WantLogIns(t, "lan accepted")
+	prototest.Talk(t, open, say("a1 NO [AUTHENTICATIONFAILED] no\r\n")...).WantLogIns(t, "lan refused")
+	prototest.Talk(t, open, say("a1 BAD what\r\n")...).WantLogIns(t)
+}

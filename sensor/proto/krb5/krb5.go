@@ -29,8 +29,9 @@ type Conn struct {
 	stream bool
 	buf    [2][]byte
 	next   uint64
-	// asked is the last request.
-	asked int
+	// asked is the last request, account who made it.
+	asked   int
+	account []byte
 }
 
 // New returns a reader of datagrams that tells host.
@@ -109,9 +110,13 @@ func (c *Conn) message(dir int, b []byte) error {
 			c.host.Notice(dir, c.next, "weak_encryption")
 		}
 	case typeASReq, typeTGSReq, typeAPReq:
-		c.asked = m.kind
+		c.asked, c.account = m.kind, m.cname
 	case typeError:
 		m.failed = c.asked
+	}
+	refused, judged := m.logIn()
+	if judged {
+		c.host.LogIn(string(c.account), refused)
 	}
 	c.host.Record(proto.Event{Kind: "krb5", Dir: dir, From: dir, OneSided: true, Tx: c.next, HasTx: true, Bodies: []encode.Body{m}})
 	c.next++

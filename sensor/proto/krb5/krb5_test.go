@@ -83,3 +83,11 @@ func TestNoticesWhatIsWrong(t *testing.T) {
 func FuzzKerberos(f *testing.F) { prototest.Fuzz(f, open, turns...) }
 
 func FuzzKerberosStream(f *testing.F) { prototest.Fuzz(f, stream, turns...) }
+
+func TestTheServersWordOnAPasswordIsTold(t *testing.T) {
+	wrong := strings.Replace(refused, "\xa6\x03\x02\x01\x19", "\xa6\x03\x02\x01\x18", 1)
+	ask := prototest.Turn{Dir: 0, Data: asReq}
+	prototest.Talk(t, open, turns...).WantLogIns(t)
+	prototest.Talk(t, open, ask, prototest.Turn{Dir: 1, Data: wrong}).WantLogIns(t, "u refused")
+	prototest.Talk(t, open, ask, prototest.Turn{Dir: 1, Data: asRep("a003020112")}).WantLogIns(t, "u accepted")
+}

@@ -152,6 +152,19 @@ func text(in *cryptobyte.String, out *[]byte) bool {
 	return true
 }
 
+// logIn tells what the server said of a password: by a ticket, or by one of the
+// errors of RFC 4120 §7.5.9 that speak of the account or its key.
+func (m *message) logIn() (refused, judged bool) {
+	const unknown, revoked, wrong = 6, 18, 24
+	switch {
+	case m.kind == typeASRep:
+		return false, true
+	case m.kind == typeError && (m.code == unknown || m.code == revoked || m.code == wrong) && m.failed != typeTGSReq:
+		return true, true
+	}
+	return false, false
+}
+
 // encrypted reads the algorithm of EncryptedData (§5.2.9).
 func encrypted(in *cryptobyte.String, etype *int) bool {
 	var seq, wrap cryptobyte.String

@@ -322,6 +322,20 @@ func (c *Conn) tell(tx *transaction) {
 	}
 	c.kept -= tx.kept
 	c.host.Record(proto.Event{Kind: "ldap", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}})
+	tx.logIn(c.host)
+}
+
+// logIn tells of a bind that was answered (RFC 4511 §4.2.2). One without a name
+// is anonymous and no log-in.
+func (tx *transaction) logIn(h proto.Host) {
+	const success, invalidCredentials = 0, 49
+	if tx.request == nil || tx.request.op != opBind || len(tx.responses) == 0 || len(tx.request.dn) == 0 && !tx.request.sasl {
+		return
+	}
+	last := tx.responses[len(tx.responses)-1]
+	if !last.cut && last.op == opBindDone && (last.result == success || last.result == invalidCredentials) {
+		h.LogIn(string(tx.request.dn), last.result != success)
+	}
 }
 
 // Gap implements proto.Parser: the message it fell into is lost, and where the

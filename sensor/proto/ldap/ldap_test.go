@@ -255,3 +255,16 @@ func TestFieldsForRules(t *testing.T) {
 func FuzzLDAP(f *testing.F) { prototest.Fuzz(f, stream, turns...) }
 
 func FuzzDatagrams(f *testing.F) { prototest.Fuzz(f, open, turns...) }
+
+func TestBindsAreLogIns(t *testing.T) {
+	bind := prototest.Turn{Dir: 0, Data: "\x30\x1a\x02\x01\x01\x60\x15\x02\x01\x03\x04\x06cn=abc\x80\x08not-kept"}
+	anonymous := prototest.Turn{Dir: 0, Data: "\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00"}
+	done := func(code string) prototest.Turn {
+		return prototest.Turn{Dir: 1, Data: "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01" + code + "\x04\x00\x04\x00"}
+	}
+	prototest.Talk(t, stream, bind, done("\x00")).WantLogIns(t, "cn=abc accepted")
+	prototest.Talk(t, stream, bind, done("\x31")).WantLogIns(t, "cn=abc refused")
+	prototest.Talk(t, stream, bind, done("\x34")).WantLogIns(t)
+	prototest.Talk(t, stream, anonymous, done("\x00")).WantLogIns(t)
+	prototest.Talk(t, stream, bind).WantLogIns(t)
+}

@@ -256,6 +256,25 @@ func (c *Conn) tell(tx *transaction) {
 	c.host.Record(proto.Event{
 		Kind: "mqtt", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}, OneSided: true, From: tx.messages[0].dir,
 	})
+	tx.logIn(c.host)
+}
+
+// logIn tells of a connection with a name that was answered: codes 4 and 5 of
+// MQTT 3.1.1 §3.2.2.3, 0x86 and 0x87 of MQTT 5 §3.2.2.2 refuse it.
+func (tx *transaction) logIn(h proto.Host) {
+	if len(tx.messages) < 2 {
+		return
+	}
+	asked, said := tx.messages[0], tx.messages[1]
+	if asked.kind != typeConnect || asked.flags&flagUsername == 0 || said.kind != typeConnack || len(said.codes) == 0 {
+		return
+	}
+	switch said.codes[0] {
+	case 0:
+		h.LogIn(string(asked.username), false)
+	case 4, 5, 0x86, 0x87:
+		h.LogIn(string(asked.username), true)
+	}
 }
 
 // Gap implements proto.Parser: a gap inside a packet that is passed over is

@@ -24,3 +24,16 @@ func TestPacketsAndTheirAnswersAreOneRecord(t *testing.T) {
 }
 
 func FuzzMQTT(f *testing.F) { prototest.Fuzz(f, open, turns...) }
+
+func TestConnectionsWithANameAreLogIns(t *testing.T) {
+	connect := func(flags, rest string) prototest.Turn {
+		body := "\x00\x04MQTT\x04" + flags + "\x00\x3c\x00\x00" + rest
+		return prototest.Turn{Dir: 0, Data: "\x10" + string(rune(len(body))) + body}
+	}
+	named := connect("\xc2", "\x00\x02la\x00\x01p")
+	answer := func(code string) prototest.Turn { return prototest.Turn{Dir: 1, Data: "\x20\x02\x00" + code} }
+	prototest.Talk(t, open, named, answer("\x00")).WantLogIns(t, "la accepted")
+	prototest.Talk(t, open, named, answer("\x05")).WantLogIns(t, "la refused")
+	prototest.Talk(t, open, named, answer("\x03")).WantLogIns(t)
+	prototest.Talk(t, open, connect("\x02", ""), answer("\x05")).WantLogIns(t)
+}

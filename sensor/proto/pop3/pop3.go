@@ -165,6 +165,9 @@ func (c *Conn) tell(tx *transaction) {
 		}
 	}
 	c.host.Record(proto.Event{Kind: "pop3", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}})
+	if (tx.command == "PASS" || tx.command == "APOP" || tx.command == "AUTH" && len(tx.args) > 0) && (tx.good || tx.header != nil) {
+		c.host.LogIn("", !tx.good)
+	}
 }
 
 // Gap implements proto.Parser: the line it fell into is lost.

@@ -28,3 +28,11 @@ func TestCommandsAndTheirAnswers(t *testing.T) {
 }
 
 func FuzzPOP3(f *testing.F) { prototest.Fuzz(f, open, turns...) }
+
+func TestAnswersToLogInsAreTold(t *testing.T) {
+	say := func(reply string) []prototest.Turn {
+		return []prototest.Turn{{Dir: 1, Data: "+OK pop\r\n"}, {Dir: 0, Data: "USER a\r\nPASS b\r\n"}, {Dir: 1, Data: "+OK\r\n"}, {Dir: 1, Data: reply}}
+	}
+	prototest.Talk(t, open, say("+OK in\r\n")...).WantLogIns(t, " accepted")
+	prototest.Talk(t, open, say("-ERR no\r\n")...).WantLogIns(t, " refused")
+}

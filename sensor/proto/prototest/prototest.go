@@ -26,6 +26,8 @@ type Recorder struct {
 	Notices, Fields []string
 	Upgrades        int
 	Expected        []*proto.Expectation
+	// LogIns are the accounts, each with "accepted" or "refused".
+	LogIns []string
 }
 
 func render(bodies []encode.Body) string {
@@ -76,8 +78,25 @@ func (r *Recorder) File(dir int, tx uint64, f *files.File, bodies ...encode.Body
 // Upgrade implements proto.Host.
 func (r *Recorder) Upgrade() { r.Upgrades++ }
 
+// LogIn implements proto.Host.
+func (r *Recorder) LogIn(account string, refused bool) {
+	word := "accepted"
+	if refused {
+		word = "refused"
+	}
+	r.LogIns = append(r.LogIns, account+" "+word)
+}
+
 // Expect implements proto.Host.
 func (r *Recorder) Expect(e *proto.Expectation) { r.Expected = append(r.Expected, e) }
+
+// WantLogIns fails unless exactly these log-ins were told.
+func (r *Recorder) WantLogIns(t *testing.T, want ...string) {
+	t.Helper()
+	if !slices.Equal(r.LogIns, want) {
+		t.Errorf("log-ins %q, want %q", r.LogIns, want)
+	}
+}
 
 // Turn is what one side says.
 type Turn struct {

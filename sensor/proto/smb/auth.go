@@ -115,6 +115,30 @@ func (s *setup) readTicket(in *cryptobyte.String) bool {
 	return true
 }
 
+// logIn tells what the server said to a session setup: by success, or by one of
+// the statuses of [MS-ERREF] §2.3.1 that speak of the account or its password.
+// Guests and anonymous sessions have no name and are no log-ins.
+func (t *transaction) logIn() (account string, refused, judged bool) {
+	s, ok := t.detail.(*setup)
+	if !ok || !t.hasStatus {
+		return "", false, false
+	}
+	if s.ntlm != nil {
+		account = string(s.ntlm.user)
+	}
+	if t.dos {
+		// [MS-CIFS] §2.2.2.4: ERRSRV, ERRbadpw.
+		return account, true, byte(t.status) == 2 && t.status>>16 == 2
+	}
+	switch t.status {
+	case statusSuccess:
+		return account, false, account != "" || s.realm != nil
+	case 0xc0000064, 0xc000006a, 0xc000006d, 0xc0000072, 0xc0000234:
+		return account, true, true
+	}
+	return "", false, false
+}
+
 // Encode implements encode.Body.
 func (s *setup) Encode(e *encode.Encoder) {
 	if s.ntlm != nil {

@@ -326,6 +326,10 @@ func (c *Conn) finish(t *transaction) {
 		c.negotiate = nil
 	}
 	c.host.Record(proto.Event{Kind: "smb", Tx: t.id - 1, HasTx: true, Bodies: []encode.Body{t}})
+	account, refused, judged := t.logIn()
+	if judged {
+		c.host.LogIn(account, refused)
+	}
 }
 
 // answered records a transaction with the status of its answer.

@@ -195,6 +195,7 @@ func TestWhoLogsInWithNTLM(t *testing.T) {
 		prototest.Turn{Dir: 0, Data: frame(two(setup2, 1, -1, "\x19\x00"+zeros(10)+le16(head2+24)+le16(len(blob))+zeros(8)+blob))},
 		prototest.Turn{Dir: 1, Data: frame(two(setup2, 1, 0xc000006d, "\x09\x00"+zeros(6)))},
 	)
+	r.WantLogIns(t, "lan refused")
 	r.Want(t, `"status":"STATUS_LOGON_FAILURE","status_code":"0xc000006d","session_id":9,"tree_id":5,`+
 		`"ntlmssp":{"domain":"AD","user":"lan","host":"w","version":"10.0 build 10586 rev 15"}`)
 	if !slices.Contains(r.Fields, `0 smb.ntlmssp_user "lan"`) {

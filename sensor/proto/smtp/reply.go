@@ -78,6 +78,11 @@ func (c *Conn) reply(code int) error {
 		if cmd.about == c.cur {
 			c.tell()
 		}
+	case "AUTH":
+		// RFC 4954 §6: 535 and 534 refuse, the rest says nothing of the password.
+		if good || code == 534 || code == 535 {
+			c.host.LogIn("", !good)
+		}
 	case "STARTTLS":
 		if good && !c.upgraded {
 			c.upgraded = true

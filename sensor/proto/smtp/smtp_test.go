@@ -39,3 +39,15 @@ func TestSTARTTLSHandsOver(t *testing.T) {
 }
 
 func FuzzSMTP(f *testing.F) { prototest.Fuzz(f, open, turns...) }
+
+func TestAnswersToLogInsAreTold(t *testing.T) {
+	say := func(reply string) []prototest.Turn {
+		return []prototest.Turn{
+			{Dir: 1, Data: "220 mx\r\n"}, {Dir: 0, Data: "EHLO a\r\n"}, {Dir: 1, Data: "250 mx\r\n"}, {Dir: 0, Data: "AUTH LOGIN\r\n"},
+			{Dir: 1, Data: "334 VXNlcm5hbWU6\r\n"}, {Dir: 0, Data: "bGFu\r\n"}, {Dir: 1, Data: "334 UGFzc3dvcmQ6\r\n"}, {Dir: 0, Data: "bm8=\r\n"}, {Dir: 1, Data: reply},
+		}
+	}
+	prototest.Talk(t, open, say("235 in\r\n")...).WantLogIns(t, " accepted")
+	prototest.Talk(t, open, say("535 no\r\n")...).WantLogIns(t, " refused")
+	prototest.Talk(t, open, say("454 later\r\n")...).WantLogIns(t)
+}
