@@ -175,6 +175,9 @@ func TestDamagedAndCutCapturesHarmNothing(t *testing.T) {
 		if i%every == 0 {
 			names <- name
 		}
+		if i%50 == 49 {
+			t.Logf("%d of %d captures, %d copies", i+1, len(captures), copies.Load())
+		}
 	}
 	close(names)
 	wait.Wait()
