@@ -11,10 +11,12 @@ type ruleSet struct {
 	engine  *rules.Engine
 	version string
 	loaded  int
+	// profile measures the rules, when that is asked for.
+	profile *rules.Profile
 }
 
-// ErrNoRules means that a reload would leave the sensor without rules.
-var ErrNoRules = errors.New("sensor: no rules to take over")
+// ErrNoRules means that there are none to take over, or to measure.
+var ErrNoRules = errors.New("sensor: there are no rules")
 
 // Rules is the engine of the rules in force, for the one that comes after it
 // (rules.Options.After); nil when there are none.
@@ -42,6 +44,9 @@ func (w *worker) adopt(set *ruleSet) {
 	if w.rules != nil {
 		w.rctx = w.rules.NewContext()
 		w.wants = w.rules.Wants()
+		if set.profile != nil {
+			set.profile.Measure(w.rctx)
+		}
 	}
 	w.ask()
 }

@@ -324,3 +324,67 @@ func TestRulesAreReloadedWithoutLosingAPacketOrAFlow(t *testing.T) {
 		exec.Command("ip", "link", "del", near).Run()
 	}
 }
+
+func TestRulesOfALiveSensorAreMeasured(t *testing.T) {
+	near, far := cable(t)
+	dir := openDir(t)
+	file := filepath.Join(dir, "a.rules")
+	err := os.WriteFile(file, []byte(firstRules+"\n"), 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := startSensor(t, dir, "-i", far, "-S", file, "--user", "nobody")
+	wire, log := newSender(t, near), filepath.Join(dir, "log")
+	type answer struct {
+		status         int
+		stdout, stderr string
+	}
+	answered := make(chan answer)
+	go func() {
+		status, stdout, stderr := call("profile", "-l", log, "--for", "1s", "--json")
+		answered <- answer{status, stdout, stderr}
+	}()
+	var a answer
+	for a.stdout+a.stderr == "" {
+		select {
+		case a = <-answered:
+		case <-time.After(5 * time.Millisecond):
+			wire.send("one", 1001)
+		}
+	}
+	var measured control.Profile
+	err = json.Unmarshal([]byte(a.stdout), &measured)
+	if err != nil || a.status != exitDone || len(measured.Rules) != 1 || measured.Alerts == 0 || measured.Checks != measured.Alerts || measured.Ended {
+		t.Fatalf("status %d, %v\n%s%s", a.status, err, a.stdout, a.stderr)
+	}
+	status, stdout, stderr := call("profile", "-l", log, "--for", "50ms")
+	if status != exitDone || !strings.Contains(stdout, "1 rules in force, 0 of them judged") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+	status, _, stderr = call("profile", "-l", log, "--for", "2h")
+	if status != exitUse || !strings.Contains(stderr, "at most 1h") {
+		t.Errorf("status %d\n%s", status, stderr)
+	}
+	// The end of the sensor ends a profile, which is answered.
+	go func() {
+		a := answer{status: exitNo}
+		// The tries below may be in the way for a moment.
+		for a.status == exitNo {
+			a.status, a.stdout, a.stderr = call("profile", "-l", log, "--for", "1h", "--json")
+		}
+		answered <- a
+	}()
+	for range 600 {
+		status, _, stderr = call("profile", "-l", log, "--for", "1ms")
+		if status == exitNo {
+			break
+		}
+	}
+	if !strings.Contains(stderr, "measured already") {
+		t.Errorf("a second profile: %s", stderr)
+	}
+	p.end()
+	if a = <-answered; a.status != exitDone || !strings.Contains(a.stdout, `"alerts": 0`) {
+		t.Errorf("status %d\n%s%s", a.status, a.stdout, a.stderr)
+	}
+}

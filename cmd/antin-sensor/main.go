@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(runCommand(), rulesCommand(), benchCommand(), iocCommand(), verifyCommand(), compareCommand(), configCommand(), versionCommand())
-	root.AddCommand(benchChildCommand(), statsCommand(), topCommand(), reloadCommand(), rotateCommand(), recordCommand())
+	root.AddCommand(benchChildCommand(), statsCommand(), topCommand(), reloadCommand(), rotateCommand(), recordCommand(), profileCommand())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone

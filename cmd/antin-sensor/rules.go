@@ -223,7 +223,7 @@ func rulesCommand() *cobra.Command {
 	}
 	check.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
 	check.Flags().StringVarP(&config, "config", "c", "", "configuration file with the variables")
-	parent.AddCommand(check)
+	parent.AddCommand(check, rulesProfileCommand())
 	return parent
 }
 

@@ -39,7 +39,7 @@ func (f *runFlags) serve(ctx context.Context, s *settings, e *sensor.Engine, cfg
 	var answers *control.Server
 	if s.Control != noControl {
 		answers, err = control.Listen(s.Control, control.Handlers{
-			Figures: v.figures, Top: v.top, Reload: v.reload.reload, Rotate: v.rotate, Record: v.record,
+			Figures: v.figures, Top: v.top, Reload: v.reload.reload, Rotate: v.rotate, Record: v.record, Profile: v.profile,
 		}, log)
 		if errors.Is(err, control.ErrPath) && s.Control == filepath.Join(s.Output.Dir, controlFile) {
 			// Nobody chose that path.

@@ -60,11 +60,21 @@ func (c *Client) Rotate(ctx context.Context) (r Rotate, err error) {
 
 // Record asks for packets to be kept.
 func (c *Client) Record(ctx context.Context, ask Record) (r Recorded, err error) {
-	body, err := json.Marshal(ask)
+	return r, c.tell(ctx, "/record", ask, &r)
+}
+
+// Profile asks for the rules to be measured; the answer takes as long as that.
+func (c *Client) Profile(ctx context.Context, ask ProfileAsk) (p Profile, err error) {
+	return p, c.tell(ctx, "/profile", ask, &p)
+}
+
+// tell posts a request with a body.
+func (c *Client) tell(ctx context.Context, path string, what, into any) error {
+	body, err := json.Marshal(what)
 	if err != nil {
-		return r, fmt.Errorf("ask the sensor: %w", err)
+		return fmt.Errorf("ask the sensor: %w", err)
 	}
-	return r, c.send(ctx, http.MethodPost, "/record", bytes.NewReader(body), &r)
+	return c.send(ctx, http.MethodPost, path, bytes.NewReader(body), into)
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, into any) error {

@@ -6,6 +6,8 @@ package control
 
 import (
 	"time"
+
+	"github.com/antin-gov/antin/sensor/rules"
 )
 
 // Figures are what a sensor counts.
@@ -126,6 +128,23 @@ type Record struct {
 type Recorded struct {
 	Dir   string    `json:"dir"`
 	Until time.Time `json:"until"`
+}
+
+// ProfileAsk asks to measure the rules for some time; the answer has at most
+// that many rules, in that order.
+type ProfileAsk struct {
+	Seconds float64         `json:"seconds"`
+	Rows    int             `json:"rows"`
+	Order   rules.CostOrder `json:"sort"`
+}
+
+// Profile is what rules cost while they were measured.
+type Profile struct {
+	rules.CostReport
+	// Ended says that other rules came into force, which ended it.
+	Ended bool `json:"ended_by_reload"`
+	// Packets passed the sensor meanwhile, to a second.
+	Packets uint64 `json:"packets"`
 }
 
 // Rotate says which files were begun anew.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/antin-gov/antin/sensor/control"
 )
@@ -20,12 +21,21 @@ func TestTheSensorAnswersAtItsSocket(t *testing.T) {
 	if !errors.Is(err, control.ErrNoSensor) {
 		t.Errorf("without a sensor: %v", err)
 	}
+	gone := make(chan struct{}, 1)
 	s, err := control.Listen(path, control.Handlers{
 		Figures: func() control.Figures { return control.Figures{Name: "a", Alerts: 3} },
 		Top: func(rows int) control.Top {
 			return control.Top{Figures: control.Figures{Name: "a"}, Talkers: make([]control.Row, rows)}
 		},
 		Reload: func() (control.Reload, error) { return control.Reload{}, errors.New("bad rules") },
+		Profile: func(ctx context.Context, ask control.ProfileAsk) (control.Profile, error) {
+			if ask.Seconds == 0 {
+				return control.Profile{Packets: uint64(ask.Rows)}, nil
+			}
+			<-ctx.Done()
+			gone <- struct{}{}
+			return control.Profile{Ended: true}, nil
+		},
 	}, log)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +65,30 @@ func TestTheSensorAnswersAtItsSocket(t *testing.T) {
 	if !errors.Is(err, control.ErrInUse) {
 		t.Errorf("a second sensor: %v", err)
 	}
+	p, err := c.Profile(ctx, control.ProfileAsk{Rows: 7})
+	if err != nil || p.Packets != 7 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	away, leave := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer leave()
+	_, err = c.Profile(away, control.ProfileAsk{Seconds: 1})
+	if err == nil {
+		t.Error("an answer to a client that went away")
+	}
+	<-gone
+	ended := make(chan error)
+	go func() {
+		p, err := c.Profile(ctx, control.ProfileAsk{Seconds: 1})
+		if err == nil && !p.Ended {
+			err = errors.New("not ended")
+		}
+		ended <- err
+	}()
+	time.Sleep(50 * time.Millisecond)
 	err = s.Close()
+	if err := <-ended; err != nil {
+		t.Errorf("a profile at the end of the sensor: %v", err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,6 +20,9 @@ type Handlers struct {
 	Reload  func() (Reload, error)
 	Rotate  func() (Rotate, error)
 	Record  func(Record) (Recorded, error)
+	// Profile works as long as it is asked to; the context ends when nobody
+	// waits for the answer any more or the sensor ends.
+	Profile func(context.Context, ProfileAsk) (Profile, error)
 }
 
 // Limits of the socket.
@@ -29,6 +33,8 @@ const (
 	maxRequest     = 64 << 10
 	topRows        = 10
 	socketMode     = 0o660
+	// MaxProfile is how long rules are measured at most.
+	MaxProfile = time.Hour
 )
 
 // Errors of Listen.
@@ -42,6 +48,8 @@ var (
 // Server answers at a socket until it is closed.
 type Server struct {
 	http *http.Server
+	// end ends what takes long.
+	end  context.CancelFunc
 	done chan struct{}
 }
 
@@ -81,12 +89,14 @@ func Listen(path string, h Handlers, log *slog.Logger) (*Server, error) {
 		l.Close()
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
+	ctx, end := context.WithCancel(context.Background())
 	s := &Server{
 		http: &http.Server{
-			Handler: routes(h), ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: maxRequest,
-			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+			Handler: routes(h), BaseContext: func(net.Listener) context.Context { return ctx },
+			ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout, IdleTimeout: time.Minute,
+			MaxHeaderBytes: maxRequest, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		},
-		done: make(chan struct{}),
+		end: end, done: make(chan struct{}),
 	}
 	go func() {
 		defer close(s.done)
@@ -102,6 +112,7 @@ func Listen(path string, h Handlers, log *slog.Logger) (*Server, error) {
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
+	s.end()
 	err := s.http.Shutdown(ctx)
 	<-s.done
 	return err
@@ -121,17 +132,54 @@ func routes(h Handlers) http.Handler {
 	handle(mux, "POST /rotate", h.Rotate != nil, func(*http.Request) (any, error) { return h.Rotate() })
 	handle(mux, "POST /record", h.Record != nil, func(r *http.Request) (any, error) {
 		var ask Record
-		err := json.NewDecoder(r.Body).Decode(&ask)
+		err := read(r, &ask)
 		if err != nil {
-			return nil, fmt.Errorf("read the request: %w", err)
+			return nil, err
 		}
 		return h.Record(ask)
 	})
+	mux.HandleFunc("POST /profile", patient(MaxProfile+requestTimeout, answering(h.Profile != nil, func(r *http.Request) (any, error) {
+		var ask ProfileAsk
+		err := read(r, &ask)
+		if err != nil {
+			return nil, err
+		}
+		return h.Profile(r.Context(), ask)
+	})))
 	return mux
 }
 
+// read takes a request's body, to its end.
+func read(r *http.Request, into any) error {
+	text, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		return fmt.Errorf("read the request: %w", err)
+	}
+	return nil
+}
+
 func handle(mux *http.ServeMux, pattern string, has bool, do func(*http.Request) (any, error)) {
-	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(pattern, answering(has, do))
+}
+
+// patient gives a request more time than the others have: past its time the
+// server takes the client for gone.
+func patient(longest time.Duration, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(longest))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		next(w, r)
+	}
+}
+
+func answering(has bool, do func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
 		w.Header().Set("Content-Type", "application/json")
 		var a answer
@@ -146,5 +194,5 @@ func handle(mux *http.ServeMux, pattern string, has bool, do func(*http.Request)
 		w.WriteHeader(status)
 		// A client that went away needs no answer.
 		_ = json.NewEncoder(w).Encode(a)
-	})
+	}
 }
