@@ -26,7 +26,7 @@ type finding struct {
 // and whose first words alone do not tell them.
 func serverFirst(app string) bool {
 	switch app {
-	case "smtp", "ftp", "ftp-data", "pop3", "imap", "ssh", "rfb", "http2", "dnp3":
+	case "smtp", "ftp", "ftp-data", "pop3", "imap", "ssh", "rfb", "http2", "dnp3", "mysql", "xmpp":
 		return true
 	}
 	return false

@@ -19,8 +19,10 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/mdns"
 	"github.com/antin-gov/antin/sensor/proto/modbus"
 	"github.com/antin-gov/antin/sensor/proto/mqtt"
+	"github.com/antin-gov/antin/sensor/proto/mysql"
 	"github.com/antin-gov/antin/sensor/proto/named"
 	"github.com/antin-gov/antin/sensor/proto/ntp"
+	"github.com/antin-gov/antin/sensor/proto/pgsql"
 	"github.com/antin-gov/antin/sensor/proto/pop3"
 	"github.com/antin-gov/antin/sensor/proto/quic"
 	"github.com/antin-gov/antin/sensor/proto/rdp"
@@ -28,8 +30,10 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/smb"
 	"github.com/antin-gov/antin/sensor/proto/smtp"
 	"github.com/antin-gov/antin/sensor/proto/snmp"
+	"github.com/antin-gov/antin/sensor/proto/socks"
 	"github.com/antin-gov/antin/sensor/proto/ssh"
 	"github.com/antin-gov/antin/sensor/proto/tftp"
+	"github.com/antin-gov/antin/sensor/proto/xmpp"
 )
 
 // protocol is how a protocol is found and read. The probes judge the first
@@ -65,6 +69,10 @@ var protocols = [...]protocol{
 	{name: "dnp3", packet: dnp3.ProbePacket, open: func(c *conversation) proto.Parser { return dnp3.NewPackets(host{c}) }},
 	{name: "ldap", stream: ldap.Probe, open: func(c *conversation) proto.Parser { return ldap.NewStream(host{c}) }},
 	{name: "modbus", stream: modbus.Probe, open: func(c *conversation) proto.Parser { return modbus.New(host{c}) }},
+	{name: "mysql", stream: mysql.Probe, open: func(c *conversation) proto.Parser { return mysql.New(host{c}) }},
+	{name: "pgsql", stream: pgsql.Probe, open: func(c *conversation) proto.Parser { return pgsql.New(host{c}) }},
+	{name: "xmpp", stream: xmpp.Probe, open: func(c *conversation) proto.Parser { return xmpp.New(host{c}) }},
+	{name: "socks", stream: socks.Probe, open: func(c *conversation) proto.Parser { return socks.New(host{c}) }},
 	{name: "quic", packet: quic.Probe, open: func(c *conversation) proto.Parser { return quic.New(host{c}) }},
 	{name: "krb5", packet: krb5.ProbePacket, open: func(c *conversation) proto.Parser { return krb5.New(host{c}) }},
 	{name: "ldap", packet: ldap.ProbePacket, open: func(c *conversation) proto.Parser { return ldap.New(host{c}) }},
@@ -201,6 +209,12 @@ func (h host) Upgrade() {
 	c.orig = c.appName()
 	c.app, c.failed = appUnknown, [2]bool{}
 	c.finding = finding{expect: nameTLS}
+}
+
+// Carry implements proto.Host.
+func (h host) Carry() {
+	h.Upgrade()
+	h.c.finding = finding{}
 }
 
 // LogIn implements proto.Host.

@@ -69,6 +69,9 @@ type Host interface {
 	// Upgrade tells that the conversation goes on as another protocol, as
 	// after STARTTLS.
 	Upgrade()
+	// Carry tells that what follows is another connection, of any protocol, as
+	// after a proxy's yes.
+	Carry()
 	// LogIn tells that the server judged a log-in, and whether it refused it.
 	// The account may be empty where the protocol does not show it.
 	LogIn(account string, refused bool)

@@ -25,6 +25,7 @@ type Recorder struct {
 	// direction, buffer and value.
 	Notices, Fields []string
 	Upgrades        int
+	Carries         int
 	Expected        []*proto.Expectation
 	// LogIns are the accounts, each with "accepted" or "refused".
 	LogIns []string
@@ -78,6 +79,9 @@ func (r *Recorder) File(dir int, tx uint64, f *files.File, bodies ...encode.Body
 // Upgrade implements proto.Host.
 func (r *Recorder) Upgrade() { r.Upgrades++ }
 
+// Carry implements proto.Host.
+func (r *Recorder) Carry() { r.Carries++ }
+
 // LogIn implements proto.Host.
 func (r *Recorder) LogIn(account string, refused bool) {
 	word := "accepted"
@@ -117,6 +121,18 @@ func Talk(t *testing.T, open func(proto.Host) proto.Parser, turns ...Turn) *Reco
 	}
 	p.Close()
 	return r
+}
+
+// Refuses fails unless the parser refuses one of the turns.
+func Refuses(t *testing.T, open func(proto.Host) proto.Parser, turns ...Turn) {
+	t.Helper()
+	p := open(&Recorder{})
+	for _, turn := range turns {
+		if p.Feed(turn.Dir, []byte(turn.Data)) != nil {
+			return
+		}
+	}
+	t.Errorf("%+v is taken for the protocol", turns)
 }
 
 // Heard is Talk for conversations that the parser may refuse.
