@@ -155,9 +155,7 @@ func (c *Conn) Feed(dir int, b []byte) error {
 func (c *Conn) packet(dir int, first uint8, body []byte) error {
 	m := &message{kind: first >> 4, dup: first&8 != 0, qos: first >> 1 & 3, retain: first&1 != 0}
 	if m.kind == 0 {
-		// Reserved (§2.1.2).
-		c.host.Notice(dir, c.next, "unassigned_msg_type")
-		c.next++
+		c.reserved(dir)
 		return nil
 	}
 	err := m.parse(body, &c.version)
@@ -174,7 +172,17 @@ func (c *Conn) malformed(dir int) error {
 	return ErrMalformed
 }
 
+// reserved tells of a packet of the type that is none (§2.1.2).
+func (c *Conn) reserved(dir int) {
+	c.host.Notice(dir, c.next, "unassigned_msg_type")
+	c.next++
+}
+
 func (c *Conn) truncated(dir int, first uint8, size int) {
+	if first>>4 == 0 {
+		c.reserved(dir)
+		return
+	}
 	m := &message{kind: first >> 4, dup: first&8 != 0, qos: first >> 1 & 3, retain: first&1 != 0, skipped: size + 1}
 	c.join(dir, m)
 }
