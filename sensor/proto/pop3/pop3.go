@@ -1,7 +1,9 @@
 // Package pop3 reads POP3 (RFC 1939) with STLS (RFC 2595): commands with their
-// answers, the lines of lists among them.
+// answers, the lines of lists among them, and of each message that is fetched its
+// header fields, attachments and links.
 //
-// Not here: the content of messages, which is passed over.
+// A message whose end fell into a gap goes on to the end of the next answer of
+// many lines.
 package pop3
 
 import (
@@ -20,6 +22,9 @@ const (
 	maxOpen = 64
 	// maxData bounds the lines kept of an answer.
 	maxData = 64
+	// stepName is the command that a step of a log-in is recorded as, in
+	// Suricata's spelling. What it says is not kept.
+	stepName = "<SASL DATA>"
 )
 
 // ErrMalformed means that a direction is not POP3.
@@ -31,8 +36,12 @@ type transaction struct {
 	command string
 	args    []string
 	good    bool
-	header  []byte
-	data    [][]byte
+	// more is true of a step of a log-in after which another follows.
+	more   bool
+	header []byte
+	data   [][]byte
+	// letter is the message that the answer holds.
+	letter *letter
 }
 
 // Conn reads one connection. It implements proto.Parser.
@@ -67,6 +76,10 @@ func Probe(dir int, b []byte, _ proto.Hint) (yes, more bool) {
 // Feed implements proto.Parser.
 func (c *Conn) Feed(dir int, b []byte) error {
 	for len(b) > 0 && !c.quiet {
+		if dir == proto.ToClient && c.list != nil && c.list.letter != nil {
+			b = c.content(c.list, b)
+			continue
+		}
 		i := bytes.IndexByte(b, '\n')
 		part := b
 		if i >= 0 {
@@ -96,17 +109,28 @@ func (c *Conn) request(line []byte) {
 	if c.login {
 		// A step of the log-in, not a command (RFC 5034 §4).
 		c.login = false
+		c.ask(&transaction{command: stepName})
 		return
 	}
 	words := strings.Fields(string(line))
 	if len(words) == 0 {
 		return
 	}
-	tx := &transaction{number: c.next, command: strings.ToUpper(words[0]), args: words[1:]}
+	c.ask(&transaction{command: strings.ToUpper(words[0]), args: words[1:]})
+}
+
+// ask adds a command to those that wait for their answers.
+func (c *Conn) ask(tx *transaction) {
+	tx.number = c.next
 	c.next++
 	if len(c.open) == maxOpen {
-		c.host.Notice(proto.ToServer, c.open[0].number, "too_many_transactions")
-		c.tell(c.open[0])
+		oldest := c.open[0]
+		if oldest == c.list {
+			// Its answer is on its way.
+			oldest = c.open[1]
+		}
+		c.host.Notice(proto.ToServer, oldest.number, "too_many_transactions")
+		c.tell(oldest)
 	}
 	c.open = append(c.open, tx)
 }
@@ -119,24 +143,24 @@ func (c *Conn) answer(line []byte) {
 			c.tell(tx)
 			return
 		}
-		if tx.command != "RETR" && tx.command != "TOP" && len(tx.data) < maxData {
+		if len(tx.data) < maxData {
 			tx.data = append(tx.data, bytes.TrimPrefix(line, []byte{'.'}))
 		}
 		return
 	}
-	if bytes.HasPrefix(line, []byte("+ ")) || string(line) == "+" {
-		c.login = true
-		return
-	}
+	status, header, _ := bytes.Cut(line, []byte{' '})
+	more := string(status) == "+"
+	c.login = c.login || more
 	if len(c.open) == 0 {
 		// The greeting has no command.
 		return
 	}
 	tx := c.open[0]
-	status, header, _ := bytes.Cut(line, []byte{' '})
-	tx.good, tx.header = string(status) == "+OK", header
-	if tx.good && tx.lines() {
+	tx.more = more
+	tx.good, tx.header = more || string(status) == "+OK", header
+	if tx.good && !more && tx.lines() {
 		c.list = tx
+		c.begins(tx)
 		return
 	}
 	c.tell(tx)
@@ -157,6 +181,20 @@ func (tx *transaction) lines() bool {
 	return false
 }
 
+// logIn reports whether the answer says how a log-in ended.
+func (tx *transaction) logIn() bool {
+	if tx.more || !tx.good && tx.header == nil {
+		return false
+	}
+	switch tx.command {
+	case "PASS", "APOP", stepName:
+		return true
+	case "AUTH":
+		return len(tx.args) > 0
+	}
+	return false
+}
+
 func (c *Conn) tell(tx *transaction) {
 	for i, t := range c.open {
 		if t == tx {
@@ -164,14 +202,21 @@ func (c *Conn) tell(tx *transaction) {
 			break
 		}
 	}
-	c.host.Record(proto.Event{Kind: "pop3", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}})
-	if (tx.command == "PASS" || tx.command == "APOP" || tx.command == "AUTH" && len(tx.args) > 0) && (tx.good || tx.header != nil) {
+	// Rules see a message in the direction that it travels in.
+	c.host.Record(proto.Event{Kind: "pop3", Tx: tx.number, HasTx: true, Bodies: c.close(tx), OneSided: tx.letter != nil, From: proto.ToClient})
+	if tx.logIn() {
 		c.host.LogIn("", !tx.good)
 	}
 }
 
 // Gap implements proto.Parser: the line it fell into is lost.
-func (c *Conn) Gap(dir int, _ int) { c.lines[dir], c.length[dir] = nil, 0 }
+func (c *Conn) Gap(dir int, n int) {
+	if dir == proto.ToClient && c.list != nil && c.list.letter != nil {
+		c.list.letter.gap(n)
+		return
+	}
+	c.lines[dir], c.length[dir] = nil, 0
+}
 
 // Close implements proto.Parser.
 func (c *Conn) Close() {
