@@ -50,10 +50,12 @@ const maxProbe = 8 << 10
 // conversation is what the worker keeps with a flow. It is the handler of the
 // flow's stream and of its HTTP parser.
 type conversation struct {
-	w   *worker
-	f   *flow.Flow
-	tcp stream.Conn
-	app app
+	w *worker
+	f *flow.Flow
+	// home is the memory that it is in.
+	home *seat
+	tcp  stream.Conn
+	app  app
 	// flipped is true when the flow's ends were exchanged after the stream's
 	// directions had been numbered.
 	flipped bool

@@ -33,6 +33,7 @@ type worker struct {
 	// inside takes turns with packet when packets carry others.
 	inside decode.Packet
 	table  *flow.Table
+	seats  seats
 	asm    *stream.Assembler
 	eve    *eve.Writer
 
@@ -97,6 +98,7 @@ func newWorker(e *Engine, iface string) *worker {
 		reasons: make(map[string]uint64), events: make(map[string]uint64),
 	}
 	w.table = flow.NewTable(e.cfg.FlowLimit, w.flowEnd)
+	w.table.Fresh(w.seat)
 	w.ring = newRing(&e.cfg.Packets)
 	if e.cfg.Indicators != nil {
 		w.indicated = &recent{}
@@ -206,10 +208,9 @@ func (w *worker) handle(p *decode.Packet) {
 	w.cur, w.taken = nil, taken{}
 	f, dir := w.table.Find(p)
 	w.cur = p
-	c, ok := f.Ext.(*conversation)
-	if !ok {
-		c = &conversation{w: w, f: f}
-		f.Ext = c
+	c := f.Ext.(*conversation)
+	if c.w == nil {
+		c.w, c.f = w, f
 		c.announced()
 		c.indicateAddresses()
 		for _, o := range w.ordered {
@@ -255,10 +256,7 @@ func (w *worker) handle(p *decode.Packet) {
 
 // flowEnd is called by the table for each flow that ends.
 func (w *worker) flowEnd(f *flow.Flow) {
-	c, ok := f.Ext.(*conversation)
-	if !ok {
-		c = &conversation{w: w, f: f}
-	}
+	c := f.Ext.(*conversation)
 	saved := w.cur
 	w.cur = nil
 	c.guard(c.end)
@@ -276,7 +274,7 @@ func (w *worker) flowEnd(f *flow.Flow) {
 	}
 	c.behave(true)
 	w.cur = saved
-	f.Ext = nil
+	w.leave(c)
 }
 
 // finish ends all flows: the capture is over.

@@ -52,10 +52,10 @@ func communityID(f *Flow) string {
 	if !oneWay && !inOrder(a, b) {
 		a, b = b, a
 	}
-	buf := make([]byte, 0, 40)
-	buf = append(buf, 0, 0)
-	buf = append(buf, a.Addr().AsSlice()...)
-	buf = append(buf, b.Addr().AsSlice()...)
+	var room [40]byte
+	buf := append(room[:0], 0, 0)
+	buf = appendAddr(buf, a.Addr())
+	buf = appendAddr(buf, b.Addr())
 	buf = append(buf, f.Proto, 0)
 	switch f.Proto {
 	case decode.ProtoTCP, decode.ProtoUDP, decode.ProtoICMP, decode.ProtoICMPv6, protoSCTP:
@@ -63,7 +63,17 @@ func communityID(f *Flow) string {
 		buf = binary.BigEndian.AppendUint16(buf, b.Port())
 	}
 	sum := sha1.Sum(buf)
-	return "1:" + base64.StdEncoding.EncodeToString(sum[:])
+	var text [len("1:") + (sha1.Size+2)/3*4]byte
+	return string(base64.StdEncoding.AppendEncode(append(text[:0], "1:"...), sum[:]))
+}
+
+func appendAddr(b []byte, a netip.Addr) []byte {
+	if a.Is4() {
+		four := a.As4()
+		return append(b, four[:]...)
+	}
+	long := a.As16()
+	return append(b, long[:]...)
 }
 
 const protoSCTP = 132

@@ -9,25 +9,11 @@
 package flow
 
 import (
-	"bytes"
 	"net/netip"
 	"time"
 
 	"github.com/antin-gov/antin/sensor/decode"
 )
-
-// Key names a flow regardless of direction: the lower address and port first.
-// VLAN tags are part of it, because the same addresses on two VLANs are two
-// networks, and so is the number of tunnels around. It holds no pointer, so the
-// table's map is nothing to a garbage collector.
-type Key struct {
-	// A and B are addresses of 16 bytes, those of IPv4 mapped (RFC 4291 §2.5.5.2).
-	A, B           [16]byte
-	PortA, PortB   uint16
-	Proto, Version uint8
-	Depth          uint8
-	VLAN           [decode.MaxVLANs]uint16
-}
 
 // State is how far the conversation has come.
 type State uint8
@@ -115,7 +101,7 @@ type Flow struct {
 	// ReplyType and ReplyCode are those of the first ICMP message to the client.
 	ReplyType, ReplyCode uint8
 
-	key         Key
+	key         key
 	communityID string
 	fins        uint8
 	swapped     bool
@@ -152,23 +138,6 @@ func (f *Flow) Swap() {
 
 // Swapped is true while client and server stand exchanged by Swap.
 func (f *Flow) Swapped() bool { return f.swapped }
-
-// keyOf returns the packet's key.
-func keyOf(p *decode.Packet) Key {
-	k := Key{
-		A: p.Src.As16(), B: p.Dst.As16(), PortA: p.SrcPort, PortB: p.DstPort, Proto: p.Proto,
-		Version: p.Version, Depth: p.Tunnel.Depth, VLAN: p.VLANs,
-	}
-	if p.Proto == decode.ProtoICMP || p.Proto == decode.ProtoICMPv6 {
-		k.PortA = icmpPort(p)
-		k.PortB = k.PortA
-	}
-	order := bytes.Compare(k.B[:], k.A[:])
-	if order < 0 || order == 0 && k.PortB < k.PortA {
-		k.A, k.B, k.PortA, k.PortB = k.B, k.A, k.PortB, k.PortA
-	}
-	return k
-}
 
 // icmpPort gives request and answer of the same kind one key: the port is the
 // request's type, as Suricata has it.

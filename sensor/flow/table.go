@@ -2,7 +2,6 @@ package flow
 
 import (
 	"encoding/binary"
-	"hash/fnv"
 	"time"
 
 	"github.com/antin-gov/antin/sensor/decode"
@@ -77,7 +76,8 @@ type Stats struct {
 
 // Table holds the flows of one worker. It is not safe for concurrent use.
 type Table struct {
-	flows map[Key]*Flow
+	flows index
+	fresh func() *Flow
 	lists [classes]list
 	limit int
 	end   func(*Flow)
@@ -93,13 +93,17 @@ func NewTable(limit int, end func(*Flow)) *Table {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	return &Table{flows: make(map[Key]*Flow), limit: limit, end: end}
+	return &Table{flows: newIndex(), fresh: func() *Flow { return new(Flow) }, limit: limit, end: end}
 }
+
+// Fresh has flows come from make, which gives empty ones, with Ext set as the
+// user likes. A flow may be given again after its end.
+func (t *Table) Fresh(make func() *Flow) { t.fresh = make }
 
 // Stats returns the counts so far.
 func (t *Table) Stats() Stats {
 	s := t.stats
-	s.Active = len(t.flows)
+	s.Active = t.flows.n
 	return s
 }
 
@@ -107,14 +111,15 @@ func (t *Table) Stats() Stats {
 // the packet in it. The packet is counted.
 func (t *Table) Find(p *decode.Packet) (*Flow, Direction) {
 	t.Advance(p.Time)
-	key := keyOf(p)
-	f := t.flows[key]
+	k := keyOf(p)
+	hash := t.flows.hash(&k)
+	f := t.flows.get(&k, hash)
 	if f != nil && reused(f, p) {
 		t.finish(f, ReasonReuse)
 		f = nil
 	}
 	if f == nil {
-		f = t.create(key, p)
+		f = t.create(&k, hash, p)
 	}
 	dir := f.Direction(p.SrcAddrPort())
 	f.observe(p, dir)
@@ -131,14 +136,13 @@ func reused(f *Flow, p *decode.Packet) bool {
 	return p.Flags&(decode.SYN|decode.ACK|decode.RST|decode.FIN) == decode.SYN
 }
 
-func (t *Table) create(key Key, p *decode.Packet) *Flow {
-	for len(t.flows) >= t.limit {
+func (t *Table) create(k *key, hash uint64, p *decode.Packet) *Flow {
+	for t.flows.n >= t.limit {
 		t.evict()
 	}
-	f := &Flow{
-		Client: p.SrcAddrPort(), Server: p.DstAddrPort(), Proto: p.Proto, VLANs: p.VLANs, VLANLen: p.VLANLen,
-		Start: p.Time, ICMPType: p.ICMPType, ICMPCode: p.ICMPCode, key: key, class: classes,
-	}
+	f := t.fresh()
+	f.Client, f.Server, f.Proto, f.VLANs, f.VLANLen = p.SrcAddrPort(), p.DstAddrPort(), p.Proto, p.VLANs, p.VLANLen
+	f.Start, f.ICMPType, f.ICMPCode, f.key, f.class = p.Time, p.ICMPType, p.ICMPCode, *k, classes
 	if p.Proto == decode.ProtoTCP {
 		syn := p.Flags&decode.SYN != 0
 		f.Midstream = !syn
@@ -149,7 +153,7 @@ func (t *Table) create(key Key, p *decode.Packet) *Flow {
 		}
 	}
 	f.ID = identify(f)
-	t.flows[key] = f
+	t.flows.put(f, hash)
 	t.stats.Created++
 	return f
 }
@@ -157,20 +161,25 @@ func (t *Table) create(key Key, p *decode.Packet) *Flow {
 // identify derives the flow's id from its ends and its start, so that the
 // same capture gives the same ids.
 func identify(f *Flow) uint64 {
-	h := fnv.New64a()
 	var buf [64]byte
-	n := copy(buf[:], f.key.A[:])
-	n += copy(buf[n:], f.key.B[:])
-	binary.BigEndian.PutUint16(buf[n:], f.key.PortA)
-	binary.BigEndian.PutUint16(buf[n+2:], f.key.PortB)
+	k := &f.key
+	for i, w := range [...]uint64{k.a[0], k.a[1], k.b[0], k.b[1]} {
+		binary.BigEndian.PutUint64(buf[8*i:], w)
+	}
+	const n = 32
+	binary.BigEndian.PutUint32(buf[n:], uint32(k.ends>>32))
 	buf[n+4] = f.Proto
 	for i, v := range f.VLANs {
 		binary.BigEndian.PutUint16(buf[n+5+2*i:], v)
 	}
-	buf[len(buf)-1] = f.key.Depth
 	binary.BigEndian.PutUint64(buf[n+5+2*len(f.VLANs):], uint64(f.Start.UnixNano()))
-	h.Write(buf[:])
-	return h.Sum64() & idMask
+	buf[len(buf)-1] = uint8(k.ends)
+	// FNV-1a.
+	h := uint64(14695981039346656037)
+	for _, c := range buf {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return h & idMask
 }
 
 func classOf(f *Flow) class {
@@ -269,7 +278,7 @@ func (t *Table) finish(f *Flow, reason Reason) {
 		t.lists[f.class].remove(f)
 		f.class = classes
 	}
-	delete(t.flows, f.key)
+	t.flows.remove(f)
 	f.Reason = reason
 	t.end(f)
 }
