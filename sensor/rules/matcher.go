@@ -59,6 +59,9 @@ const (
 	// how many of those are searched one by one.
 	shortPattern = 4
 	maxNeedles   = 8
+	// longPattern is the length from which a pattern has four windows of four
+	// bytes.
+	longPattern = 7
 	// minLibrary is the number of patterns from which Hyperscan takes them: a
 	// call of it costs as much as a scan for few.
 	minLibrary = 32
@@ -176,22 +179,23 @@ func (m *matcher) pickNeedles(list []wanted, pats []int32) (rest []int32) {
 	return pats
 }
 
-// byLength sets the short patterns apart where they are few, because the
-// shortest one says how many places of the data a scan can pass over.
+// byLength sets patterns of different lengths apart, because the shortest one of
+// a table says how many places of the data a scan can pass over, and how telling
+// the windows are that it looks for.
 func (m *matcher) byLength(pats []int32) []*windows {
-	if len(pats) == 0 {
-		return nil
-	}
-	var short, long []int32
+	var kinds [3][]int32
 	for _, id := range pats {
-		if m.length(id) < shortPattern {
-			short = append(short, id)
-		} else {
-			long = append(long, id)
+		switch n := m.length(id); {
+		case n < shortPattern:
+			kinds[0] = append(kinds[0], id)
+		case n < longPattern:
+			kinds[1] = append(kinds[1], id)
+		default:
+			kinds[2] = append(kinds[2], id)
 		}
 	}
 	var out []*windows
-	for _, list := range [][]int32{short, long} {
+	for _, list := range kinds {
 		if len(list) > 0 {
 			out = append(out, newWindows(m, list, m.shortest(list)))
 		}

@@ -31,9 +31,29 @@ type windows struct {
 
 // windowEntry says where in a pattern a window stands.
 type windowEntry struct {
-	value, pat uint32
-	at         uint16
+	// chunk is up to eight bytes of the pattern around the window, with the
+	// letters in one case: most data that has a window by chance differs here.
+	chunk uint64
+	pat   uint32
+	at    uint16
+	// before is how far before the window the chunk begins, drop how many bits
+	// of eight bytes it leaves out.
+	before, drop uint8
 }
+
+// newEntry makes the entry of a window of a pattern.
+func (w *windows) newEntry(p []byte, pat int32, at int) windowEntry {
+	from := max(0, min(at-(8-w.width)/2, len(p)-8))
+	var chunk [8]byte
+	n := copy(chunk[:], p[from:])
+	return windowEntry{
+		chunk: binary.LittleEndian.Uint64(chunk[:]) | letters,
+		pat:   uint32(pat), at: uint16(at), before: uint8(at - from), drop: uint8(8 * (8 - n)),
+	}
+}
+
+// window is the window that the entry is found by.
+func (w *windows) window(e *windowEntry) uint32 { return uint32(e.chunk>>(8*e.before)) & w.mask }
 
 // hashed is a set of hash values that gives each its number. A number is the
 // count of bits before the value's own, kept for each word.
@@ -123,23 +143,22 @@ func newWindows(m *matcher, pats []int32, shortest int) *windows {
 		if len(p) == 1 {
 			w.single = append(w.single, windowEntry{pat: uint32(id)})
 			for second := range 256 {
-				v := w.value([]byte{p[0], byte(second)})
 				if second&0x20 != 0 {
-					w.entries = append(w.entries, windowEntry{value: v, pat: uint32(id)})
+					w.entries = append(w.entries, w.newEntry([]byte{p[0], byte(second)}, id, 0))
 				}
 			}
 			continue
 		}
 		from := w.choose(p, uses)
 		for at := from; at < from+w.stride; at++ {
-			w.entries = append(w.entries, windowEntry{value: w.value(p[at:]), pat: uint32(id), at: uint16(at)})
+			w.entries = append(w.entries, w.newEntry(p, id, at))
 		}
 	}
 	w.entries = slices.Clip(w.entries)
-	w.table = newHashed(w.entries, w.factor, func(e *windowEntry) uint32 { return e.value })
+	w.table = newHashed(w.entries, w.factor, w.window)
 	w.known = make([]byte, 1<<(32-w.table.shift))
 	for i := range w.entries {
-		h := w.entries[i].value * w.factor
+		h := w.window(&w.entries[i]) * w.factor
 		w.known[h>>w.table.shift] |= w.second(h)
 	}
 	return w
@@ -313,9 +332,13 @@ func (w *windows) found(m *matcher, data []byte, i int, v uint32, ctx *Context) 
 		return
 	}
 	from, to := w.table.bucket(h >> (w.table.shift & 31))
-	for _, e := range w.entries[from:to] {
-		if e.value == v {
-			m.confirm(int32(e.pat), data, i-int(e.at), ctx)
+	bucket := w.entries[from:to]
+	for j := range bucket {
+		e := &bucket[j]
+		at := i - int(e.before)
+		if at >= 0 && at+8 <= len(data) && ((binary.LittleEndian.Uint64(data[at:])|letters)^e.chunk)<<(e.drop&63) != 0 {
+			continue
 		}
+		m.confirm(int32(e.pat), data, i-int(e.at), ctx)
 	}
 }
