@@ -62,8 +62,10 @@ type Config struct {
 	// Hosts are the operating systems of receivers, which decide what is read of
 	// bytes that are sent twice; nil takes all for BSD.
 	Hosts *hostos.Table
-	// Files keeps what is transferred; nil keeps nothing.
-	Files *files.Store
+	// Files keeps what is transferred; nil keeps nothing. With FilesChosen only
+	// what rules choose by filestore is kept.
+	Files       *files.Store
+	FilesChosen bool
 	// NoMidstream leaves TCP connections of which the beginning was not seen to
 	// the packet rules, as Suricata does unless told otherwise.
 	NoMidstream bool

@@ -41,6 +41,8 @@ const (
 	nameDNS  = "dns"
 	nameTLS  = "tls"
 	nameHTTP = "http"
+
+	nameFTPData = "ftp-data"
 )
 
 // maxProbe is how much of a direction is kept while its protocol is not
@@ -100,6 +102,8 @@ type conversation struct {
 	tag   *tagged
 	// keep is what is still to be kept of the packets.
 	keep *keeping
+	// chosen is which files to come are kept; nil chooses none.
+	chosen *chosen
 	// watch and records look for events, when rules ask for them.
 	watch   *stream.Watch
 	records *[2]tlsRecords
@@ -125,8 +129,10 @@ type httpSide struct {
 	// HTTP/2 whose settings cannot be read.
 	warnings    int
 	badSettings bool
-	// becomes is the protocol that was agreed to go on as.
+	// becomes is the protocol that was agreed to go on as, asked what was asked
+	// by it in HTTP/1.
 	becomes string
+	asked   *http1.Tx
 }
 
 // guard runs a parser; a panic ends the parsing of this flow alone.

@@ -30,6 +30,7 @@ type Counters struct {
 	Flow               flow.Stats
 	Stream             stream.Stats
 	Files              files.StoreStats
+	Ranges             files.RangeStats
 }
 
 func (c *Counters) add(o Counters) {
@@ -52,7 +53,12 @@ func (c *Counters) add(o Counters) {
 	c.ParserErrors += o.ParserErrors
 	c.Alerts += o.Alerts
 	c.Files = files.StoreStats{Stored: max(c.Files.Stored, o.Files.Stored), Refused: max(c.Files.Refused, o.Files.Refused)}
-	// The rule engine is shared: each worker reports all of it.
+	// What follows is shared: each worker reports all of it.
+	c.Ranges = files.RangeStats{
+		Whole: max(c.Ranges.Whole, o.Ranges.Whole), Expired: max(c.Ranges.Expired, o.Ranges.Expired),
+		Evicted: max(c.Ranges.Evicted, o.Ranges.Evicted), Waiting: max(c.Ranges.Waiting, o.Ranges.Waiting),
+		Bytes: max(c.Ranges.Bytes, o.Ranges.Bytes),
+	}
 	c.Suppressed = max(c.Suppressed, o.Suppressed)
 	c.Flow.Created += o.Flow.Created
 	c.Flow.TimedOut += o.Flow.TimedOut
@@ -115,6 +121,11 @@ func (c *Counters) list() []eve.Counter {
 		{Name: "app_layer.panic", Value: c.ParserPanics},
 		{Name: "file_store.stored", Value: c.Files.Stored},
 		{Name: "file_store.refused", Value: c.Files.Refused},
+		{Name: "http_range.joined", Value: c.Ranges.Whole},
+		{Name: "http_range.expired", Value: c.Ranges.Expired},
+		{Name: "http_range.evicted", Value: c.Ranges.Evicted},
+		{Name: "http_range.waiting", Value: c.Ranges.Waiting},
+		{Name: "http_range.waiting_bytes", Value: c.Ranges.Bytes},
 		{Name: "detect.alert", Value: c.Alerts},
 		{Name: "detect.alerts_suppressed", Value: c.Suppressed},
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/antin-gov/antin/sensor/capture"
 	"github.com/antin-gov/antin/sensor/decode"
+	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/flow"
 )
 
@@ -34,6 +35,8 @@ type Engine struct {
 	clockSet clockSet
 	looker   onlooker
 	orders   orders
+	// ranges put files together whose parts come by themselves.
+	ranges *files.Ranges
 }
 
 // New returns an engine.
@@ -65,7 +68,7 @@ func New(cfg Config) (*Engine, error) {
 	default:
 		cfg.Netflow = slices.Contains(cfg.Types, kindNetflow)
 	}
-	e := &Engine{cfg: cfg, started: cfg.Clock.Now(), clockSet: clockSet{pulse: newPulse(cfg.Clock)}}
+	e := &Engine{cfg: cfg, started: cfg.Clock.Now(), clockSet: clockSet{pulse: newPulse(cfg.Clock)}, ranges: files.NewRanges(0, 0)}
 	e.rules.Store(&ruleSet{engine: cfg.Rules, version: cfg.Health.RulesVersion, loaded: cfg.Health.RulesLoaded})
 	return e, nil
 }
@@ -119,10 +122,10 @@ func (e *Engine) openCapture(name string) (*capture.File, error) {
 // FindCaptures lists the capture files under the paths, told by content. A
 // path that is a file is taken as it is.
 func FindCaptures(paths []string) ([]string, error) {
-	var files []string
+	var found []string
 	for _, root := range paths {
 		if root == Stdin {
-			files = append(files, root)
+			found = append(found, root)
 			continue
 		}
 		info, err := os.Stat(root)
@@ -130,7 +133,7 @@ func FindCaptures(paths []string) ([]string, error) {
 			return nil, fmt.Errorf("find captures: %w", err)
 		}
 		if !info.IsDir() {
-			files = append(files, root)
+			found = append(found, root)
 			continue
 		}
 		err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -145,7 +148,7 @@ func FindCaptures(paths []string) ([]string, error) {
 				return err
 			}
 			if is {
-				files = append(files, path)
+				found = append(found, path)
 			}
 			return nil
 		})
@@ -153,10 +156,10 @@ func FindCaptures(paths []string) ([]string, error) {
 			return nil, fmt.Errorf("find captures: %w", err)
 		}
 	}
-	if len(files) == 0 {
+	if len(found) == 0 {
 		return nil, ErrInput
 	}
-	return files, nil
+	return found, nil
 }
 
 // FileError is a file that could not be read to its end.
@@ -174,11 +177,11 @@ func (e *FileError) Unwrap() error { return e.Err }
 // RunFiles reads capture files one after another; each is a capture of its
 // own, whose flows end with it. Files that are broken are returned beside the
 // records of what could be read of them.
-func (e *Engine) RunFiles(ctx context.Context, files []string) ([]*FileError, error) {
+func (e *Engine) RunFiles(ctx context.Context, names []string) ([]*FileError, error) {
 	w := newWorker(e, "")
 	defer e.collect(w)
-	p := Progress{Files: len(files)}
-	for _, f := range files {
+	p := Progress{Files: len(names)}
+	for _, f := range names {
 		info, err := os.Stat(f)
 		if err == nil {
 			p.Bytes += info.Size()
@@ -186,14 +189,15 @@ func (e *Engine) RunFiles(ctx context.Context, files []string) ([]*FileError, er
 	}
 	var broken []*FileError
 	last := time.Time{}
-	for _, name := range files {
+	for _, name := range names {
 		p.File = name
 		w.file = ""
-		if len(files) > 1 {
+		if len(names) > 1 {
 			w.file = name
 		}
 		err := e.readFile(ctx, w, name, &p, &last)
 		w.finish(flow.ReasonShutdown)
+		e.ranges.Clear()
 		p.FilesDone++
 		if err != nil && ctx.Err() != nil {
 			return broken, err

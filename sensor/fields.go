@@ -20,7 +20,7 @@ func (c *conversation) inspectFields(dir int, tx uint64, bodies []encode.Body) {
 	w.buffers.Reset()
 	addFields(&w.buffers, dir, bodies)
 	if !w.buffers.Empty() {
-		c.inspectBuffers(flow.Direction(dir), tx, bodies)
+		c.inspectBuffers(flow.Direction(dir), tx, bodies, nil)
 	}
 }
 
@@ -34,7 +34,8 @@ func (c *conversation) inspectFile(dir int, tx uint64, f *files.File, bodies []e
 	w.buffers.Reset()
 	addFields(&w.buffers, dir, bodies)
 	w.fillFile(&w.buffers, f)
-	c.inspectBuffers(flow.Direction(dir), tx, append(bodies[:len(bodies):len(bodies)], files.InAlert{Files: []*files.File{f}, Tx: tx}))
+	bodies = append(bodies[:len(bodies):len(bodies)], files.InAlert{Files: []*files.File{f}, Tx: tx})
+	c.inspectBuffers(flow.Direction(dir), tx, bodies, f)
 }
 
 func addFields(b *rules.Buffers, dir int, bodies []encode.Body) {
@@ -46,7 +47,9 @@ func addFields(b *rules.Buffers, dir int, bodies []encode.Body) {
 	}
 }
 
-func (c *conversation) inspectBuffers(dir flow.Direction, tx uint64, bodies []encode.Body) {
+// inspectBuffers shows the rules the worker's buffers, which are those of the file
+// unless it is nil.
+func (c *conversation) inspectBuffers(dir flow.Direction, tx uint64, bodies []encode.Body, f *files.File) {
 	w := c.w
 	in := w.prepare(c, dir, rules.ViewTransaction)
 	in.Buffers, in.Unit = &w.buffers, unit(tx, dir)
@@ -55,7 +58,17 @@ func (c *conversation) inspectBuffers(dir flow.Direction, tx uint64, bodies []en
 		ev.payload = w.cur.Payload
 		in.Payload = w.cur.Payload
 	}
-	for _, m := range w.rules.Inspect(w.rctx, in) {
+	var judged []*files.File
+	if f != nil {
+		in.File, judged = true, []*files.File{f}
+		if c.otherName == nameFTPData {
+			// The connection carries nothing but the file.
+			in.Payload = f.Data
+		}
+	}
+	matches := w.rules.Inspect(w.rctx, in)
+	c.choose(dir, tx, true, judged...)
+	for _, m := range matches {
 		w.alert(c, dir, m.Rule, ev)
 	}
 }

@@ -1,6 +1,8 @@
 package sensor
 
 import (
+	"slices"
+
 	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/eve"
@@ -46,7 +48,9 @@ func (w *worker) inspectPacket(c *conversation, dir flow.Direction, p *decode.Pa
 	if t := &w.taken; t.c == c && t.dir == int(dir) {
 		in.Trail, in.StreamOffset = &c.windows[dir].trail, t.offset
 	}
-	for _, m := range w.rules.Inspect(w.rctx, in) {
+	matches := w.rules.Inspect(w.rctx, in)
+	c.choose(dir, 0, false)
+	for _, m := range matches {
 		w.alert(c, dir, m.Rule, evidence{payload: p.Payload})
 	}
 }
@@ -71,7 +75,9 @@ func (c *conversation) inspectUntracked(dir flow.Direction, p *decode.Packet) {
 	c.events++
 	in := w.prepare(c, dir, rules.ViewStream)
 	in.Payload, in.Unit = p.Payload, 1<<62|c.events
-	for _, m := range w.rules.Inspect(w.rctx, in) {
+	matches := w.rules.Inspect(w.rctx, in)
+	c.choose(dir, 0, false)
+	for _, m := range matches {
 		w.alert(c, dir, m.Rule, evidence{payload: p.Payload})
 	}
 }
@@ -118,16 +124,18 @@ func (c *conversation) inspectHTTP(dir flow.Direction, tx *http1.Tx) {
 	files := c.http.files[dir]
 	c.http.files[dir] = nil
 	w := c.w
-	if w.rules == nil && w.e.cfg.NoAnomalies {
-		return
+	if w.rules != nil || !w.e.cfg.NoAnomalies {
+		events := c.countWarnings(httpEvents(w.scratch[:0], tx, dir, c.f.Server.Port()))
+		c.anomaliesOf(dir, tx.ID, events)
+		c.http.badSettings = c.http.badSettings || dir == flow.ToServer && tx.Request.BadSettings()
+		events = append(events, c.http.odd[dir]...)
+		c.http.odd[dir] = nil
+		w.scratch = events
+		c.inspectHTTPWith(dir, tx, files, events, false)
 	}
-	events := c.countWarnings(httpEvents(w.scratch[:0], tx, dir, c.f.Server.Port()))
-	c.anomaliesOf(dir, tx.ID, events)
-	c.http.badSettings = c.http.badSettings || dir == flow.ToServer && tx.Request.BadSettings()
-	events = append(events, c.http.odd[dir]...)
-	c.http.odd[dir] = nil
-	w.scratch = events
-	c.inspectHTTPWith(dir, tx, files, events, false)
+	for _, f := range files {
+		c.recordFile(int(dir), tx.ID, f, eve.HTTPBody{Tx: tx})
+	}
 }
 
 // httpFile shows a file that ended after its message had been inspected.
@@ -144,30 +152,39 @@ func (c *conversation) inspectHTTPWith(dir flow.Direction, tx *http1.Tx, ended [
 	if w.rules == nil {
 		return
 	}
-	b := &w.buffers
-	b.Reset()
 	m := &tx.Request
 	if dir == flow.ToClient {
 		m = &tx.Response
 	}
-	fillHTTP(b, tx, m, dir)
-	for _, f := range ended {
-		w.fillFile(b, f)
-	}
-	if len(ended) == 0 {
-		fillBody(b, m, dir)
-	}
 	raw := make([]byte, 0, len(m.Head)+len(m.Body))
 	raw = append(append(raw, m.Head...), m.Body...)
-	in := w.prepare(c, dir, rules.ViewTransaction)
-	in.Buffers, in.Payload, in.Unit, in.Events = b, raw, unit(tx.ID, dir), events
-	in.EventsOnly = alone
 	ev := evidence{payload: raw, http: tx, tx: tx.ID, hasTx: true}
 	if len(ended) > 0 {
 		ev.bodies = []encode.Body{files.InAlert{Files: ended, Tx: tx.ID}}
 	}
-	for _, r := range w.rules.Inspect(w.rctx, in) {
-		w.alert(c, dir, r.Rule, ev)
+	// Rules that choose files see each by itself.
+	judged := [][]*files.File{ended}
+	if w.wants.Store && len(ended) > 1 {
+		judged = slices.Collect(slices.Chunk(ended, 1))
+	}
+	for _, list := range judged {
+		b := &w.buffers
+		b.Reset()
+		fillHTTP(b, tx, m, dir)
+		for _, f := range list {
+			w.fillFile(b, f)
+		}
+		if len(list) == 0 {
+			fillBody(b, m, dir)
+		}
+		in := w.prepare(c, dir, rules.ViewTransaction)
+		in.Buffers, in.Payload, in.Unit, in.Events = b, raw, unit(tx.ID, dir), events
+		in.EventsOnly, in.File = alone, len(list) > 0
+		matches := w.rules.Inspect(w.rctx, in)
+		c.choose(dir, tx.ID, true, list...)
+		for _, r := range matches {
+			w.alert(c, dir, r.Rule, ev)
+		}
 	}
 }
 

@@ -54,6 +54,7 @@ func (e *Engine) RunLive(ctx context.Context, sources []LiveSource, ready func()
 		e.tell(over, interfaces)
 	}()
 	wg.Wait()
+	e.ranges.Clear()
 	end()
 	<-told
 	return errors.Join(errs...)
@@ -107,6 +108,7 @@ func (w *worker) take(ctx context.Context, src LiveSource) error {
 			w.dropped(src)
 			w.watch()
 			w.takeOrders(e.cfg.Clock.Now())
+			e.ranges.Expire(e.cfg.Clock.Now())
 			e.publish(w)
 		}
 	}

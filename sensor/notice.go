@@ -108,7 +108,9 @@ func (c *conversation) appEventOf(dir flow.Direction, tx uint64, hasTx bool, nam
 	in.Events, in.EventsOnly = []string{name}, true
 	c.events++
 	in.Unit = 1<<62 | c.events
-	for _, m := range w.rules.Inspect(w.rctx, in) {
+	matches := w.rules.Inspect(w.rctx, in)
+	c.choose(dir, tx, hasTx)
+	for _, m := range matches {
 		e := evidence{}
 		if w.cur != nil {
 			e.payload = w.cur.Payload

@@ -58,7 +58,7 @@ var protocols = [...]protocol{
 	{name: "dhcp", packet: dhcp.Probe, open: func(c *conversation) proto.Parser { return dhcp.New(host{c}) }},
 	{name: "snmp", packet: snmp.Probe, open: func(c *conversation) proto.Parser { return snmp.New(host{c}) }},
 	{name: "krb5", stream: krb5.Probe, open: func(c *conversation) proto.Parser { return krb5.NewStream(host{c}) }},
-	{name: "http2", stream: http2.Probe, open: func(c *conversation) proto.Parser { return http2.New(host{c}) }},
+	{name: "http2", stream: http2.Probe, open: upgraded},
 	{name: "pop3", stream: pop3.Probe, open: func(c *conversation) proto.Parser { return pop3.New(host{c}) }},
 	{name: "imap", stream: imap.Probe, open: func(c *conversation) proto.Parser { return imap.New(host{c}) }},
 	{name: "rfb", stream: named.RFB, open: silent},
@@ -89,6 +89,16 @@ func mail(c *conversation) proto.Parser {
 		s.Greeted(first)
 	}
 	return s
+}
+
+// upgraded opens HTTP/2, whose first request was asked in HTTP/1 when the connection
+// was upgraded to it.
+func upgraded(c *conversation) proto.Parser {
+	h := http2.New(host{c})
+	if c.http != nil && c.http.asked != nil {
+		h.Asked(c.http.asked)
+	}
+	return h
 }
 
 // nameOnly keeps the protocol's name and reads nothing of it.
@@ -153,8 +163,10 @@ func (c *conversation) feedOther(dir int, b []byte) {
 	}
 }
 
-// recordFile writes the record of a file.
+// recordFile writes the record of a file that was judged, when it is decided whether
+// it is kept.
 func (c *conversation) recordFile(dir int, tx uint64, f *files.File, bodies ...encode.Body) {
+	c.settle(dir, tx, f)
 	if c.w.wanted.writes(kindFileinfo) {
 		h := c.header(kindFileinfo, flow.Direction(dir))
 		h.AppProto = c.appName()
@@ -260,6 +272,6 @@ func (c *conversation) announced() {
 		return
 	}
 	delete(c.w.expected, key)
-	c.app, c.otherName = appOther, "ftp-data"
+	c.app, c.otherName = appOther, nameFTPData
 	c.other = ftp.NewData(host{c}, e)
 }

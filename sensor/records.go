@@ -118,7 +118,7 @@ func (c *conversation) Response(tx *http1.Tx) { c.inspectHTTP(flow.ToClient, tx)
 // End implements http1.Handler.
 func (c *conversation) End(tx *http1.Tx) {
 	if tx.Status == 101 && bytes.EqualFold(tx.Response.Get("Upgrade"), []byte("h2c")) {
-		c.http.becomes = "http2"
+		c.http.becomes, c.http.asked = "http2", tx
 	}
 	c.transactions = max(c.transactions, tx.ID+1)
 	if c.w.wanted.writes(nameHTTP) {
@@ -132,10 +132,11 @@ func (c *conversation) End(tx *http1.Tx) {
 // File implements http1.Handler.
 func (c *conversation) File(tx *http1.Tx, dir int, f *files.File) {
 	if !tx.Told(dir) {
+		// It is judged, and then recorded, with its message.
 		c.http.files[dir] = append(c.http.files[dir], f)
-	} else {
-		c.httpFile(flow.Direction(dir), tx, f)
+		return
 	}
+	c.httpFile(flow.Direction(dir), tx, f)
 	c.recordFile(dir, tx.ID, f, eve.HTTPBody{Tx: tx})
 }
 

@@ -31,8 +31,9 @@ func EventTypes() []string {
 type wanted struct {
 	// types are the event types that are written; nil writes all.
 	types []string
-	// content is true when somebody looks into what protocols say.
-	content bool
+	// content is true when somebody looks into what protocols say, files when
+	// into whole files.
+	content, files bool
 }
 
 // writes reports whether records of that type are written.
@@ -50,10 +51,13 @@ func (w *worker) ask() {
 			a.content = true
 		}
 	}
+	a.files = a.writes(kindFileinfo) || w.wants.Files || cfg.Indicators != nil || cfg.Files != nil
 	w.wanted = a
 	w.store = cfg.Files.With(files.Care{
 		// Rules are all that looks into files.
 		NoContent: w.rules == nil,
+		Chosen:    cfg.FilesChosen,
+		NoFiles:   cfg.FilesChosen && !w.wants.Store,
 		NoDigests: !a.writes(kindFileinfo) && !w.wants.FileSums && cfg.Indicators == nil,
 	})
 }

@@ -123,7 +123,9 @@ func (c *conversation) inspectStream(dir int) {
 	w, win := c.w, &c.windows[dir]
 	in := c.windowInput(dir)
 	win.pending = 0
-	for _, m := range w.rules.Inspect(w.rctx, in) {
+	matches := w.rules.Inspect(w.rctx, in)
+	c.choose(flow.Direction(dir), 0, false)
+	for _, m := range matches {
 		win.hit = len(win.buf)
 		w.alert(c, flow.Direction(dir), m.Rule, evidence{payload: win.buf, stream: true})
 	}

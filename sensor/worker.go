@@ -349,7 +349,7 @@ func (w *worker) counters() Counters {
 		Bytes: p.bytes, BadChecksum: p.badChecksum, Reasons: w.reasons, NotIP: p.notIP,
 		FragmentsHeld: p.held, Defragmented: p.defragmented, Tunnelled: p.tunnelled,
 		ParserPanics: p.panics + w.dec.Panics(),
-		ParserErrors: p.errs, Alerts: p.alerts, Suppressed: suppressed, Files: w.e.cfg.Files.Stats(), Events: w.events,
+		ParserErrors: p.errs, Alerts: p.alerts, Suppressed: suppressed, Files: w.e.cfg.Files.Stats(), Ranges: w.e.ranges.Stats(), Events: w.events,
 		Flow: w.table.Stats(), Stream: w.asm.Stats(),
 		Kernel: w.source.Kernel, Freezes: w.source.Freezes, Doubles: w.source.Doubles,
 		Unreadable: w.source.Unreadable, Filtered: w.source.Filtered,

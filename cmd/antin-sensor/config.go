@@ -17,6 +17,12 @@ const privateNets = "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12,fc00::/7]"
 // maxConfig bounds the configuration file.
 const maxConfig = 1 << 20
 
+// Values of output.files.keep.
+const (
+	keepAll   = "all"
+	keepRules = "rules"
+)
+
 // settings are the configuration file and, over it, the command line.
 type settings struct {
 	// Name and Site say which sensor this is and where it stands.
@@ -108,9 +114,11 @@ type settings struct {
 			Type string `yaml:"type"`
 		} `yaml:"socket"`
 		// Files is where transferred files are kept: none when the folder is
-		// empty. FileMB is the largest one, TotalMB what all may take.
+		// empty. Keep says which: all, as when it is empty, or those that rules
+		// choose. FileMB is the largest one, TotalMB what all may take.
 		Files struct {
 			Dir     string `yaml:"dir"`
+			Keep    string `yaml:"keep"`
 			FileMB  int64  `yaml:"file_mb"`
 			TotalMB int64  `yaml:"total_mb"`
 		} `yaml:"files"`

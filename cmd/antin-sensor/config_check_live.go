@@ -72,6 +72,7 @@ func (c *checker) judgeFiles(s *settings) {
 	if (r.Keep > 0 || r.Compress) && r.SizeMB == 0 && r.Every == 0 {
 		c.at("output.rotate", "give size_mb or every", "says what becomes of old files, and not when a file is old")
 	}
+	c.judgeStore(s)
 	switch s.Output.Socket.Type {
 	case "", "stream", "dgram":
 	default:
@@ -79,6 +80,21 @@ func (c *checker) judgeFiles(s *settings) {
 	}
 	if s.Output.Socket.Type != "" && s.Output.Socket.Path == "" {
 		c.at("output.socket", "give the path at which the reader listens", "has no path")
+	}
+}
+
+// judgeStore looks at which files are kept.
+func (c *checker) judgeStore(s *settings) {
+	f := &s.Output.Files
+	c.within("output.files.file_mb", f.FileMB, 1<<20)
+	c.within("output.files.total_mb", f.TotalMB, 1<<30)
+	switch f.Keep {
+	case "", keepAll, keepRules:
+	default:
+		c.at("output.files.keep", "write all or rules", "%q says nothing of which files are kept", f.Keep)
+	}
+	if f.Dir == "" && c.lines["output.files"] > 0 {
+		c.at("output.files", "give output.files.dir, or leave it out", "has no folder to keep files in")
 	}
 }
 

@@ -201,6 +201,13 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return could(err)
 	}
+	switch s.Output.Files.Keep {
+	case "", keepAll:
+	case keepRules:
+		cfg.FilesChosen = true
+	default:
+		return could(fmt.Errorf("output.files.keep: %q is neither %s nor %s", s.Output.Files.Keep, keepAll, keepRules))
+	}
 	if s.Output.Files.Dir != "" {
 		cfg.Files, err = files.OpenStore(s.Output.Files.Dir, s.Output.Files.FileMB<<20, s.Output.Files.TotalMB<<20)
 		if err != nil {

@@ -7,7 +7,10 @@ import (
 	"strings"
 )
 
-const categoryOther = "other"
+const (
+	categoryOther = "other"
+	categoryFiles = "files"
+)
 
 // Categories lists the categories in the order of the report.
 func Categories() []string {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -42,6 +43,26 @@ type checkSpec struct {
 	Compare yaml.Node   `yaml:"file-compare"`
 }
 
+// storedTest is a shell command that looks for a file in the store.
+var storedTest = regexp.MustCompile(`^test (! )?-([es]) filestore/([0-9a-f]{2}/[0-9a-f]{64})$`)
+
+// stored applies a check that is such a command; dir is where files were kept.
+func (c *checkSpec) stored(dir string) (ok, applies bool) {
+	var shell struct {
+		Args string `yaml:"args"`
+	}
+	if c.Shell.Kind == 0 || c.Shell.Decode(&shell) != nil || dir == "" {
+		return false, false
+	}
+	m := storedTest.FindStringSubmatch(strings.TrimSpace(shell.Args))
+	if m == nil {
+		return false, false
+	}
+	info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(m[3])))
+	there := err == nil && (m[2] == "e" || info.Size() > 0)
+	return there == (m[1] == ""), true
+}
+
 type filterSpec struct {
 	Count    int            `yaml:"count"`
 	Match    map[string]any `yaml:"match"`
@@ -63,7 +84,9 @@ type config struct {
 			Enabled string `yaml:"enabled"`
 			// Longest is MQTT's limit of a message.
 			Longest string `yaml:"max-msg-length"`
-			MIME    struct {
+			// Raw keeps mail as one file.
+			Raw  string `yaml:"raw-extraction"`
+			MIME struct {
 				Schemes yaml.Node `yaml:"extract-urls-schemes"`
 			} `yaml:"mime"`
 		} `yaml:"protocols"`
@@ -77,6 +100,9 @@ func (c *config) missing() string {
 		p := c.AppLayer.Protocols[name]
 		if p.Longest != "" {
 			return "a limit of messages (" + name + ")"
+		}
+		if p.Raw == "yes" {
+			return "mail as one file"
 		}
 		if p.MIME.Schemes.Kind != 0 {
 			return "choice of links' schemes"
@@ -135,19 +161,20 @@ type eveLog struct {
 	Types   []yaml.Node `yaml:"types"`
 }
 
-// storing reports whether the folder's configuration keeps all files.
-func (c *config) storing() bool {
+// storing reports whether the folder's configuration keeps files, and whether all
+// of them.
+func (c *config) storing() (some, all bool) {
 	for _, out := range c.Outputs {
 		var kinds map[string]struct {
 			Enabled string `yaml:"enabled"`
 			Force   string `yaml:"force-filestore"`
 		}
 		err := out.Decode(&kinds)
-		if err == nil && kinds["file-store"].Enabled == "yes" && kinds["file-store"].Force == "yes" {
-			return true
+		if err == nil && kinds["file-store"].Enabled == "yes" {
+			return true, kinds["file-store"].Force == "yes"
 		}
 	}
-	return false
+	return false, false
 }
 
 // logged leaves out the records of the types that the folder's configuration

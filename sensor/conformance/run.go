@@ -93,20 +93,30 @@ func runFolder(ctx context.Context, root, name string, load RuleLoader) *Result 
 		r.Checks = s.all(NotApplicable, why)
 		return r
 	}
-	records, refused, err := s.records(ctx, dir, &own, load)
+	store := ""
+	if some, _ := own.storing(); some {
+		store, err = os.MkdirTemp("", "captures")
+		if err != nil {
+			r.Checks = s.all(Failed, err.Error())
+			return r
+		}
+		defer func() { _ = os.RemoveAll(store) }() // left to the system's clean-up
+	}
+	records, refused, err := s.records(ctx, dir, &own, store, load)
 	if err != nil {
 		r.Checks = s.all(Failed, err.Error())
 		return r
 	}
 	for i := range s.Checks {
-		r.Checks = append(r.Checks, s.Checks[i].judge(records, refused))
+		r.Checks = append(r.Checks, s.Checks[i].judge(records, refused, store))
 	}
 	return r
 }
 
-// records runs the sensor over the folder's capture.
+// records runs the sensor over the folder's capture; files are kept in store unless
+// it is empty.
 func (s *spec) records(
-	ctx context.Context, dir string, own *config, load RuleLoader,
+	ctx context.Context, dir string, own *config, store string, load RuleLoader,
 ) ([]map[string]any, []refusal, error) {
 	sink := &recorder{}
 	cfg := sensor.Config{Sinks: []output.Sink{sink}, Clock: clock.System{}, Checksums: sensor.ChecksumAuto}
@@ -117,16 +127,14 @@ func (s *spec) records(
 	}
 	cfg.StreamDepth = depth(args)
 	cfg.NoMidstream = !strings.Contains(args, "stream.midstream=true")
-	if own.storing() {
-		folder, err := os.MkdirTemp("", "captures")
+	if store != "" {
+		var err error
+		cfg.Files, err = files.OpenStore(store, 0, 0)
 		if err != nil {
 			return nil, nil, err
 		}
-		defer os.RemoveAll(folder)
-		cfg.Files, err = files.OpenStore(folder, 0, 0)
-		if err != nil {
-			return nil, nil, err
-		}
+		_, all := own.storing()
+		cfg.FilesChosen = !all
 	}
 	vars := rules.DefaultVars("[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]")
 	for k, v := range own.Vars.Address {
@@ -375,12 +383,20 @@ func (f *filterSpec) sooner(r map[string]any) bool {
 // acknowledgement that Suricata waits for.
 const maxSooner = 8
 
-// judge applies a check to the records.
-func (c *checkSpec) judge(records []map[string]any, refused []refusal) Check {
+// judge applies a check to the records, or to the files that were kept in store.
+func (c *checkSpec) judge(records []map[string]any, refused []refusal, store string) Check {
 	out := Check{Category: c.category(), Outcome: NotApplicable}
 	f := c.Filter
 	if f == nil {
-		out.Detail = "check by " + c.kind()
+		ok, applies := c.stored(store)
+		switch {
+		case !applies:
+			out.Detail = "check by " + c.kind()
+		case ok:
+			out.Category, out.Outcome = categoryFiles, Passed
+		default:
+			out.Category, out.Outcome, out.Detail = categoryFiles, Failed, "the store holds what it should not, or not what it should"
+		}
 		return out
 	}
 	out.Detail = f.missing()

@@ -49,7 +49,7 @@ func (e *encoder) http(tx *http1.Tx) {
 		if tx.Status/100 == 3 {
 			e.Text("redirect", tx.Response.Get("Location"))
 		}
-		r, ok := tx.Response.ContentRange()
+		r, ok, _ := http1.ContentRange(tx.Response.Get("Content-Range"))
 		if ok {
 			e.Open("content_range")
 			e.Bytes("raw", tx.Response.Get("Content-Range"))

@@ -42,12 +42,17 @@ type File struct {
 	Ranged     bool
 	Start, End uint64
 
-	// Stored is true when a store has kept the file.
+	// Stored is true when a store has kept the file, as its ID-th.
 	Stored bool
+	ID     uint64
 
 	md5, sha1, sha256 hash.Hash
 	store             *Store
-	copy              *copying
+	copy              copying
+	// chosen is true when somebody asked to keep it, settled when that is
+	// decided; parts are what it gives to wholes.
+	chosen, settled, needData bool
+	parts                     []*Part
 }
 
 // New returns a file of that name. The name is copied.
@@ -71,11 +76,11 @@ func (f *File) Write(b []byte) {
 		f.sha256.Write(b)
 	}
 	room := MaxData - len(f.Data)
-	if room > 0 && f.store.Content() {
+	if room > 0 && (f.needData || f.store.Content()) {
 		f.Data = append(f.Data, b[:min(room, len(b))]...)
 	}
-	if f.store != nil && f.store.folder != nil {
-		f.store.keep(f, b)
+	if f.store.keeps() {
+		f.store.copy(f, b)
 	}
 }
 
@@ -85,6 +90,10 @@ func (f *File) start() {
 		f.md5, f.sha1, f.sha256 = md5.New(), sha1.New(), sha256.New()
 	}
 }
+
+// NeedData has the beginning of the content kept even where nobody else looks
+// into it. It is called before the first Write.
+func (f *File) NeedData() { f.needData = true }
 
 // Gap counts n missing bytes.
 func (f *File) Gap(n int) {
@@ -101,8 +110,42 @@ func (f *File) Finish(complete bool) {
 	if complete && !f.Gaps {
 		f.State = Closed
 	}
-	if f.store != nil && f.store.folder != nil {
-		f.store.finish(f)
+}
+
+// Keep asks the store to keep the file, and the whole that it is a part of. After
+// Settle it is too late.
+func (f *File) Keep() {
+	f.chosen = true
+	for _, p := range f.parts {
+		p.keep()
+	}
+}
+
+// wanted reports whether the store is to keep the file.
+func (f *File) wanted() bool { return f.store.keeps() && (f.chosen || !f.store.care.Chosen) }
+
+// Storing reports whether the file is about to be kept.
+func (f *File) Storing() bool { return !f.settled && f.wanted() && !f.Gaps && !f.copy.failed }
+
+// Settle keeps the file that ended, or lets it go.
+func (f *File) Settle() {
+	if f.settled {
+		return
+	}
+	f.settled = true
+	if f.store.keeps() {
+		f.store.settle(f)
+	}
+}
+
+// Discard lets the file go: it is none, or will never be whole.
+func (f *File) Discard() {
+	if f.settled {
+		return
+	}
+	f.settled = true
+	if f.store.keeps() {
+		f.store.drop(&f.copy)
 	}
 }
 
@@ -142,12 +185,21 @@ func (a InAlert) Encode(e *encode.Encoder) {
 		e.Bytes("filename", f.Name)
 		e.Bool("gaps", f.Gaps)
 		e.String("state", string(f.State))
-		e.Bool("stored", f.Stored)
+		f.encodeStored(e)
 		e.Uint("size", f.Size)
 		e.Uint("tx_id", a.Tx)
 		e.Close()
 	}
 	e.End()
+}
+
+func (f *File) encodeStored(e *encode.Encoder) {
+	e.Bool("stored", f.Stored)
+	if f.Stored {
+		e.Uint("file_id", f.ID)
+	} else if f.Storing() {
+		e.Bool("storing", true)
+	}
 }
 
 // Body is the fileinfo object of a file. It implements encode.Body.
@@ -175,7 +227,7 @@ func (b Body) Encode(e *encode.Encoder) {
 	if digests {
 		e.Hex("sha256", f.sha256.Sum(sum[:0]))
 	}
-	e.Bool("stored", f.Stored)
+	f.encodeStored(e)
 	e.Uint("size", f.Size)
 	if f.Ranged {
 		e.Uint("start", f.Start)

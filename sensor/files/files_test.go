@@ -34,6 +34,7 @@ func TestAFileIsKeptOnceByItsDigest(t *testing.T) {
 		f.Write([]byte("hel"))
 		f.Write([]byte("lo"))
 		f.Finish(true)
+		f.Settle()
 		if !f.Stored {
 			t.Error("not stored")
 		}
@@ -60,15 +61,18 @@ func TestWhatIsTooLargeOrBrokenIsNotKeptAndLeavesNothing(t *testing.T) {
 		large.Write([]byte("12345"))
 	}
 	large.Finish(true)
+	large.Settle()
 	torn := s.New(nil)
 	torn.Write([]byte("12345"))
 	torn.Gap(3)
 	torn.Write([]byte("6"))
 	torn.Finish(true)
+	torn.Settle()
 	for i, want := range []bool{true, false} {
 		f := s.New(nil)
 		f.Write([]byte("abcdefgh9")[i:])
 		f.Finish(true)
+		f.Settle()
 		if f.Stored != want {
 			t.Errorf("file %d: stored %v", i, f.Stored)
 		}
@@ -89,6 +93,7 @@ func TestTheStoreThatIsNoneKeepsNothing(t *testing.T) {
 	f := s.New([]byte("a"))
 	f.Write([]byte("x"))
 	f.Finish(true)
+	f.Settle()
 	if f.Stored || s.Stats() != (StoreStats{}) {
 		t.Error("stored")
 	}

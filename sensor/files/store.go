@@ -35,11 +35,13 @@ type Care struct {
 	// NoContent leaves the beginning of the content out, NoDigests the digests,
 	// unless the file is kept.
 	NoContent, NoDigests bool
+	// Chosen keeps only files of which Keep is called, NoFiles none at all.
+	Chosen, NoFiles bool
 }
 
 // With returns a store that spares what nobody asks for and is otherwise s.
 func (s *Store) With(c Care) *Store {
-	if s == nil {
+	if s == nil || c.NoFiles {
 		return &Store{care: c}
 	}
 	return &Store{folder: s.folder, care: c}
@@ -49,6 +51,9 @@ func (s *Store) With(c Care) *Store {
 func (s *Store) Content() bool { return s == nil || !s.care.NoContent }
 
 func (s *Store) digests() bool { return s == nil || s.folder != nil || !s.care.NoDigests }
+
+// keeps reports whether files may be kept.
+func (s *Store) keeps() bool { return s != nil && s.folder != nil }
 
 // folder is where a store keeps files; nil keeps none.
 type folder struct {
@@ -104,7 +109,7 @@ func OpenStore(dir string, largest, total int64) (*Store, error) {
 // so its name must be nobody else's.
 func (s *folder) tmp() string { return filepath.Join(s.dir, ".antin-unfinished") }
 
-// New returns a file of that name, kept by the store when it ends.
+// New returns a file of that name, kept by the store when it is settled.
 func (s *Store) New(name []byte) *File {
 	f := New(name)
 	f.store = s
@@ -113,7 +118,7 @@ func (s *Store) New(name []byte) *File {
 
 // Stats returns the counts so far.
 func (s *Store) Stats() StoreStats {
-	if s == nil || s.folder == nil {
+	if !s.keeps() {
 		return StoreStats{}
 	}
 	return StoreStats{Stored: s.stored.Load(), Refused: s.refused.Load()}
@@ -121,98 +126,126 @@ func (s *Store) Stats() StoreStats {
 
 // copying is a file on its way into the store.
 type copying struct {
+	// out takes the content from the moment on at which the beginning that is
+	// kept anyway is not all of it.
 	out *os.File
+	// size is what of the store's room it has taken.
+	size int64
 	// failed is true when it will not be kept.
 	failed bool
 }
 
-// keep writes a part of a file.
-func (s *folder) keep(f *File, b []byte) {
-	if f.copy == nil {
-		f.copy = &copying{}
-		if s.open.Add(1) > maxOpen {
-			s.giveUp(f)
-			return
-		}
-		out, err := os.CreateTemp(s.tmp(), "f")
-		if err != nil {
-			s.giveUp(f)
-			return
-		}
-		f.copy.out = out
-	}
-	if f.copy.failed {
+// copy writes a part of a file that has just been added to it.
+func (s *folder) copy(f *File, b []byte) {
+	c := &f.copy
+	if c.failed {
 		return
 	}
-	if f.Size > s.largest || s.room.Add(-int64(len(b))) < 0 {
-		s.giveUp(f)
+	if f.Size > s.largest {
+		s.drop(c)
 		return
 	}
-	_, err := f.copy.out.Write(b)
-	if err != nil {
-		s.giveUp(f)
+	if c.out == nil && uint64(len(f.Data)) == f.Size {
+		return
 	}
+	if c.out == nil {
+		before := f.Data[:min(uint64(len(f.Data)), f.Size-uint64(len(b)))]
+		if !s.begin(c) || !s.write(c, before) {
+			return
+		}
+	}
+	s.write(c, b)
 }
 
-// giveUp drops what was written of a file.
-func (s *folder) giveUp(f *File) {
-	c := f.copy
+// begin opens the file that a copy is written to.
+func (s *folder) begin(c *copying) bool {
+	if s.open.Add(1) > maxOpen {
+		s.open.Add(-1)
+		c.failed = true
+		return false
+	}
+	out, err := os.CreateTemp(s.tmp(), "f")
+	if err != nil {
+		s.open.Add(-1)
+		c.failed = true
+		return false
+	}
+	c.out = out
+	return true
+}
+
+func (s *folder) write(c *copying, b []byte) bool {
+	c.size += int64(len(b))
+	if s.room.Add(-int64(len(b))) < 0 {
+		s.drop(c)
+		return false
+	}
+	_, err := c.out.Write(b)
+	if err != nil {
+		s.drop(c)
+		return false
+	}
+	return true
+}
+
+// drop gives up what was written of a file.
+func (s *folder) drop(c *copying) {
 	c.failed = true
-	s.open.Add(-1)
-	s.refused.Add(1)
+	s.room.Add(c.size)
+	c.size = 0
 	if c.out == nil {
 		return
 	}
-	s.room.Add(written(c.out))
+	s.open.Add(-1)
 	// The content is lost either way: nothing is left to report.
 	_ = errors.Join(c.out.Close(), os.Remove(c.out.Name()))
 	c.out = nil
 }
 
-func written(f *os.File) int64 {
-	info, err := f.Stat()
-	if err != nil {
-		return 0
+// settle puts a file that ended in its place when it is wanted. One with gaps
+// is not kept: its content is not what was sent.
+func (s *folder) settle(f *File) {
+	c := &f.copy
+	if !f.wanted() || f.Size == 0 {
+		s.drop(c)
+		return
 	}
-	return info.Size()
+	if !f.Gaps && !c.failed && s.place(f) {
+		f.Stored, f.ID = true, s.stored.Add(1)
+		c.failed = true
+		return
+	}
+	s.drop(c)
+	s.refused.Add(1)
 }
 
-// finish puts a file that ended in its place. One with gaps is not kept: its
-// content is not what was sent.
-func (s *folder) finish(f *File) {
-	c := f.copy
-	if c == nil || c.failed {
-		return
-	}
-	if f.Gaps {
-		s.giveUp(f)
-		return
+// place moves what was written to where it stays.
+func (s *folder) place(f *File) bool {
+	c := &f.copy
+	if c.out == nil && (!s.begin(c) || !s.write(c, f.Data)) {
+		return false
 	}
 	var sum [sha256.Size]byte
 	name := hex.EncodeToString(f.sha256.Sum(sum[:0]))
 	path := filepath.Join(s.dir, name[:2], name)
-	n := written(c.out)
-	err := c.out.Close()
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o700)
-	}
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	if err != nil {
-		s.giveUp(f)
-		return
+		return false
 	}
 	_, err = os.Stat(path)
 	if err == nil {
 		// It is there already.
-		s.room.Add(n)
-		err = os.Remove(c.out.Name())
-	} else {
+		s.drop(c)
+		return true
+	}
+	err = c.out.Close()
+	if err == nil {
 		err = os.Rename(c.out.Name(), path)
 	}
 	if err != nil {
-		s.giveUp(f)
-		return
+		return false
 	}
-	f.Stored, c.out = true, nil
 	s.open.Add(-1)
-	s.stored.Add(1)
+	c.out, c.size = nil, 0
+	return true
 }

@@ -64,6 +64,10 @@ type Host interface {
 	Notice(dir int, tx uint64, name string)
 	// FileStore keeps the files whose content is to be kept; it may be nil.
 	FileStore() *files.Store
+	// Join begins a part of a file that comes in several messages: the range of
+	// what a host has under a URI. The parts make a file of that name. It may
+	// return nil.
+	Join(host, uri, name []byte, at files.Range) *files.Part
 	// File takes a file that ended; the bodies describe where it was found.
 	File(dir int, tx uint64, f *files.File, bodies ...encode.Body)
 	// Upgrade tells that the conversation goes on as another protocol, as

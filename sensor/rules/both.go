@@ -111,6 +111,9 @@ func (b *builder) side(answer, now *builder, o *option) (*builder, error) {
 // join finishes both sides and makes the second the first's answer.
 func (b *builder) join(answer *builder) error {
 	r, a := b.rule, answer.rule
+	if r.store != nil || a.store != nil {
+		return errors.New("filestore: not in a rule over both directions")
+	}
 	if len(r.packet)+len(a.packet)+len(r.events)+len(a.events) > 0 || r.flow != (flowSpec{}) || a.flow != (flowSpec{}) {
 		return errBothSides
 	}

@@ -105,6 +105,7 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 	e.nameSets()
 	e.buildGroups()
 	e.wants.wantFiles(e.keys)
+	e.wants.wantStore(e.rules)
 	return e, nil
 }
 

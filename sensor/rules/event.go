@@ -26,6 +26,8 @@ type EventWants struct {
 	// Files, FileSums and FileMagic say that rules look at files at all, at
 	// their digests, and at their kind.
 	Files, FileSums, FileMagic bool
+	// Store says that rules choose files that are kept.
+	Store bool
 }
 
 // wantFiles notes what the engine's buffers say of files.
@@ -38,6 +40,15 @@ func (w *EventWants) wantFiles(keys []keyGroup) {
 			w.FileMagic, w.Files = true, true
 		case BufferFileData, BufferFileName, BufferFileExt, BufferFileSize:
 			w.Files = true
+		}
+	}
+}
+
+// wantStore notes whether rules choose files.
+func (w *EventWants) wantStore(rules []*Rule) {
+	for _, r := range rules {
+		if r.store != nil {
+			w.Store, w.Files = true, true
 		}
 	}
 }

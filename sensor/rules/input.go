@@ -72,6 +72,8 @@ type Input struct {
 	Trail *Trail
 	// Buffers are the transaction's fields. Nil outside ViewTransaction.
 	Buffers *Buffers
+	// File is true when the fields are of a file that ended.
+	File bool
 	// TCPFlags is the TCP header's flag byte.
 	TCPFlags uint8
 	// IP and Transport are the packet's IP header and its transport header

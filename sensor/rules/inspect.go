@@ -19,6 +19,7 @@ type Context struct {
 	// keys says which subjects are the instances of a key.
 	keys    []subjectRange
 	matches []Match
+	stores  []StoreFiles
 	latin   []byte
 	// decoded holds what base64_decode read; vars the byte variables of the
 	// rule in work; in the unit in work.
@@ -104,6 +105,7 @@ func (ctx *Context) addRules(ids []int32) {
 // Inspect judges one unit of traffic. The result is valid until the context's
 // next use.
 func (e *Engine) Inspect(ctx *Context, in *Input) []Match {
+	ctx.stores = ctx.stores[:0]
 	if in.Flow != nil && in.Flow.passing {
 		return nil
 	}
@@ -171,6 +173,10 @@ func (e *Engine) judged(ctx *Context, in *Input) []Match {
 	}
 	return ctx.matches
 }
+
+// Stores says which files the rules chose that matched in the last Inspect,
+// whether they alerted or not. It is valid until the context's next use.
+func (ctx *Context) Stores() []StoreFiles { return ctx.stores }
 
 func direction(in *Input) int {
 	if in.ToServer {
@@ -305,6 +311,10 @@ func (e *Engine) judge(ctx *Context, in *Input, r *Rule) bool {
 	if !r.bitsHold(in.Flow) || !r.intsHold(in.Flow) || !ctx.listsHold(r) || !e.xbits.hold(r, in) {
 		return false
 	}
+	if r.store != nil && r.Action != ActionPass {
+		// What is shown again may have another file.
+		ctx.stores = append(ctx.stores, *r.store)
+	}
 	if in.Flow != nil && !ctx.firstOnUnit(in, r) {
 		return false
 	}
@@ -388,13 +398,15 @@ func (r *Rule) onSide(toServer bool) bool {
 	if toServer {
 		want = sideServer
 	}
+	plain := true
 	for i := range r.lists {
 		b := r.lists[i].buf
 		if b != BufferPayload && bufferTable[b].side&want != 0 {
 			return true
 		}
+		plain = plain && b == BufferPayload
 	}
-	return false
+	return plain
 }
 
 func (e *Engine) sidesHold(ctx *Context, r *Rule, src, dst netip.AddrPort, swapped bool) bool {

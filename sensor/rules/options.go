@@ -217,6 +217,10 @@ func (b *builder) finish() error {
 			return err
 		}
 	}
+	err = b.settleFileStore()
+	if err != nil {
+		return err
+	}
 	return b.resolveViews()
 }
 

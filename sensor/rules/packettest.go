@@ -24,6 +24,7 @@ const (
 	packetFlowAge
 	packetFlowCount
 	packetReputation
+	packetFile
 )
 
 // packetTest is a test on the packet's headers.
@@ -65,6 +66,8 @@ func (t *packetTest) holds(in *Input) bool {
 		return t.appProtoHolds(in)
 	case packetReputation:
 		return t.reputation.holds(in)
+	case packetFile:
+		return in.File
 	case packetFlowAge:
 		return in.Flow != nil && t.number.holds(int(in.FlowAge/time.Second))
 	case packetFlowCount:
@@ -193,8 +196,10 @@ func (b *builder) testOption(o option) (bool, error) {
 		return true, b.addText(BufferFileExt, o.value, true)
 	case "filemagic":
 		return true, b.addText(BufferFileMagic, o.value, false)
-	case "filestore", "tls.store":
-		// What is stored is the sensor's choice; the rule alerts.
+	case "filestore":
+		return true, b.addFileStore(o.value)
+	case "tls.store":
+		// Certificates are in the records; the rule alerts.
 		return true, nil
 	case "itype":
 		return true, b.addNumber(packetICMPType, o.value, 255)

@@ -53,6 +53,7 @@ type Rule struct {
 	events   []string
 	ints     []flowintOp
 	bypass   bool
+	store    *StoreFiles
 	noAlert  bool
 	limit    *thresholdSpec
 	filter   *thresholdSpec

@@ -31,6 +31,8 @@ func (d *Data) Gap(_ int, n int) { d.file.Gap(n) }
 
 // Close implements proto.Parser.
 func (d *Data) Close() {
+	// What nobody is told of, as a listing, is no file.
+	defer d.file.Discard()
 	if d.expect.Command == "" {
 		return
 	}

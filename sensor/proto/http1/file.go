@@ -3,8 +3,9 @@ package http1
 import (
 	"bytes"
 	"mime"
-	"strconv"
 	"strings"
+
+	"github.com/antin-gov/antin/sensor/files"
 )
 
 const (
@@ -25,10 +26,19 @@ func (c *Conn) fileStart(dir int) {
 	}
 	name := tx.fileName(m)
 	f := c.h.FileStore().New(name)
-	r, ok := m.ContentRange()
+	r, ok, valid := ContentRange(m.Get("Content-Range"))
 	f.Start, f.End, f.Ranged = r.Start, r.End, ok
-	m.file = f
-	c.oddFile(dir, tx, m, name)
+	m.file, m.joining = f, nil
+	if !valid && m.Get("Content-Range") != nil {
+		c.odd(dir, tx, OddRange)
+	}
+	if dir == 1 {
+		m.joining = Join(tx.Status, m.Get, f, func(r files.Range) *files.Part {
+			host, _ := tx.Host()
+			return c.h.Join(host, tx.URI, name, r)
+		})
+	}
+	c.oddFile(dir, tx, name)
 	m.coded = len(m.codings()) > 0
 }
 
@@ -85,33 +95,6 @@ func dispositionName(v []byte, key string) []byte {
 	return nil
 }
 
-// Range is a part of a file; Size is 0 when it was not told.
-type Range struct{ Start, End, Size uint64 }
-
-// ContentRange reads "bytes 5-9/100" (RFC 9110 §14.4).
-func (m *Message) ContentRange() (r Range, ok bool) {
-	unit, rest, found := strings.Cut(string(m.Get("Content-Range")), " ")
-	if !found || !strings.EqualFold(unit, "bytes") {
-		return r, false
-	}
-	span, size, _ := strings.Cut(strings.TrimSpace(rest), "/")
-	from, to, _ := strings.Cut(span, "-")
-	var err error
-	r.Start, err = strconv.ParseUint(from, 10, 63)
-	if err != nil {
-		return r, false
-	}
-	r.End, err = strconv.ParseUint(to, 10, 63)
-	if err != nil || r.End < r.Start {
-		return r, false
-	}
-	n, err := strconv.ParseUint(size, 10, 63)
-	if err == nil {
-		r.Size = n
-	}
-	return r, true
-}
-
 // fileData gives the file its bytes as they come. It returns what is kept of the
 // file when that is the body so far, which then need not be kept twice.
 func (m *Message) fileData(b []byte) []byte {
@@ -127,6 +110,7 @@ func (m *Message) fileData(b []byte) []byte {
 	}
 	same := len(f.Data) == m.kept && !f.Gaps
 	f.Write(b)
+	m.joining.Write(b)
 	return m.body(f.Data, same)
 }
 
@@ -140,6 +124,7 @@ func (m *Message) body(all []byte, same bool) []byte {
 func (m *Message) fileGap(n int) {
 	if m.file != nil {
 		m.file.Gap(n)
+		m.joining.Gap(n)
 	}
 }
 
@@ -149,8 +134,8 @@ func (c *Conn) fileEnd(dir int, tx *Tx, m *Message, complete bool) {
 		m.formTold = true
 		c.formFiles(tx, m, complete)
 	}
-	f := m.file
-	m.file = nil
+	f, joining := m.file, m.joining
+	m.file, m.joining = nil, nil
 	if f == nil {
 		return
 	}
@@ -165,12 +150,19 @@ func (c *Conn) fileEnd(dir int, tx *Tx, m *Message, complete bool) {
 		return
 	}
 	f.Finish(complete)
+	whole := joining.Close(f)
 	c.h.File(tx, dir, f)
+	for _, w := range whole {
+		c.h.File(tx, dir, w)
+	}
 }
 
-func boundary(m *Message) string {
-	kind, params, err := mime.ParseMediaType(string(m.Get("Content-Type")))
-	if err != nil || !strings.HasPrefix(kind, "multipart/") {
+func boundary(m *Message) string { return boundaryOf(m.Get("Content-Type"), "multipart/") }
+
+// boundaryOf is what separates the parts of a media type that begins so.
+func boundaryOf(v []byte, begin string) string {
+	kind, params, err := mime.ParseMediaType(string(v))
+	if err != nil || !strings.HasPrefix(kind, begin) {
 		return ""
 	}
 	return params["boundary"]

@@ -54,6 +54,8 @@ type Message struct {
 	// anybody looked into it.
 	kept int
 	file *files.File
+	// joining is set when the file is a part of another.
+	joining *Joining
 	// encoded is a body whose coding is undone when it ends.
 	encoded []byte
 	coded   bool
@@ -129,6 +131,10 @@ type Handler interface {
 	End(*Tx)
 	// FileStore keeps the files whose content is to be kept; it may be nil.
 	FileStore() *files.Store
+	// Join begins a part of a file that comes in several messages: the range of
+	// what a host has under a URI. The parts make a file of that name. It may
+	// return nil.
+	Join(host, uri, name []byte, at files.Range) *files.Part
 	// File tells a file that ended, before the End of its transaction.
 	File(tx *Tx, dir int, f *files.File)
 	// Odd tells something wrong as soon as it is seen; tx is nil when it belongs

@@ -42,6 +42,8 @@ func (r *recorder) End(tx *http1.Tx) {
 }
 func (r *recorder) FileStore() *files.Store { return nil }
 
+func (r *recorder) Join(_, _, _ []byte, _ files.Range) *files.Part { return nil }
+
 func (r *recorder) File(tx *http1.Tx, dir int, f *files.File) {
 	r.files = append(r.files, fmt.Sprintf("%d %d %s %d %s", tx.ID, dir, f.Name, f.Size, f.State))
 }

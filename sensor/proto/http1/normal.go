@@ -57,6 +57,12 @@ func (tx *Tx) Host() (host, port []byte) {
 	} else if string(tx.Method) == "CONNECT" {
 		authority = tx.URI
 	}
+	return SplitHost(authority)
+}
+
+// SplitHost cuts an authority into its host, in small letters, and its port (RFC
+// 9110 §7.2).
+func SplitHost(authority []byte) (host, port []byte) {
 	host = authority
 	if i := bytes.LastIndexByte(authority, ':'); i >= 0 && bytes.IndexByte(authority[i:], ']') < 0 {
 		host, port = authority[:i], authority[i+1:]

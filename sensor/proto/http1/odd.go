@@ -92,19 +92,10 @@ func (c *Conn) oddBody(dir int, tx *Tx, m *Message) {
 }
 
 // oddFile tells what is wrong with what a message says of its file.
-func (c *Conn) oddFile(dir int, tx *Tx, m *Message, name []byte) {
+func (c *Conn) oddFile(dir int, tx *Tx, name []byte) {
 	if len(name) > longFileName {
 		c.odd(dir, tx, OddFileName)
 	}
-	if v := m.Get("Content-Range"); v != nil && !m.file.Ranged && !unsatisfied(v) {
-		c.odd(dir, tx, OddRange)
-	}
-}
-
-// unsatisfied is "bytes */100", a range that is not there.
-func unsatisfied(v []byte) bool {
-	_, rest, ok := bytes.Cut(v, []byte{' '})
-	return ok && bytes.HasPrefix(bytes.TrimSpace(rest), []byte("*/"))
 }
 
 // windowTooLarge reads the dictionary's size in the head of LZMA: one byte of

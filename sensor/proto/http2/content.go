@@ -1,8 +1,11 @@
 package http2
 
 import (
+	"cmp"
+	"strconv"
 	"strings"
 
+	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 )
@@ -35,6 +38,7 @@ func (c *Conn) content(dir int, stream uint32, b []byte) {
 	}
 	if !h.coded {
 		h.file.Write(b)
+		h.joining.Write(b)
 		return
 	}
 	room := max(0, maxEncoded-len(h.encoded))
@@ -62,6 +66,25 @@ func (c *Conn) fileBegin(tx *transaction, dir int) {
 	path, _, _ := strings.Cut(value(tx.half[0].fields, ":path"), "?")
 	h.file = c.host.FileStore().New([]byte(path))
 	h.coded = value(h.fields, "content-encoding") != ""
+	r, ok, _ := http1.ContentRange([]byte(value(h.fields, "content-range")))
+	h.file.Start, h.file.End, h.file.Ranged = r.Start, r.End, ok
+	if dir == proto.ToClient {
+		c.join(tx)
+	}
+}
+
+// join begins what the file of an answer is a part of.
+func (c *Conn) join(tx *transaction) {
+	request, h := tx.half[0].fields, &tx.half[1]
+	status, err := strconv.Atoi(value(h.fields, ":status"))
+	if err != nil {
+		return
+	}
+	host, _ := http1.SplitHost([]byte(cmp.Or(value(request, ":authority"), value(request, "host"))))
+	h.joining = http1.Join(status, func(name string) []byte { return []byte(value(h.fields, name)) }, h.file,
+		func(r files.Range) *files.Part {
+			return c.host.Join(host, []byte(value(request, ":path")), h.file.Name, r)
+		})
 }
 
 // troubles are the names of what HTTP/1 and HTTP/2 tell alike.
@@ -71,8 +94,8 @@ var troubles = map[http1.Trouble]string{
 
 func (c *Conn) fileEnd(tx *transaction, dir int, complete bool) {
 	h := &tx.half[dir]
-	f := h.file
-	h.file = nil
+	f, joining := h.file, h.joining
+	h.file, h.joining = nil, nil
 	if f == nil {
 		return
 	}
@@ -91,6 +114,10 @@ func (c *Conn) fileEnd(tx *transaction, dir int, complete bool) {
 		return
 	}
 	f.Finish(complete)
+	whole := joining.Close(f)
 	h.body = f.Data
 	c.host.File(dir, tx.number, f, tx)
+	for _, w := range whole {
+		c.host.File(dir, tx.number, w, tx)
+	}
 }

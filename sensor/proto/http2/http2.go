@@ -11,11 +11,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strings"
 
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/proto/http1"
 )
 
 // preface begins the client's direction (RFC 9113 §3.4).
@@ -98,6 +100,23 @@ func New(host proto.Host) *Conn {
 		s.decoder.SetAllowedMaxDynamicTableSize(maxTable)
 	}
 	return c
+}
+
+// Asked says which request of HTTP/1 the connection was upgraded by: it is that of
+// stream 1 (RFC 7540 §3.2).
+func (c *Conn) Asked(tx *http1.Tx) {
+	t := c.open(1)
+	h := &t.half[proto.ToServer]
+	h.ended = true
+	h.fields = []field{{":method", string(tx.Method)}, {":path", string(tx.URI)}, {":authority", string(tx.Request.Get("Host"))}}
+	for _, f := range tx.Request.Headers[:min(len(tx.Request.Headers), maxFields)] {
+		name := strings.ToLower(string(f.Name))
+		switch name {
+		case "host", "connection", "upgrade", "http2-settings":
+		default:
+			h.fields = append(h.fields, field{name, string(f.Value)})
+		}
+	}
 }
 
 func (s *side) emit(f hpack.HeaderField) {
@@ -395,6 +414,7 @@ func (c *Conn) Gap(dir int, n int) {
 		tx := c.find(s.stream)
 		if tx != nil && tx.half[dir].file != nil {
 			tx.half[dir].file.Gap(n)
+			tx.half[dir].joining.Gap(n)
 		}
 		if s.data == 0 {
 			c.dataEnd(dir)

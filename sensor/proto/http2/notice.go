@@ -1,10 +1,10 @@
 package http2
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/proto/http1"
 )
 
 // Frame types that carry nothing told, but whose form is judged (RFC 9113 §6).
@@ -158,36 +158,12 @@ func (c *Conn) judgeFields(dir int, tx *transaction) {
 		}
 		return
 	}
-	if span := value(list, "content-range"); span != "" && !validRange(span) {
-		c.host.Notice(dir, tx.number, "invalid_range")
+	if span := value(list, "content-range"); span != "" {
+		_, _, valid := http1.ContentRange([]byte(span))
+		if !valid {
+			c.host.Notice(dir, tx.number, "invalid_range")
+		}
 	}
-}
-
-// validRange reads "bytes 5-9/100", "bytes 5-9/*" or "bytes */100".
-func validRange(v string) bool {
-	unit, rest, ok := strings.Cut(strings.TrimSpace(v), " ")
-	if !ok || !strings.EqualFold(unit, "bytes") {
-		return false
-	}
-	span, size, ok := strings.Cut(strings.TrimSpace(rest), "/")
-	if !ok || size != "*" && !number(size) {
-		return false
-	}
-	if span == "*" {
-		return size != "*"
-	}
-	from, to, ok := strings.Cut(span, "-")
-	if !ok || !number(from) || !number(to) {
-		return false
-	}
-	first, errFirst := strconv.ParseUint(from, 10, 63)
-	last, errLast := strconv.ParseUint(to, 10, 63)
-	return errFirst == nil && errLast == nil && first <= last
-}
-
-func number(s string) bool {
-	_, err := strconv.ParseUint(s, 10, 63)
-	return err == nil
 }
 
 // judgeLength finds DNS messages (RFC 8484) that are longer than one can be;

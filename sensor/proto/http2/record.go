@@ -6,6 +6,7 @@ import (
 
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/files"
+	"github.com/antin-gov/antin/sensor/proto/http1"
 )
 
 type field struct{ name, value string }
@@ -25,6 +26,8 @@ type half struct {
 	length   uint64
 
 	file *files.File
+	// joining is set when the file is a part of another.
+	joining *http1.Joining
 	// body is the content of a file that ended.
 	body    []byte
 	coded   bool

@@ -70,6 +70,9 @@ func (r *Recorder) fields(dir int, bodies []encode.Body) {
 // FileStore implements proto.Host.
 func (r *Recorder) FileStore() *files.Store { return nil }
 
+// Join implements proto.Host.
+func (r *Recorder) Join(_, _, _ []byte, _ files.Range) *files.Part { return nil }
+
 // File implements proto.Host.
 func (r *Recorder) File(dir int, tx uint64, f *files.File, bodies ...encode.Body) {
 	render(append(bodies, files.Body{File: f, Tx: tx}))
