@@ -272,7 +272,7 @@ func (c *conversation) Gap(raw int, n int) {
 	}
 	switch c.app {
 	case appUnknown:
-		c.failed[dir], c.probe[dir] = true, nil
+		c.failed[dir], c.probe[dir], c.finding.lost = true, nil, true
 	case appHTTP:
 		c.http.Gap(dir, n)
 	case appTLS:

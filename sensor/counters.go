@@ -22,7 +22,9 @@ type Counters struct {
 	// NotIP, FragmentsHeld are parts of Processed.
 	NotIP, FragmentsHeld, Defragmented uint64
 	// Tunnelled are packets found inside others; they are counted here alone.
-	Tunnelled                  uint64
+	Tunnelled uint64
+	// Truncated are frames of which the capture took a part.
+	Truncated                  uint64
 	ParserPanics, ParserErrors uint64
 	// Alerts were recorded; Suppressed were kept back by a rule's threshold.
 	Alerts, Suppressed uint64
@@ -49,6 +51,7 @@ func (c *Counters) add(o Counters) {
 	c.FragmentsHeld += o.FragmentsHeld
 	c.Defragmented += o.Defragmented
 	c.Tunnelled += o.Tunnelled
+	c.Truncated += o.Truncated
 	c.ParserPanics += o.ParserPanics
 	c.ParserErrors += o.ParserErrors
 	c.Alerts += o.Alerts
@@ -103,6 +106,7 @@ func (c *Counters) list() []eve.Counter {
 		{Name: "decoder.bad_checksum", Value: c.BadChecksum},
 		{Name: "decoder.not_ip", Value: c.NotIP},
 		{Name: "decoder.tunnelled", Value: c.Tunnelled},
+		{Name: "decoder.truncated", Value: c.Truncated},
 		{Name: "defrag.held", Value: c.FragmentsHeld},
 		{Name: "defrag.reassembled", Value: c.Defragmented},
 		{Name: "flow.total", Value: c.Flow.Created},

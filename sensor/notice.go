@@ -13,8 +13,12 @@ import (
 // noticeHeaders looks for what is wrong with the packet's headers.
 func (w *worker) noticeHeaders(p *decode.Packet) {
 	if w.wants.Decode || w.e.cfg.HeaderAnomalies {
-		w.scratch = decode.Events(p, w.scratch[:0])
-		if w.iface != "" && p.Tunnel.Depth == 0 && p.WireLength > len(p.Frame) {
+		w.scratch = w.scratch[:0]
+		switch {
+		case w.iface == "" || !p.Cut:
+			w.scratch = decode.Events(p, w.scratch)
+		case p.Tunnel.Depth == 0:
+			// What is wrong with it would be told of the sensor's own cut.
 			w.scratch = append(w.scratch, "afpacket.trunc_pkt")
 		}
 		for _, name := range w.scratch {

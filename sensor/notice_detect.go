@@ -18,6 +18,9 @@ type finding struct {
 	spoke uint8
 	// compare is true while the other side's first words have not been judged.
 	compare bool
+	// lost is true when bytes were missing before the protocol was known, which
+	// says nothing about a side.
+	lost bool
 	// expect is what the connection was to become, as after STARTTLS.
 	expect string
 }
@@ -53,6 +56,9 @@ func (c *conversation) judgeFound(dir int) {
 		c.appEvent(flow.ToClient, eventWrongSide)
 	}
 	if c.failed[1-dir] {
+		if c.finding.lost {
+			return
+		}
 		c.appEvent(flow.Direction(dir), eventOneSide)
 		return
 	}

@@ -81,7 +81,7 @@ type worker struct {
 		received, processed, dropped, invalid   uint64
 		bytes, badChecksum                      uint64
 		notIP, held, defragmented, panics, errs uint64
-		alerts, tunnelled                       uint64
+		alerts, tunnelled, cut                  uint64
 	}
 	// source is what the source counted last.
 	source  capture.Stats
@@ -117,6 +117,9 @@ func (w *worker) frame(f *capture.Frame) {
 	w.packets.bytes += uint64(len(f.Data))
 	p, in := &w.packet, &w.inside
 	outcome, reason := w.dec.Decode(f, p)
+	if p.Cut {
+		w.packets.cut++
+	}
 	w.decoded(p, outcome, reason)
 	for {
 		var ok bool
@@ -149,6 +152,7 @@ func (w *worker) decoded(p *decode.Packet, outcome decode.Outcome, reason decode
 	switch {
 	case outcome == decode.Invalid:
 		w.packets.invalid += wire
+		told = told || reason == decode.ReasonCut
 		w.invalid(p, string(reason), told)
 		return
 	case outcome == decode.NotIP:
@@ -234,6 +238,10 @@ func (w *worker) handle(p *decode.Packet) {
 		}
 		c.segment(raw, dir, p)
 	case decode.ProtoUDP:
+		if p.Cut && p.Truncated {
+			// Half a message would be told as a broken one.
+			break
+		}
 		c.guard(func() { c.datagram(int(dir), p.Payload) })
 	}
 	if w.tally != nil {
@@ -347,7 +355,7 @@ func (w *worker) counters() Counters {
 	return Counters{
 		Received: p.received + p.dropped, Processed: p.processed, Dropped: p.dropped, Invalid: p.invalid,
 		Bytes: p.bytes, BadChecksum: p.badChecksum, Reasons: w.reasons, NotIP: p.notIP,
-		FragmentsHeld: p.held, Defragmented: p.defragmented, Tunnelled: p.tunnelled,
+		FragmentsHeld: p.held, Defragmented: p.defragmented, Tunnelled: p.tunnelled, Truncated: p.cut,
 		ParserPanics: p.panics + w.dec.Panics(),
 		ParserErrors: p.errs, Alerts: p.alerts, Suppressed: suppressed, Files: w.e.cfg.Files.Stats(), Ranges: w.e.ranges.Stats(), Events: w.events,
 		Flow: w.table.Stats(), Stream: w.asm.Stats(),

@@ -121,7 +121,7 @@ func statsCommand() *cobra.Command {
 func printFigures(b *bytes.Buffer, f *control.Figures) {
 	fmt.Fprintf(b, "%s on %s, up %s\n", f.Name, strings.Join(f.Interfaces, ", "), time.Duration(f.Uptime*float64(time.Second)).Round(time.Second))
 	p := f.Packets
-	fmt.Fprintf(b, "packets: received %d = processed %d + dropped %d + invalid %d; %d bytes; the kernel counted %d\n", p.Received, p.Processed, p.Dropped, p.Invalid, p.Bytes, p.Kernel)
+	fmt.Fprintf(b, "packets: received %d = processed %d + dropped %d + invalid %d; truncated %d; %d bytes; the kernel counted %d\n", p.Received, p.Processed, p.Dropped, p.Invalid, p.Truncated, p.Bytes, p.Kernel)
 	fmt.Fprintf(b, "flows: %d active, %d in all, %d forced out; parser panics: %d\n", f.Flows.Active, f.Flows.Total, f.Flows.Forced, f.Panics)
 	fmt.Fprintf(b, "rules: %d loaded (%s), %d reloads, %d failed%s\n", f.Rules.Loaded, f.Rules.Version, f.Rules.Reloads, f.Rules.Failed, because(f.Rules.LastError))
 	fmt.Fprintf(b, "alerts: %d, held back by thresholds %d\n", f.Alerts, f.Suppressed)

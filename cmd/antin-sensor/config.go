@@ -37,6 +37,8 @@ type settings struct {
 		// each, in MiB.
 		Workers int `yaml:"workers"`
 		RingMB  int `yaml:"ring_mb"`
+		// SnapLen is how many bytes of each frame are taken; 0 takes all.
+		SnapLen int `yaml:"snaplen"`
 		// Promiscuous also takes frames for others, as is needed on a mirror
 		// port; HardwareTime takes the card's time-stamps where it has them.
 		Promiscuous  *bool `yaml:"promiscuous"`

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/antin-gov/antin/sensor"
+	"github.com/antin-gov/antin/sensor/capture"
 	"github.com/antin-gov/antin/sensor/capture/pcapfilter"
 	"github.com/antin-gov/antin/sensor/control"
 	"github.com/antin-gov/antin/sensor/privilege"
@@ -30,6 +31,9 @@ func (c *checker) judgeLive(s *settings) {
 	}
 	c.within("capture.workers", int64(p.Workers), maxWorkers)
 	c.within("capture.ring_mb", int64(p.RingMB), maxRingMB)
+	if p.SnapLen != 0 && (p.SnapLen < capture.MinSnapLen || p.SnapLen > capture.MaxFrame) {
+		c.at("capture.snaplen", "leave it out to take whole packets", "%d is not from %d to %d", p.SnapLen, capture.MinSnapLen, capture.MaxFrame)
+	}
 	if s.Privileges.User != "" {
 		_, err = privilege.Lookup(s.Privileges.User)
 		if err != nil {

@@ -34,6 +34,7 @@ func TestConfigCheckSaysLineKeyAndWhatToDo(t *testing.T) {
 		"what is no packet filter":     {"capture:\n  filter: port eighty\n", "2: capture.filter: not a packet filter"},
 		"a filter that sees no tags":   {"capture: {filter: vlan 7}\n", "1: capture.filter: a filter on vlan tags matches nothing"},
 		"too many workers":             {"capture: {workers: 1000}\n", "1: capture.workers: 1000 is not from 1 to 256"},
+		"too little of a packet":       {"capture: {snaplen: 64}\n", "1: capture.snaplen: 64 is not from 128 to 262144: leave it out"},
 		"root as the lesser user":      {"privileges: {user: root}\n", "1: privileges.user: "},
 		"a socket too deep":            {"control: /" + strings.Repeat("a", 120) + "\n", "1: control: control: the path of the socket is longer"},
 		"a control folder that is not": {"control: /no/such/c.sock\n", "1: control: stat /no/such: "},

@@ -29,7 +29,7 @@ func (f *runFlags) open(s *settings, log *slog.Logger) error {
 	for _, name := range names {
 		lives, err := capture.OpenLive(capture.LiveOptions{
 			Interface: name, Workers: c.Workers, Blocks: c.RingMB, Filter: f.filter,
-			NoPromiscuous: c.Promiscuous != nil && !*c.Promiscuous, HardwareTime: c.HardwareTime,
+			NoPromiscuous: c.Promiscuous != nil && !*c.Promiscuous, HardwareTime: c.HardwareTime, SnapLen: c.SnapLen,
 		})
 		if err != nil {
 			return err

@@ -101,7 +101,7 @@ func (v *server) figures() control.Figures {
 	f := control.Figures{
 		Name: v.s.Name, Started: v.begun, Now: now, Uptime: now.Sub(v.begun).Seconds(), Interfaces: v.flags.interfaces,
 		Packets: control.Packets{
-			Received: c.Received, Processed: c.Processed, Dropped: c.Dropped, Invalid: c.Invalid, Bytes: c.Bytes, Kernel: c.Kernel,
+			Received: c.Received, Processed: c.Processed, Dropped: c.Dropped, Invalid: c.Invalid, Bytes: c.Bytes, Truncated: c.Truncated, Kernel: c.Kernel,
 		},
 		Drops:  make(map[string]uint64),
 		Flows:  control.Flows{Active: uint64(c.Flow.Active), Total: c.Flow.Created, Forced: c.Flow.Forced},

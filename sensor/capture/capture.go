@@ -68,6 +68,10 @@ func (l LinkType) String() string {
 // MAXIMUM_SNAPLEN.
 const MaxFrame = 256 << 10
 
+// MinSnapLen is the least of a frame that may be taken: room for the headers
+// of nearly every packet, with options and tags.
+const MinSnapLen = 128
+
 // Frame is one captured frame. Data is valid until the next call of Next.
 type Frame struct {
 	Data []byte
@@ -124,6 +128,9 @@ type LiveOptions struct {
 	NoPromiscuous bool
 	// Filter says which frames are taken; nil takes all.
 	Filter Program
+	// SnapLen is how many bytes of each frame are taken, of those that the
+	// kernel hands over; 0 takes all, others are from MinSnapLen to MaxFrame.
+	SnapLen int
 	// HardwareTime takes the network card's time-stamps where it has them.
 	HardwareTime bool
 }
@@ -147,6 +154,8 @@ var (
 	ErrFormat = errors.New("capture: not a readable capture file")
 	// ErrTruncated means that the file ends inside a frame.
 	ErrTruncated = errors.New("capture: file ends inside a frame")
+	// ErrSnapLen means that so much or little of a frame cannot be taken.
+	ErrSnapLen = errors.New("capture: the bytes taken of a frame (snaplen) are from 128 to 262144")
 	// ErrUnsupported means that this system has no live capture.
 	ErrUnsupported = errors.New("capture: live capture needs Linux")
 )

@@ -67,10 +67,14 @@ func OpenLive(o LiveOptions) (lives []*Live, err error) {
 			lives, err = nil, fmt.Errorf("capture on %s: %w", o.Interface, err)
 		}
 	}()
+	if o.SnapLen != 0 && (o.SnapLen < MinSnapLen || o.SnapLen > MaxFrame) {
+		return nil, ErrSnapLen
+	}
 	filter, err := compile(o.Filter)
 	if err != nil {
 		return nil, err
 	}
+	filter = cutting(filter, o.SnapLen)
 	for range max(o.Workers, 1) {
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
@@ -103,6 +107,24 @@ func compile(program Program) ([]unix.SockFilter, error) {
 		filter[i] = unix.SockFilter{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K}
 	}
 	return filter, nil
+}
+
+// cutting makes a filter take at most so many bytes of a frame: what a filter
+// returns is how many the kernel copies into the ring.
+func cutting(filter []unix.SockFilter, length int) []unix.SockFilter {
+	if length == 0 {
+		return filter
+	}
+	if filter == nil {
+		return []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: uint32(length)}}
+	}
+	for i := range filter {
+		f := &filter[i]
+		if f.Code == unix.BPF_RET|unix.BPF_K {
+			f.K = min(f.K, uint32(length))
+		}
+	}
+	return filter
 }
 
 func (l *Live) setup(o LiveOptions) error {

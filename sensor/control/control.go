@@ -42,6 +42,8 @@ type Packets struct {
 	Dropped   uint64 `json:"dropped"`
 	Invalid   uint64 `json:"invalid"`
 	Bytes     uint64 `json:"bytes"`
+	// Truncated are those of which a part was taken (capture.snaplen).
+	Truncated uint64 `json:"truncated"`
 	// Kernel is what the kernel counted at the sockets.
 	Kernel uint64 `json:"kernel"`
 }

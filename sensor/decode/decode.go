@@ -104,12 +104,17 @@ func (d *Decoder) Decode(f *capture.Frame, p *Packet) (outcome Outcome, reason R
 	if d.plain(f, p) {
 		return Decoded, ReasonNone
 	}
-	return d.layered(f, p)
+	outcome, reason = d.layered(f, p)
+	if outcome == Invalid && p.Cut {
+		reason = ReasonCut
+	}
+	return outcome, reason
 }
 
 func start(f *capture.Frame, p *Packet) {
 	*p = Packet{}
 	p.Time, p.Number, p.Link, p.Frame, p.WireLength, p.partial = f.Time, f.Number, f.Link, f.Data, f.Length, f.Partial
+	p.Cut = f.Length > len(f.Data)
 	if f.HasVLAN {
 		p.VLANs[0], p.VLANLen = f.VLAN, 1
 	}
@@ -179,6 +184,7 @@ func (d *Decoder) ipv4(data []byte, p *Packet, verify bool) (Outcome, Reason) {
 	p.Src, p.Dst = addr(d.ip4.SrcIP), addr(d.ip4.DstIP)
 	p.Proto = uint8(d.ip4.Protocol)
 	p.Truncated = d.byIP4.Truncated
+	p.missing(int(d.ip4.Length), len(data))
 	if verify && sum(d.ip4.Contents) != 0 {
 		p.BadChecksum = true
 	}

@@ -37,6 +37,7 @@ func (d *Decoder) ipv6(data []byte, p *Packet, verify bool) (Outcome, Reason) {
 	p.Src, p.Dst = addr(d.ip6.SrcIP), addr(d.ip6.DstIP)
 	p.Proto = uint8(d.ip6.NextHeader)
 	p.Truncated = d.byIP6.Truncated
+	p.missing(ipv6Header+int(d.ip6.Length), len(data))
 	if !isExtension(p.Proto) {
 		if err != nil {
 			return Invalid, transportReason(p.Proto)

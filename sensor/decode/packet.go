@@ -62,8 +62,11 @@ type Packet struct {
 	Payload []byte
 	// Defragmented is true for a packet put together from fragments.
 	Defragmented bool
-	// Truncated is true when the frame holds less than its headers say.
-	Truncated bool
+	// Truncated is true when the frame holds less than its headers say, Cut
+	// when the capture took less of it than was on the wire. Missing is how many
+	// bytes of the payload that has cost.
+	Truncated, Cut bool
+	Missing        int
 	// BadChecksum is true when a checksum was verified and is wrong.
 	BadChecksum bool
 	// Tunnel is what carried the packet; its depth is 0 for one on the wire.
@@ -96,6 +99,13 @@ const (
 	Invalid
 )
 
+// missing notes how much of what a header announces the capture has cut.
+func (p *Packet) missing(says, has int) {
+	if p.Cut && says > has {
+		p.Missing = says - has
+	}
+}
+
 // Reason names why a frame is invalid, as an EVE anomaly event has it.
 type Reason string
 
@@ -112,4 +122,7 @@ const (
 	ReasonFragment  Reason = "fragment_invalid"
 	ReasonFragLimit Reason = "fragment_limit"
 	ReasonPanic     Reason = "decoder_panic"
+	// ReasonCut is of a frame whose headers the capture cut: nothing is wrong
+	// with it.
+	ReasonCut Reason = "cut_by_capture"
 )

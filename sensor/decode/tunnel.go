@@ -67,13 +67,16 @@ func (d *Decoder) Inner(p, in *Packet) (outcome Outcome, reason Reason, ok bool)
 	tunnel.Via = c.via
 	*in = Packet{
 		Time: p.Time, Number: p.Number, Link: p.Link, Frame: c.body, WireLength: len(c.body), Tunnel: tunnel,
-		partial: p.partial,
+		partial: p.partial, Cut: p.Cut,
 	}
 	kind, body, good := d.ether(c.kind, c.body, in)
 	if !good {
 		return Invalid, ReasonLink, true
 	}
 	outcome, reason = d.network(kind, body, in)
+	if outcome == Invalid && in.Cut {
+		reason = ReasonCut
+	}
 	return outcome, reason, true
 }
 

@@ -129,14 +129,21 @@ func (a *Assembler) Segment(c *Conn, dir int, p *decode.Packet, h Handler) {
 			mine.synced, mine.next = true, seq
 		}
 	}
-	if mine.full || len(data) == 0 {
+	if mine.full || len(data)+p.Missing == 0 {
 		return
 	}
 	if !mine.synced {
 		mine.synced, mine.next = true, seq
 	}
 	a.to = p.Dst
-	a.place(mine, dir, seq, data, h)
+	if len(data) > 0 {
+		a.place(mine, dir, seq, data, h)
+	}
+	if p.Missing > 0 && !mine.full && mine.next == seq+uint32(len(data)) {
+		// What the capture has cut does not come any more.
+		a.gap(mine, dir, p.Missing, h)
+		a.drain(mine, dir, h)
+	}
 	a.unstall(mine, dir, h)
 }
 
@@ -206,13 +213,18 @@ func (a *Assembler) skip(m *half, dir int, h Handler) {
 	}
 	n := int(int32(m.segments[0].seq - m.next))
 	if n > 0 {
-		a.stats.Gaps++
-		a.stats.GapBytes += uint64(n)
-		m.next += uint32(n)
-		m.delivered += uint64(n)
-		h.Gap(dir, n)
+		a.gap(m, dir, n, h)
 	}
 	a.drain(m, dir, h)
+}
+
+// gap declares the next bytes lost.
+func (a *Assembler) gap(m *half, dir, n int, h Handler) {
+	a.stats.Gaps++
+	a.stats.GapBytes += uint64(n)
+	m.next += uint32(n)
+	m.delivered += uint64(n)
+	h.Gap(dir, n)
 }
 
 // drain delivers the kept segments that have become contiguous.

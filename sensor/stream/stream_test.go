@@ -204,3 +204,27 @@ func FuzzSegments(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatTheCaptureCutIsAGapAtOnce(t *testing.T) {
+	a := stream.NewAssembler(stream.Options{})
+	var conn stream.Conn
+	s := &sink{}
+	for _, p := range []decode.Packet{
+		{Flags: decode.SYN, Seq: 100},
+		{Seq: 101, Payload: []byte("ab"), Missing: 10},
+		{Seq: 113, Missing: 5},
+		{Seq: 120, Payload: []byte("gh"), Missing: 1},
+		{Seq: 118, Payload: []byte("ef")},
+		// Sent again, it is cut again.
+		{Seq: 101, Payload: []byte("ab"), Missing: 10},
+	} {
+		a.Segment(&conn, 0, &p, s)
+	}
+	if got := s.got[0].String(); got != "ab[10][5]efgh" {
+		t.Errorf("%q", got)
+	}
+	a.Close(&conn, s)
+	if got := a.Stats(); got.Gaps != 2 || got.GapBytes != 15 || got.Waiting != 0 {
+		t.Errorf("%+v", got)
+	}
+}

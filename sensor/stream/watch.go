@@ -127,7 +127,7 @@ func (w *Watch) begin(dir int, p *decode.Packet, syn bool) {
 // opens notes a side's SYN.
 func (w *Watch) opens(dir int, p *decode.Packet) {
 	e := &w.ends[dir]
-	*e = watchEnd{isn: p.Seq, next: p.Seq + 1 + uint32(len(p.Payload)), window: uint32(p.Window)}
+	*e = watchEnd{isn: p.Seq, next: p.Seq + 1 + uint32(len(p.Payload)+p.Missing), window: uint32(p.Window)}
 	if v := option(p.Transport, 3); len(v) == 1 {
 		e.scale, e.hasScale = min(v[0], 14), true
 	}

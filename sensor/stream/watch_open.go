@@ -9,7 +9,7 @@ func (w *Watch) open(dir int, p *decode.Packet, ack, fin bool, out []string) []s
 		return append(out, w.invalidAckName(fin))
 	}
 	me, peer := &w.ends[dir], &w.ends[1-dir]
-	end := p.Seq + uint32(len(p.Payload))
+	end := p.Seq + uint32(len(p.Payload)+p.Missing)
 	if w.badWindow(me, peer, p, ack, fin) {
 		return append(out, "pkt_bad_window_update")
 	}
