@@ -43,6 +43,9 @@ const (
 	nameHTTP = "http"
 
 	nameFTPData = "ftp-data"
+	// nameDoH is HTTP/2 that carries DNS.
+	nameHTTP2 = "http2"
+	nameDoH   = "doh2"
 )
 
 // maxProbe is how much of a direction is kept while its protocol is not

@@ -75,7 +75,10 @@ func (c *conversation) inspectBuffers(dir flow.Direction, tx uint64, bodies []en
 
 // eventApp is the name that events of the conversation's protocol begin with.
 func (c *conversation) eventApp() string {
-	if c.app == appOther {
+	switch {
+	case c.app == appOther && c.otherName == nameDoH:
+		return nameHTTP2
+	case c.app == appOther:
 		return c.otherName
 	}
 	return c.appName()

@@ -93,9 +93,13 @@ func (c *conversation) inspectDNS(dir flow.Direction, m *dns.Message, tx uint64,
 		return
 	}
 	w.buffers.Reset()
-	fillDNS(&w.buffers, m, dir)
+	m.Fields(&w.buffers)
 	in := w.prepare(c, dir, rules.ViewTransaction)
 	in.Buffers, in.Payload, in.Unit, in.Events = &w.buffers, raw, unit(tx, dir), w.scratch
+	if c.app == appHTTP {
+		// What HTTP/1 carries; its own rules have another unit.
+		in.AppProto, in.Unit = nameDNS, 1<<61|in.Unit
+	}
 	for _, r := range w.rules.Inspect(w.rctx, in) {
 		w.alert(c, dir, r.Rule, evidence{payload: raw, dns: m, tx: tx, hasTx: true})
 	}

@@ -73,7 +73,7 @@ func (c *conversation) compareSides(dir int, b []byte) {
 	found, _ := c.guess(dir, b)
 	other := c.candidate
 	c.candidate = candidate
-	if found == appUnknown || found == c.app && (found != appOther || protocols[other].name == c.otherName) {
+	if found == appUnknown || found == c.app && (found != appOther || protocols[other].name == protocols[candidate].name) {
 		return
 	}
 	c.appEvent(flow.Direction(dir), eventMismatch)

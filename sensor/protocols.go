@@ -11,6 +11,7 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/dcerpc"
 	"github.com/antin-gov/antin/sensor/proto/dhcp"
 	"github.com/antin-gov/antin/sensor/proto/dnp3"
+	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/ftp"
 	"github.com/antin-gov/antin/sensor/proto/http2"
 	"github.com/antin-gov/antin/sensor/proto/imap"
@@ -231,6 +232,15 @@ func (h host) Carry() {
 
 // LogIn implements proto.Host.
 func (h host) LogIn(account string, refused bool) { h.c.behaveLogIn(account, refused) }
+
+// Lookup implements proto.Host.
+func (h host) Lookup(dir int, tx uint64, m *dns.Message) {
+	c := h.c
+	if c.app == appOther && c.otherName == nameHTTP2 {
+		c.orig, c.otherName = nameHTTP2, nameDoH
+	}
+	c.lookedUp(flow.Direction(dir), tx, m)
+}
 
 // Expect implements proto.Host.
 func (h host) Expect(e *proto.Expectation) {

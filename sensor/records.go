@@ -40,6 +40,32 @@ func (c *conversation) dnsMessage(dir int, b []byte) {
 	c.behaveDNS(m)
 }
 
+// lookedUp takes a message of DNS that HTTP carries.
+func (c *conversation) lookedUp(dir flow.Direction, tx uint64, m *dns.Message) {
+	for _, name := range dnsEvents(nil, m, dir) {
+		c.appEventOf(dir, tx, true, name)
+	}
+	c.indicateDNS(dir, m, tx)
+	c.behaveDNS(m)
+}
+
+// lookupHTTP takes the message of DNS that a half of an HTTP/1 transaction
+// carries (RFC 8484). It has a record of its own, and rules for DNS see it.
+func (c *conversation) lookupHTTP(dir flow.Direction, tx *http1.Tx) {
+	m := tx.Lookup(int(dir))
+	if m == nil {
+		return
+	}
+	if c.w.wanted.writes(nameDNS) {
+		h := c.header(nameDNS, dir)
+		h.TxID, h.HasTx = tx.ID, true
+		c.w.emit(h.Type, c.w.eve.Object(&h, dns.Body{Message: m, Tx: tx.ID}, eve.HTTPBody{Tx: tx}))
+	}
+	c.inspectDNS(dir, m, tx.ID, nil)
+	c.indicateDNS(dir, m, tx.ID)
+	c.behaveDNS(m)
+}
+
 // dnsTx numbers the transaction of a message: an answer has its question's.
 func (c *conversation) dnsTx(m *dns.Message) uint64 {
 	if m.Response() {
@@ -110,10 +136,14 @@ func (c *conversation) recordTLS() {
 func (c *conversation) Request(tx *http1.Tx) {
 	c.inspectHTTP(flow.ToServer, tx)
 	c.indicateHTTP(tx)
+	c.lookupHTTP(flow.ToServer, tx)
 }
 
 // Response implements http1.Handler.
-func (c *conversation) Response(tx *http1.Tx) { c.inspectHTTP(flow.ToClient, tx) }
+func (c *conversation) Response(tx *http1.Tx) {
+	c.inspectHTTP(flow.ToClient, tx)
+	c.lookupHTTP(flow.ToClient, tx)
+}
 
 // End implements http1.Handler.
 func (c *conversation) End(tx *http1.Tx) {

@@ -202,6 +202,9 @@ func (c *config) logged(records []map[string]any) []map[string]any {
 	if types["http2"] {
 		types["http"] = true
 	}
+	if types["doh2"] {
+		types["dns"] = true
+	}
 	if types["files"] {
 		types["fileinfo"] = true
 	}

@@ -72,7 +72,7 @@ func (w *Writer) Alert(h *Header, a *Alert) []byte {
 	e.Close()
 	e.tunnel(&a.Tunnel)
 	if a.DNS != nil {
-		e.dns(a.DNS, h.TxID)
+		a.DNS.Encode(&e.Encoder, h.TxID)
 	}
 	if a.HTTP != nil {
 		e.http(a.HTTP)

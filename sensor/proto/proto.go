@@ -13,6 +13,7 @@ package proto
 import (
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/files"
+	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/rules"
 )
 
@@ -79,6 +80,9 @@ type Host interface {
 	// LogIn tells that the server judged a log-in, and whether it refused it.
 	// The account may be empty where the protocol does not show it.
 	LogIn(account string, refused bool)
+	// Lookup tells of a message of DNS that the conversation carries in a
+	// transaction: it is known as doh2 from then on, as Suricata names it.
+	Lookup(dir int, tx uint64, m *dns.Message)
 	// Expect announces a connection that belongs to this one.
 	Expect(e *Expectation)
 }

@@ -426,5 +426,5 @@ func (t *packetTest) appProtoHolds(in *Input) bool {
 	case in.AppProto == "" && !in.AppFailed:
 		return false
 	}
-	return (in.AppProto == t.app) != t.negated
+	return appHolds(t.app, in.AppProto) != t.negated
 }

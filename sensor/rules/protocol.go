@@ -8,6 +8,7 @@ var appProtocols = map[string]uint8{
 	"dhcp":     ipUDP,
 	"dnp3":     ipTCP | ipUDP,
 	"dns":      ipTCP | ipUDP,
+	"doh2":     ipTCP,
 	"ftp":      ipTCP,
 	"ftp-data": ipTCP,
 	"http":     ipTCP,
@@ -35,7 +36,10 @@ var appProtocols = map[string]uint8{
 func appHolds(want, have string) bool {
 	switch want {
 	case "http":
-		return have == "http" || have == "http2"
+		return have == "http" || have == "http2" || have == "doh2"
+	case "http2", "dns":
+		// DNS over HTTP/2 is both.
+		return have == want || have == "doh2"
 	case "http1":
 		return have == "http"
 	case "dcerpc":
@@ -52,7 +56,9 @@ func bufferOf(buffer, rule string) bool {
 	case buffer == "" || rule == "" || buffer == rule:
 		return true
 	case buffer == "http":
-		return rule == "http1" || rule == "http2"
+		return rule == "http1" || rule == "http2" || rule == "doh2"
+	case buffer == "dns", buffer == "http2":
+		return rule == "doh2"
 	case buffer == "dcerpc":
 		return rule == "smb"
 	case buffer == "tls":

@@ -3,7 +3,7 @@
 // records with the data of the common types as text.
 //
 // It tells DNS from other traffic by content (Probe). Not here: validation of
-// DNSSEC, DNS over TLS, HTTPS or QUIC, and the siblings mDNS (package mdns), LLMNR and
+// DNSSEC, DNS over TLS or QUIC, and the siblings mDNS (package mdns), LLMNR and
 // NetBIOS names, whose messages look alike.
 package dns
 

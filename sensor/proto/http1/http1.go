@@ -60,6 +60,8 @@ type Message struct {
 	encoded []byte
 	coded   bool
 	trouble Trouble
+	// carries is true of a body that is a message of DNS.
+	carries bool
 	// formTold is true after the files of a form have been told.
 	formTold bool
 }

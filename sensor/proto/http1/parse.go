@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+
+	"github.com/antin-gov/antin/sensor/proto/dns"
 )
 
 type state uint8
@@ -89,6 +91,9 @@ func starts(dir int, b []byte) bool {
 func (c *Conn) keep(dir int, b []byte) {
 	p := &c.side[dir]
 	m := p.message
+	if m.Length == 0 {
+		m.carries = dns.IsMedia(string(m.Get("Content-Type")))
+	}
 	m.Length += uint64(len(b))
 	same := m.fileData(b)
 	if m.kept == MaxBody {
@@ -100,7 +105,7 @@ func (c *Conn) keep(dir int, b []byte) {
 	case same != nil:
 		// The clip keeps what is added to the body out of the other's memory.
 		m.Body = slices.Clip(same[:m.kept])
-	case dir == 0 || c.h.FileStore().Content():
+	case dir == 0 || m.carries || c.h.FileStore().Content():
 		m.Body = append(m.Body, b[:n]...)
 	}
 	if m.kept < MaxBody {

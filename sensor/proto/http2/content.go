@@ -33,6 +33,10 @@ func (c *Conn) content(dir int, stream uint32, b []byte) {
 	h := &tx.half[dir]
 	c.judgeLength(dir, tx, h.length, len(b))
 	h.length += uint64(len(b))
+	if h.carries {
+		h.lookupContent(b)
+		return
+	}
 	if h.file == nil {
 		return
 	}
@@ -63,6 +67,10 @@ func (c *Conn) fileBegin(tx *transaction, dir int) {
 		return
 	}
 	h := &tx.half[dir]
+	if h.carries {
+		// A question or an answer is no file.
+		return
+	}
 	path, _, _ := strings.Cut(value(tx.half[0].fields, ":path"), "?")
 	h.file = c.host.FileStore().New([]byte(path))
 	h.coded = value(h.fields, "content-encoding") != ""

@@ -28,6 +28,9 @@ const protocol = "HTTP/2"
 // pseudo fields (RFC 9113 §8.3) among the others.
 func (tx *transaction) Fields(dir int, b *rules.Buffers) {
 	list := tx.half[dir].fields
+	if m := tx.half[dir].lookup; m != nil {
+		m.Fields(b)
+	}
 	if tx.stream == 0 || len(list) == 0 {
 		return
 	}

@@ -1,6 +1,7 @@
 // Package http2 reads HTTP/2 in clear text (RFC 9113) from the two byte streams
 // of a connection: settings, the requests and answers of each stream with their
-// fields (HPACK, RFC 7541), and files.
+// fields (HPACK, RFC 7541), files, and the questions and answers of DNS over
+// HTTPS (RFC 8484).
 //
 // Not here: flow control, server push beyond its frames, trailers as such, and
 // HTTP/2 inside TLS.
@@ -56,6 +57,9 @@ const (
 	// maxTable bounds the dynamic table that a peer may ask for.
 	maxTable    = 64 << 10
 	maxSettings = 64
+	// maxReset bounds the streams that the client has reset and whose answer may
+	// be on its way (RFC 9113 §5.1).
+	maxReset = 32
 )
 
 // ErrMalformed means that a direction is not HTTP/2.
@@ -86,6 +90,8 @@ type Conn struct {
 	side    [2]side
 	streams []*transaction
 	next    uint64
+	// reset counts the streams that the client has reset.
+	reset int
 	// newest is the highest number of the client's streams.
 	newest uint32
 }
@@ -283,7 +289,7 @@ func (c *Conn) frame(dir int, kind, flags byte, stream uint32, b []byte) error {
 			tx := c.find(stream)
 			if tx != nil {
 				tx.half[dir].code, tx.half[dir].hasCode = binary.BigEndian.Uint32(b), true
-				c.tell(tx)
+				c.reseted(tx, dir)
 			}
 		}
 	}
@@ -333,6 +339,7 @@ func (c *Conn) block(dir int, push bool) error {
 	if h.fields == nil {
 		h.fields = s.fields
 		c.judgeFields(dir, tx)
+		c.lookupBegin(tx, dir)
 		c.host.Inspect(dir, tx.number, tx)
 		c.fileBegin(tx, dir)
 	}
@@ -365,8 +372,28 @@ func (c *Conn) open(stream uint32) *transaction {
 func (c *Conn) ended(tx *transaction, dir int) {
 	tx.half[dir].ended = true
 	c.fileEnd(tx, dir, true)
+	c.lookupEnd(tx, dir)
 	if tx.half[0].ended && tx.half[1].ended {
 		c.tell(tx)
+	}
+}
+
+// reseted ends a stream that a side gave up. What the server has sent before it
+// knew is still to come.
+func (c *Conn) reseted(tx *transaction, dir int) {
+	if dir == proto.ToClient || tx.half[proto.ToClient].ended {
+		c.tell(tx)
+		return
+	}
+	tx.half[dir].ended = true
+	if tx.reset {
+		return
+	}
+	tx.reset = true
+	c.reset++
+	if c.reset > maxReset {
+		oldest := slices.IndexFunc(c.streams, func(t *transaction) bool { return t.reset })
+		c.tell(c.streams[oldest])
 	}
 }
 
@@ -393,13 +420,20 @@ func (c *Conn) global(dir int, h half) {
 
 func (c *Conn) tell(tx *transaction) {
 	c.streams = slices.DeleteFunc(c.streams, func(t *transaction) bool { return t == tx })
+	if tx.reset {
+		c.reset--
+	}
 	c.fileEnd(tx, 0, false)
 	c.fileEnd(tx, 1, false)
 	c.record(tx)
 }
 
 func (c *Conn) record(tx *transaction) {
-	c.host.Record(proto.Event{Kind: "http", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}})
+	kind := "http"
+	if tx.lookedUp() != nil {
+		kind = "dns"
+	}
+	c.host.Record(proto.Event{Kind: kind, Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}})
 }
 
 // Gap implements proto.Parser. A gap inside DATA is counted; after another the

@@ -100,4 +100,4 @@ func TestFieldsAreBounded(t *testing.T) {
 	}
 }
 
-func FuzzHTTP2(f *testing.F) { prototest.Fuzz(f, open, turns(f)...) }
+func FuzzHTTP2(f *testing.F) { prototest.Fuzz(f, open, append(turns(f), lookups(f)...)...) }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/files"
+	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 )
 
@@ -32,6 +33,12 @@ type half struct {
 	body    []byte
 	coded   bool
 	encoded []byte
+
+	// carries is true of a body that is a message of DNS, which message holds
+	// until it is whole; lookup is that message, or what the path carries.
+	carries bool
+	message []byte
+	lookup  *dns.Message
 }
 
 // transaction is a stream, or what was said about the connection (stream 0). It
@@ -40,6 +47,8 @@ type transaction struct {
 	number uint64
 	stream uint32
 	half   [2]half
+	// reset is true when the client gave it up.
+	reset bool
 }
 
 // value is the first field of that name, whose case does not matter.
@@ -52,8 +61,11 @@ func value(list []field, name string) string {
 	return ""
 }
 
-// Encode writes the http object.
+// Encode writes the http object, after the dns object of what it carries.
 func (tx *transaction) Encode(e *encode.Encoder) {
+	if m := tx.lookedUp(); m != nil {
+		m.Encode(e, tx.number)
+	}
 	request, response := tx.half[0].fields, tx.half[1].fields
 	e.Open("http")
 	e.String("version", "2")

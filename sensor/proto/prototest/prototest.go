@@ -13,6 +13,7 @@ import (
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/rules"
 )
 
@@ -25,8 +26,10 @@ type Recorder struct {
 	// direction, buffer and value.
 	Notices, Fields []string
 	Upgrades        int
-	Carries         int
-	Expected        []*proto.Expectation
+	// Lookups are the names of messages of DNS, after their directions.
+	Lookups  []string
+	Carries  int
+	Expected []*proto.Expectation
 	// LogIns are the accounts, each with "accepted" or "refused".
 	LogIns []string
 }
@@ -92,6 +95,15 @@ func (r *Recorder) LogIn(account string, refused bool) {
 		word = "refused"
 	}
 	r.LogIns = append(r.LogIns, account+" "+word)
+}
+
+// Lookup implements proto.Host.
+func (r *Recorder) Lookup(dir int, _ uint64, m *dns.Message) {
+	name := ""
+	if len(m.Queries) > 0 {
+		name = string(m.Queries[0].Name)
+	}
+	r.Lookups = append(r.Lookups, fmt.Sprintf("%d %s", dir, name))
 }
 
 // Expect implements proto.Host.
