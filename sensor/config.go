@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/sensor/capture"
@@ -66,6 +67,10 @@ type Config struct {
 	// what rules choose by filestore is kept.
 	Files       *files.Store
 	FilesChosen bool
+	// RangeMemory and RangeTimeout bound the files that are put together of their
+	// parts: files.DefaultRangeMemory and files.DefaultRangeTimeout when zero.
+	RangeMemory  int64
+	RangeTimeout time.Duration
 	// NoMidstream leaves TCP connections of which the beginning was not seen to
 	// the packet rules, as Suricata does unless told otherwise.
 	NoMidstream bool

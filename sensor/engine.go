@@ -68,7 +68,7 @@ func New(cfg Config) (*Engine, error) {
 	default:
 		cfg.Netflow = slices.Contains(cfg.Types, kindNetflow)
 	}
-	e := &Engine{cfg: cfg, started: cfg.Clock.Now(), clockSet: clockSet{pulse: newPulse(cfg.Clock)}, ranges: files.NewRanges(0, 0)}
+	e := &Engine{cfg: cfg, started: cfg.Clock.Now(), clockSet: clockSet{pulse: newPulse(cfg.Clock)}, ranges: files.NewRanges(cfg.RangeMemory, cfg.RangeTimeout)}
 	e.rules.Store(&ruleSet{engine: cfg.Rules, version: cfg.Health.RulesVersion, loaded: cfg.Health.RulesLoaded})
 	return e, nil
 }

@@ -98,6 +98,12 @@ type settings struct {
 		AfterPackets int           `yaml:"after_packets"`
 		After        time.Duration `yaml:"after"`
 	} `yaml:"packets"`
+	// Ranges bounds the files that are put together of the parts in which HTTP
+	// carries them: the memory of all, and how long one waits for its next part.
+	Ranges struct {
+		MemoryMB int64         `yaml:"memory_mb"`
+		Timeout  time.Duration `yaml:"timeout"`
+	} `yaml:"ranges"`
 	// Control is the socket at which a live sensor answers; "none" makes none.
 	Control string `yaml:"control"`
 	Output  struct {

@@ -92,6 +92,10 @@ func (c *checker) judgeStore(s *settings) {
 	f := &s.Output.Files
 	c.within("output.files.file_mb", f.FileMB, 1<<20)
 	c.within("output.files.total_mb", f.TotalMB, 1<<30)
+	c.within("ranges.memory_mb", s.Ranges.MemoryMB, maxRingMB)
+	if s.Ranges.Timeout < 0 {
+		c.at("ranges.timeout", "leave it out for the default", "%v is less than nothing", s.Ranges.Timeout)
+	}
 	switch f.Keep {
 	case "", keepAll, keepRules:
 	default:

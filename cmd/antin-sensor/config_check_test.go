@@ -42,6 +42,9 @@ func TestConfigCheckSaysLineKeyAndWhatToDo(t *testing.T) {
 		"a rotation all the time":      {"output:\n  rotate: {every: 1s}\n", "2: output.rotate.every: 1s is too short: give at least 1m"},
 		"a socket of no type":          {"output:\n  socket: {path: /x, type: pipe}\n", `2: output.socket.type: "pipe" is no type`},
 		"packets without a folder":     {"packets: {keep: 3}\n", "1: packets: has no folder"},
+		"files kept by nothing known":  {"output:\n  files: {dir: /x, keep: some}\n", `2: output.files.keep: "some" says nothing`},
+		"files without a folder":       {"output:\n  files: {keep: rules}\n", "2: output.files: has no folder"},
+		"parts that never wait":        {"ranges: {timeout: -1s}\n", "1: ranges.timeout: -1s is less"},
 		"two problems, each told once": {"a1: 1\nname: x.y\n", "1: a1: unknown key"},
 	}
 	for name, c := range cases {

@@ -116,7 +116,7 @@ func checkParts(t *testing.T, content []byte, rng *rand.Rand, lossy bool) {
 func FuzzRanges(f *testing.F) {
 	f.Add([]byte("some content that comes in parts"), uint64(1), false)
 	f.Fuzz(func(t *testing.T, content []byte, seed uint64, lossy bool) {
-		if len(content) >= 2 && len(content) < 1<<16 {
+		if len(content) >= 2 && len(content) < 1<<12 {
 			checkParts(t, content, rand.New(rand.NewPCG(seed, seed)), lossy)
 		}
 	})

@@ -26,14 +26,16 @@ func (c *Conn) fileStart(dir int) {
 	}
 	name := tx.fileName(m)
 	f := c.h.FileStore().New(name)
-	r, ok, valid := ContentRange(m.Get("Content-Range"))
-	f.Start, f.End, f.Ranged = r.Start, r.End, ok
 	m.file, m.joining = f, nil
-	if !valid && m.Get("Content-Range") != nil {
-		c.odd(dir, tx, OddRange)
+	if v := m.Get("Content-Range"); v != nil {
+		r, ok, valid := ContentRange(v)
+		f.Start, f.End, f.Ranged = r.Start, r.End, ok
+		if !valid {
+			c.odd(dir, tx, OddRange)
+		}
 	}
-	if dir == 1 {
-		m.joining = Join(tx.Status, m.Get, f, func(r files.Range) *files.Part {
+	if dir == 1 && tx.Status == StatusPartial {
+		m.joining = Join(m.Get, f, func(r files.Range) *files.Part {
 			host, _ := tx.Host()
 			return c.h.Join(host, tx.URI, name, r)
 		})

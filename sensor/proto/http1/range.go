@@ -10,8 +10,8 @@ import (
 	"github.com/antin-gov/antin/sensor/files"
 )
 
-// statusPartial is the status of an answer that is a part (RFC 9110 §15.3.7).
-const statusPartial = 206
+// StatusPartial is the status of an answer that is a part (RFC 9110 §15.3.7).
+const StatusPartial = 206
 
 // ContentRange reads the field of that name (RFC 9110 §14.4): "bytes 5-9/100", or
 // with the size 0 "bytes 5-9/*". A range that is not there, "bytes */100", is
@@ -52,11 +52,11 @@ type Joining struct {
 	boundary string
 }
 
-// Join looks at an answer's status and fields, of which get returns the first of a
-// name. A part with a content coding is none of the file's bytes: it is left by
+// Join looks at the fields of an answer with StatusPartial, of which get returns the
+// first of a name. A part with a content coding is none of the file's bytes: it is left by
 // itself. The file is the one whose beginning is kept of what comes.
-func Join(status int, get func(name string) []byte, f *files.File, open func(files.Range) *files.Part) *Joining {
-	if status != statusPartial || len(get("Content-Encoding")) > 0 {
+func Join(get func(name string) []byte, f *files.File, open func(files.Range) *files.Part) *Joining {
+	if len(get("Content-Encoding")) > 0 {
 		return nil
 	}
 	mark := boundaryOf(get("Content-Type"), "multipart/byteranges")

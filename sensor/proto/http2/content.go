@@ -74,9 +74,7 @@ func (c *Conn) fileBegin(tx *transaction, dir int) {
 	path, _, _ := strings.Cut(value(tx.half[0].fields, ":path"), "?")
 	h.file = c.host.FileStore().New([]byte(path))
 	h.coded = value(h.fields, "content-encoding") != ""
-	r, ok, _ := http1.ContentRange([]byte(value(h.fields, "content-range")))
-	h.file.Start, h.file.End, h.file.Ranged = r.Start, r.End, ok
-	if dir == proto.ToClient {
+	if dir == proto.ToClient && value(h.fields, ":status") == strconv.Itoa(http1.StatusPartial) {
 		c.join(tx)
 	}
 }
@@ -84,12 +82,10 @@ func (c *Conn) fileBegin(tx *transaction, dir int) {
 // join begins what the file of an answer is a part of.
 func (c *Conn) join(tx *transaction) {
 	request, h := tx.half[0].fields, &tx.half[1]
-	status, err := strconv.Atoi(value(h.fields, ":status"))
-	if err != nil {
-		return
-	}
+	at, ok, _ := http1.ContentRange([]byte(value(h.fields, "content-range")))
+	h.file.Start, h.file.End, h.file.Ranged = at.Start, at.End, ok
 	host, _ := http1.SplitHost([]byte(cmp.Or(value(request, ":authority"), value(request, "host"))))
-	h.joining = http1.Join(status, func(name string) []byte { return []byte(value(h.fields, name)) }, h.file,
+	h.joining = http1.Join(func(name string) []byte { return []byte(value(h.fields, name)) }, h.file,
 		func(r files.Range) *files.Part {
 			return c.host.Join(host, []byte(value(request, ":path")), h.file.Name, r)
 		})
