@@ -71,6 +71,9 @@ type Config struct {
 	// parts: files.DefaultRangeMemory and files.DefaultRangeTimeout when zero.
 	RangeMemory  int64
 	RangeTimeout time.Duration
+	// NoHASSH writes the record of an SSH connection as soon as both banners are
+	// known, without the fingerprints of the key exchange.
+	NoHASSH bool
 	// NoMidstream leaves TCP connections of which the beginning was not seen to
 	// the packet rules, as Suricata does unless told otherwise.
 	NoMidstream bool

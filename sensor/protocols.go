@@ -49,7 +49,7 @@ type protocol struct {
 
 // protocols are tried in their order: those with the surest mark first.
 var protocols = [...]protocol{
-	{name: "ssh", stream: ssh.Probe, open: func(c *conversation) proto.Parser { return ssh.New(host{c}) }},
+	{name: "ssh", stream: ssh.Probe, open: func(c *conversation) proto.Parser { return ssh.New(host{c}, !c.w.e.cfg.NoHASSH) }},
 	{name: "ftp", stream: ftp.Probe, open: func(c *conversation) proto.Parser { return ftp.New(host{c}) }},
 	{name: "mqtt", stream: mqtt.Probe, open: func(c *conversation) proto.Parser { return mqtt.New(host{c}) }},
 	{name: "smtp", stream: smtp.Probe, open: mail},

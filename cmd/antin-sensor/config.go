@@ -65,6 +65,11 @@ type settings struct {
 	Checksums      string   `yaml:"checksums"`
 	FlowLimit      int      `yaml:"flow_limit"`
 	StreamDepth    int      `yaml:"stream_depth"`
+	SSH            struct {
+		// HASSH puts the fingerprints of the key exchange into records, which
+		// wait for it; without, a record is written when both banners are known.
+		HASSH *bool `yaml:"hassh"`
+	} `yaml:"ssh"`
 	// HostOS is which addresses have which operating system, by Suricata's names.
 	HostOS map[string][]string `yaml:"host_os"`
 	// Reputation names the lists of addresses that iprep asks; by default

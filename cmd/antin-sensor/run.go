@@ -193,6 +193,7 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		Clock:    clock.System{}, Logger: log, Checksums: sensor.ChecksumPolicy(s.Checksums),
 		FlowLimit: s.FlowLimit, StreamDepth: s.StreamDepth,
 		RangeMemory: s.Ranges.MemoryMB << 20, RangeTimeout: s.Ranges.Timeout,
+		NoHASSH:     s.SSH.HASSH != nil && !*s.SSH.HASSH,
 		NoEvidence:  s.Output.Evidence != nil && !*s.Output.Evidence,
 		Health:      sensor.Health{Every: s.Health.Every, LinkSpeed: s.Health.LinkSpeed},
 		NoAnomalies: s.Output.Anomalies != nil && !*s.Output.Anomalies, HeaderAnomalies: s.Output.HeaderAnomalies,

@@ -82,6 +82,8 @@ type config struct {
 	AppLayer struct {
 		Protocols map[string]struct {
 			Enabled string `yaml:"enabled"`
+			// HASSH is SSH's.
+			HASSH string `yaml:"hassh"`
 			// Longest is MQTT's limit of a message.
 			Longest string `yaml:"max-msg-length"`
 			// Raw keeps mail as one file.

@@ -153,6 +153,7 @@ func (s *spec) records(
 	if s.Rules != "" {
 		list = []string{filepath.Join(dir, s.Rules)}
 	}
+	cfg.NoHASSH = !own.hassh(args, list)
 	if len(list) > 0 {
 		engine, broken, err := load(list, vars)
 		if err != nil {
@@ -179,6 +180,28 @@ func (s *spec) records(
 	}
 	return own.logged(sink.records), refused, nil
 }
+
+// hassh reports whether SSH's fingerprints are made: as the folder's settings
+// say, or else when a rule asks for them.
+func (c *config) hassh(args string, files []string) bool {
+	set := c.AppLayer.Protocols["ssh"].HASSH
+	if m := hasshSetting.FindStringSubmatch(args); m != nil {
+		set = m[1]
+	}
+	switch set {
+	case "yes", "true":
+		return true
+	case "no", "false":
+		return false
+	}
+	return slices.ContainsFunc(files, func(path string) bool {
+		text, err := os.ReadFile(path)
+		return err == nil && bytes.Contains(text, []byte("hassh"))
+	})
+}
+
+// hasshSetting is the option that makes SSH's fingerprints.
+var hasshSetting = regexp.MustCompile(`app-layer\.protocols\.ssh\.hassh=(\w+)`)
 
 // refusal is a rule that the sensor does not run.
 type refusal struct {

@@ -94,8 +94,12 @@ type Conn struct {
 }
 
 type half struct {
-	synced    bool
+	synced bool
+	// offered is true after a SYN/ACK with another sequence number, offer, than
+	// the one that was taken: the client's ACK decides.
+	offered   bool
 	full      bool
+	offer     uint32
 	next      uint32
 	acked     uint32
 	hasAck    bool
@@ -121,12 +125,18 @@ func (a *Assembler) Segment(c *Conn, dir int, p *decode.Packet, h Handler) {
 	mine, other := &c.half[dir], &c.half[1-dir]
 	if p.Flags&decode.ACK != 0 {
 		other.acked, other.hasAck = p.Ack, true
+		if other.offered {
+			a.confirm(other, 1-dir, p.Ack, h)
+		}
 	}
 	seq, data := p.Seq, p.Payload
 	if p.Flags&decode.SYN != 0 {
 		seq++
-		if !mine.synced {
+		switch {
+		case !mine.synced:
 			mine.synced, mine.next = true, seq
+		case p.Flags&decode.ACK != 0 && seq != mine.next && mine.delivered == 0:
+			mine.offered, mine.offer = true, seq
 		}
 	}
 	if mine.full || len(data)+p.Missing == 0 {
@@ -145,6 +155,20 @@ func (a *Assembler) Segment(c *Conn, dir int, p *decode.Packet, h Handler) {
 		a.drain(mine, dir, h)
 	}
 	a.unstall(mine, dir, h)
+}
+
+// confirm takes the sequence number of a later SYN/ACK over when the client
+// acknowledges it and nothing of the server's was delivered. A server that
+// refuses the data of TCP Fast Open may answer the SYN that is sent again with
+// another number (RFC 7413 §4.2.2).
+func (a *Assembler) confirm(m *half, dir int, ack uint32, h Handler) {
+	switch {
+	case m.delivered > 0:
+		m.offered = false
+	case ack == m.offer:
+		m.offered, m.next = false, m.offer
+		a.drain(m, dir, h)
+	}
 }
 
 // place delivers the segment or keeps it.

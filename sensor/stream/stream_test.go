@@ -51,6 +51,10 @@ func TestReassembly(t *testing.T) {
 		{"a keep-alive adds nothing", []seg{{0, 100, decode.SYN, 0, ""}, {0, 101, 0, 0, "ab"}, {0, 102, 0, 0, "b"}, {0, 103, 0, 0, "c"}}, "abc", ""},
 		{"missing bytes become a gap at the end", []seg{{0, 100, decode.SYN, 0, ""}, {0, 101, 0, 0, "ab"}, {0, 108, 0, 0, "ef"}}, "ab[5]ef", ""},
 		{"directions are separate", []seg{{0, 100, decode.SYN, 0, ""}, {1, 900, decode.SYN, 0, ""}, {0, 101, 0, 0, "ab"}, {1, 901, 0, 0, "cd"}}, "ab", "cd"},
+		{"a second SYN/ACK counts when the client acknowledges it", []seg{{0, 100, decode.SYN, 0, "ab"}, {1, 900, decode.SYN | decode.ACK, 101, ""}, {0, 100, decode.SYN, 0, ""}, {1, 500, decode.SYN | decode.ACK, 101, ""}, {0, 101, decode.ACK, 501, "ab"}, {1, 501, decode.ACK, 103, "cd"}}, "ab", "cd"},
+		{"a second SYN/ACK that nobody acknowledges does not count", []seg{{0, 100, decode.SYN, 0, ""}, {1, 900, decode.SYN | decode.ACK, 101, ""}, {1, 500, decode.SYN | decode.ACK, 101, ""}, {0, 101, decode.ACK, 901, ""}, {1, 901, decode.ACK, 101, "cd"}, {0, 101, decode.ACK, 501, ""}, {1, 903, decode.ACK, 101, "ef"}}, "", "cdef"},
+		{"a SYN/ACK after data does not count", []seg{{0, 100, decode.SYN, 0, ""}, {1, 900, decode.SYN | decode.ACK, 101, ""}, {1, 901, decode.ACK, 101, "cd"}, {1, 500, decode.SYN | decode.ACK, 101, ""}, {0, 101, decode.ACK, 501, ""}, {1, 903, decode.ACK, 101, "ef"}}, "", "cdef"},
+		{"data that came before the second SYN/ACK was acknowledged", []seg{{0, 100, decode.SYN, 0, ""}, {1, 400, decode.SYN | decode.ACK, 101, ""}, {1, 500, decode.SYN | decode.ACK, 101, ""}, {1, 501, decode.ACK, 101, "cd"}, {0, 101, decode.ACK, 501, ""}, {1, 503, decode.ACK, 101, "ef"}}, "", "cdef"},
 		{"two gaps", []seg{{0, 100, decode.SYN, 0, ""}, {0, 103, 0, 0, "a"}, {0, 107, 0, 0, "b"}}, "[2]a[3]b", ""},
 	}
 	for _, c := range cases {

@@ -50,17 +50,23 @@ type half struct {
 	done   bool
 	// long is true of a banner over longBanner.
 	long, longTold bool
+	// shown is true after rules have seen a fingerprint that the record is
+	// without.
+	shown bool
 }
 
 // Conn reads one connection. It implements proto.Parser.
 type Conn struct {
 	host  proto.Host
 	half  [2]half
+	hassh bool
 	wrote bool
 }
 
-// New returns a reader that tells host.
-func New(host proto.Host) *Conn { return &Conn{host: host} }
+// New returns a reader that tells host. With hassh the record has the
+// fingerprints, for which it waits; without, it is written as soon as both
+// banners are known. Rules see the fingerprints either way.
+func New(host proto.Host, hassh bool) *Conn { return &Conn{host: host, hassh: hassh} }
 
 // Probe tells SSH by its banner.
 func Probe(_ int, b []byte, _ proto.Hint) (yes, more bool) {
@@ -99,10 +105,22 @@ func (c *Conn) Feed(dir int, b []byte) error {
 	if broken {
 		h.done, h.buf = true, nil
 	}
-	if c.half[0].done && c.half[1].done {
+	c.ready(dir)
+	return err
+}
+
+// ready writes the record when all that it has is known, and shows rules what
+// comes to be known after that.
+func (c *Conn) ready(dir int) {
+	switch {
+	case c.wrote:
+		if c.half[dir].Hassh != "" && !c.half[dir].shown {
+			c.half[dir].shown = true
+			c.host.Inspect(dir, 0, c)
+		}
+	case c.half[0].done && c.half[1].done, !c.hassh && c.half[0].banner && c.half[1].banner:
 		c.record()
 	}
-	return err
 }
 
 // old reports whether an end speaks version 1, whose packets are of another
@@ -246,7 +264,7 @@ func (c *Conn) Encode(e *encode.Encoder) {
 		e.Open(name)
 		e.Bytes("proto_version", h.Proto)
 		e.Text("software_version", h.Software)
-		if h.Hassh != "" {
+		if h.Hassh != "" && (c.hassh || h.shown) {
 			e.Open("hassh")
 			e.String("hash", h.Hassh)
 			e.String("string", h.HasshText)
