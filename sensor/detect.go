@@ -1,6 +1,8 @@
 package sensor
 
 import (
+	"bytes"
+
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
@@ -19,7 +21,13 @@ func (c *conversation) detect(dir int, b []byte) {
 		copy(c.first[dir][len(c.probe[dir]):], b)
 	}
 	room := maxProbe - len(c.probe[dir])
-	c.probe[dir] = append(c.probe[dir], b[:min(room, len(b))]...)
+	first := len(c.probe[dir]) == 0
+	if first {
+		// Most are found at once: only what must be waited with is copied.
+		c.probe[dir] = b[:min(room, len(b))]
+	} else {
+		c.probe[dir] = append(c.probe[dir], b[:min(room, len(b))]...)
+	}
 	found, more := c.guess(dir, c.probe[dir])
 	if found == appUnknown && c.f.Midstream && len(c.probe[1-dir]) == 0 && !c.failed[1-dir] {
 		// Joined midstream, the first to speak was taken for the client.
@@ -36,6 +44,9 @@ func (c *conversation) detect(dir int, b []byte) {
 		return
 	}
 	if more && len(c.probe[dir]) < maxProbe {
+		if first {
+			c.probe[dir] = bytes.Clone(c.probe[dir])
+		}
 		return
 	}
 	c.failed[dir], c.probe[dir] = true, nil

@@ -58,6 +58,7 @@ func (w *worker) ask() {
 		NoContent: w.rules == nil,
 		Chosen:    cfg.FilesChosen,
 		NoFiles:   cfg.FilesChosen && !w.wants.Store,
+		Memory:    &w.memory,
 		NoDigests: !a.writes(kindFileinfo) && !w.wants.FileSums && cfg.Indicators == nil,
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/rules"
+	"github.com/antin-gov/antin/sensor/scratch"
 	"github.com/antin-gov/antin/sensor/stream"
 )
 
@@ -48,6 +49,8 @@ type worker struct {
 	wanted           wanted
 	// store is what becomes of files.
 	store *files.Store
+	// memory is what its parsers borrow from.
+	memory scratch.Memory
 	// history is what the watches of connections share.
 	history *stream.History
 	// hosts are those that rules have tagged.

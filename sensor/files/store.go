@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+
+	"github.com/antin-gov/antin/sensor/scratch"
 )
 
 // Limits of a store.
@@ -37,6 +39,8 @@ type Care struct {
 	NoContent, NoDigests bool
 	// Chosen keeps only files of which Keep is called, NoFiles none at all.
 	Chosen, NoFiles bool
+	// Memory is the worker's; the store is then its alone.
+	Memory *scratch.Memory
 }
 
 // With returns a store that spares what nobody asks for and is otherwise s.

@@ -9,7 +9,10 @@ package mail
 import (
 	"bytes"
 	"crypto/md5"
+	"io"
 	"mime"
+	"mime/quotedprintable"
+	"slices"
 	"strings"
 
 	"github.com/antin-gov/antin/sensor/encode"
@@ -58,7 +61,7 @@ func New(store *files.Store) *Message { return &Message{store: store} }
 func (m *Message) Write(b []byte) {
 	room := maxMessage - len(m.raw)
 	m.cut = m.cut || room < len(b)
-	m.raw = append(m.raw, b[:min(room, len(b))]...)
+	m.raw = m.store.Memory().Append(m.raw, b[:min(room, len(b))])
 }
 
 // Gap tells that bytes are missing.
@@ -74,9 +77,10 @@ func (m *Message) Close() {
 	}
 	m.read = true
 	head, body := split(m.raw)
-	m.headers = fields(head)
+	m.headers = fields(bytes.Clone(head))
 	m.bodySum = md5.Sum(body)
 	m.part(m.headers, body, 0, m.whole())
+	m.store.Memory().Give(m.raw)
 	m.raw = nil
 }
 
@@ -133,7 +137,8 @@ func split(b []byte) (head, body []byte) {
 	return b, nil
 }
 
-// fields reads header fields, folded lines joined (RFC 5322 §2.2.3).
+// fields reads header fields, folded lines joined (RFC 5322 §2.2.3). They lie in
+// b where they are not folded.
 func fields(b []byte) []header {
 	var out []header
 	for len(b) > 0 && len(out) < maxList {
@@ -150,7 +155,7 @@ func fields(b []byte) []header {
 		}
 		name, value, ok := bytes.Cut(line, []byte{':'})
 		if ok {
-			out = append(out, header{bytes.TrimSpace(name), bytes.Clone(bytes.TrimLeft(value, " \t"))})
+			out = append(out, header{bytes.TrimSpace(name), slices.Clip(bytes.TrimLeft(value, " \t"))})
 		}
 	}
 	return out
@@ -168,7 +173,16 @@ func (m *Message) part(h []header, body []byte, depth int, whole bool) {
 		m.multipart(params["boundary"], body, depth, whole)
 		return
 	}
-	data := decodeBody(get(h, "Content-Transfer-Encoding"), body)
+	data := body
+	switch string(bytes.ToLower(bytes.TrimSpace(get(h, "Content-Transfer-Encoding")))) {
+	case "base64":
+		memory := m.store.Memory()
+		data = decodeBase64(memory.Take(decodedLen(body)), body)
+		defer memory.Give(data)
+	case "quoted-printable":
+		// What can be read counts (RFC 2045 §6.7).
+		data, _ = io.ReadAll(quotedprintable.NewReader(bytes.NewReader(body)))
+	}
 	if kind == "message/rfc822" && depth < maxDepth {
 		head, inner := split(data)
 		m.part(fields(head), inner, depth+1, whole)

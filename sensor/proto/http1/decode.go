@@ -8,6 +8,8 @@ import (
 	"io"
 
 	"github.com/andybalholm/brotli"
+
+	"github.com/antin-gov/antin/sensor/scratch"
 )
 
 const (
@@ -68,7 +70,7 @@ func (m *Message) decode(body []byte, limit int64) []byte {
 	}
 	list := m.codings()
 	for i := len(list) - 1; i >= 0; i-- {
-		out, trouble := undo(list[i], body, limit)
+		out, trouble := undo(m.memory, list[i], body, limit)
 		m.trouble |= trouble
 		body = out
 	}
@@ -105,7 +107,7 @@ func (m *Message) Trouble() []Trouble {
 }
 
 // undo takes one coding off, or returns the body when it does not have it.
-func undo(c coding, body []byte, limit int64) ([]byte, Trouble) {
+func undo(memory *scratch.Memory, c coding, body []byte, limit int64) ([]byte, Trouble) {
 	var r io.Reader
 	switch c {
 	case codingGzip:
@@ -113,7 +115,9 @@ func undo(c coding, body []byte, limit int64) ([]byte, Trouble) {
 		if content == nil {
 			return body, TroubleDecompression
 		}
-		r = flate.NewReader(bytes.NewReader(content))
+		z := memory.Inflate(content)
+		defer memory.Done(z)
+		r = z
 	case codingDeflate:
 		// Servers send both the zlib form of the standard and bare deflate.
 		z, err := zlib.NewReader(bytes.NewReader(body))

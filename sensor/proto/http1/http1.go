@@ -12,6 +12,7 @@ import (
 	"errors"
 
 	"github.com/antin-gov/antin/sensor/files"
+	"github.com/antin-gov/antin/sensor/scratch"
 )
 
 // Limits of one message.
@@ -64,6 +65,8 @@ type Message struct {
 	carries bool
 	// formTold is true after the files of a form have been told.
 	formTold bool
+	// memory is what is borrowed from to decode.
+	memory *scratch.Memory
 }
 
 // Get returns the first field of that name.
@@ -83,7 +86,7 @@ func (m *Message) All(name string) []byte {
 	var out []byte
 	for i := range m.Headers {
 		h := &m.Headers[i]
-		if !bytes.EqualFold(bytes.TrimSpace(withoutZeros(h.Name)), []byte(name)) {
+		if len(h.Name) < len(name) || !bytes.EqualFold(bytes.TrimSpace(withoutZeros(h.Name)), []byte(name)) {
 			continue
 		}
 		if len(out) > 0 {

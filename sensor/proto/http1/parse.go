@@ -147,21 +147,28 @@ func (c *Conn) head(dir int, b []byte) (int, error) {
 		}
 	}
 	had := len(p.buf)
-	p.buf = append(p.buf, b...)
-	end := headEnd(p.buf, p.scanned)
+	all := b
+	if had > 0 {
+		p.buf = append(p.buf, b...)
+		all = p.buf
+	}
+	end := headEnd(all, p.scanned)
 	if end < 0 {
-		if len(p.buf) > maxHead {
+		if len(all) > maxHead {
 			p.buf = nil
 			return 0, ErrMalformed
 		}
-		p.scanned = bytes.LastIndexByte(p.buf, '\n')
+		p.scanned = bytes.LastIndexByte(all, '\n')
 		if p.scanned < 0 {
-			p.scanned = len(p.buf)
+			p.scanned = len(all)
+		}
+		if had == 0 {
+			p.buf = append(p.buf, b...)
 		}
 		return len(b), nil
 	}
-	head := bytes.Clone(p.buf[:end])
-	p.follows = end < len(p.buf) && !starts(dir, p.buf[end:])
+	head := bytes.Clone(all[:end])
+	p.follows = end < len(all) && !starts(dir, all[end:])
 	p.buf, p.scanned = p.buf[:0], 0
 	err := c.open(dir, head)
 	if err != nil {
@@ -192,9 +199,11 @@ func (c *Conn) leftover(dir int, b []byte) int {
 // returns alone is blank to common clients.
 func headEnd(b []byte, from int) int {
 	for i := from; i < len(b); i++ {
-		if b[i] != '\n' {
-			continue
+		next := bytes.IndexByte(b[i:], '\n')
+		if next < 0 {
+			return -1
 		}
+		i += next
 		j := i + 1
 		for j < len(b) && b[j] == '\r' {
 			j++
@@ -216,7 +225,7 @@ func (c *Conn) open(dir int, head []byte) error {
 		cut = cutLoose
 	}
 	line, rest := cut(head)
-	m := Message{Line: line, Head: head, Seen: true}
+	m := Message{Line: line, Head: head, Seen: true, memory: c.h.FileStore().Memory()}
 	m.Headers = fields(rest, dir == 1)
 	p := &c.side[dir]
 	if dir == 0 {
@@ -393,8 +402,14 @@ func cutLine(b []byte) (line, rest []byte) {
 // cutLoose cuts a line that may also end in a carriage return alone, as
 // clients read an answer.
 func cutLoose(b []byte) (line, rest []byte) {
-	i := bytes.IndexAny(b, "\r\n")
+	i := bytes.IndexByte(b, '\n')
 	if i < 0 {
+		i = len(b)
+	}
+	if j := bytes.IndexByte(b[:i], '\r'); j >= 0 {
+		i = j
+	}
+	if i == len(b) {
 		return b, nil
 	}
 	line, rest = b[:i], b[i:]
@@ -415,7 +430,7 @@ func fields(b []byte, loose bool) []Header {
 	if loose {
 		cut = cutLoose
 	}
-	var out []Header
+	out := make([]Header, 0, min(bytes.Count(b, []byte{'\n'}), maxHeaders))
 	var logical []byte
 	for len(b) > 0 && len(out) < maxHeaders {
 		var line []byte

@@ -13,6 +13,7 @@ import (
 
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/scratch"
 )
 
 const (
@@ -49,6 +50,8 @@ type Conn struct {
 	open      []*transaction
 	negotiate *transaction
 	crowded   bool
+	// spent is the buffer of a message that has been read.
+	spent     []byte
 	trees     map[uint32]tree
 	names     map[fileID]opened
 	reads     map[key]asked
@@ -114,7 +117,14 @@ func Probe(dir int, b []byte, h proto.Hint) (yes, more bool) {
 
 // Feed implements proto.Parser.
 func (c *Conn) Feed(dir int, b []byte) error {
-	h := &c.side[dir]
+	err := c.read(dir, b)
+	c.host.FileStore().Memory().Give(c.spent)
+	c.spent = nil
+	return err
+}
+
+func (c *Conn) read(dir int, b []byte) error {
+	h, memory := &c.side[dir], c.host.FileStore().Memory()
 	for len(b) > 0 {
 		if h.left > 0 {
 			n := min(h.left, len(b))
@@ -131,7 +141,7 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		}
 		waited := len(h.buf) > 0
 		if waited {
-			h.buf = append(h.buf, b...)
+			h.buf = memory.Append(h.buf, b)
 			b = h.buf
 		}
 		n, err := c.frame(dir, b)
@@ -140,11 +150,14 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		}
 		if n == 0 {
 			if !waited {
-				h.buf = hold(b)
+				h.buf = hold(memory, b)
 			}
 			return nil
 		}
-		h.buf, b = nil, b[n:]
+		if waited {
+			c.spent, h.buf = h.buf, nil
+		}
+		b = b[n:]
 	}
 	return nil
 }
@@ -176,12 +189,12 @@ func resume(b []byte) int {
 }
 
 // hold copies the beginning of a message, with room for what it waits for.
-func hold(b []byte) []byte {
+func hold(memory *scratch.Memory, b []byte) []byte {
 	room := len(b)
 	if room >= frameHead {
 		room = max(room, min(maxHeld, frameHead+int(b[1])<<16+int(b[2])<<8+int(b[3])))
 	}
-	return append(make([]byte, 0, room), b...)
+	return append(memory.Take(room), b...)
 }
 
 // frame reads one session message and returns how much it took, 0 while more
