@@ -279,7 +279,7 @@ func (r *requires) unmet() string {
 		return "Suricata after " + r.Greater
 	}
 	for _, f := range r.Features {
-		if f != "HAVE_JA3" && f != "HAVE_JA4" {
+		if f != "HAVE_JA3" && f != "HAVE_JA4" && f != "MAGIC" {
 			return "feature " + f
 		}
 	}
