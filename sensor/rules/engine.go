@@ -43,6 +43,8 @@ type Engine struct {
 	// byEvent lists the rules that wait for an event.
 	byEvent map[string][]int32
 	wants   EventWants
+	// joins are the groups that were made of several.
+	joins *joins
 	// memory is shared with the engine before.
 	*memory
 }
@@ -79,7 +81,7 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 	if len(rs) > maxRules {
 		return nil, ErrTooManyRules
 	}
-	e := &Engine{byEvent: map[string][]int32{}}
+	e := &Engine{byEvent: map[string][]int32{}, joins: &joins{made: map[[3]*group]*group{}}}
 	if o.After != nil {
 		e.memory = o.After.memory
 	} else {

@@ -31,6 +31,8 @@ type Context struct {
 	steps   int
 	regex   int
 	machine regexMemory
+	// joined are the groups that were met together lately.
+	joined [joinedSlots]joinedGroups
 	// meter measures, when the context is in a Profile.
 	meter *meter
 }
@@ -197,8 +199,8 @@ func (e *Engine) prefilterPlain(ctx *Context, in *Input) {
 	case in.Proto == ProtoUDP:
 		which = &e.udp
 	}
-	groups := which[direction(in)].groups(in)
-	if in.View == ViewPacket && in.Trail.covers(e, in) {
+	groups := ctx.groups(&which[direction(in)], in)
+	if in.View == ViewPacket && in.Trail.covers(ctx, e, in) {
 		for _, g := range groups {
 			if g != nil && g.matcher != nil && len(in.Payload) > 0 {
 				g.matcher.scanPlaces(in.Payload, 0, 0, ctx)

@@ -16,6 +16,8 @@ type matcher struct {
 	ends     []uint32
 	users    []int32
 	userEnds []uint32
+	// places says where each pattern stands.
+	places []place
 
 	// anywhere or, where Hyperscan is built in and there are enough of them,
 	// library has those that may stand anywhere.
@@ -106,6 +108,11 @@ func (b *matcherBuilder) add(s seek, rule int32) {
 		copy(folded, s.pattern)
 	}
 	w.text = string(folded)
+	b.put(w, rule)
+}
+
+// put adds the rules that want a pattern.
+func (b *matcherBuilder) put(w wanted, rules ...int32) {
 	i, ok := b.index[w]
 	if !ok {
 		i = len(b.list)
@@ -113,7 +120,7 @@ func (b *matcherBuilder) add(s seek, rule int32) {
 		b.list = append(b.list, w)
 		b.users = append(b.users, nil)
 	}
-	b.users[i] = append(b.users[i], rule)
+	b.users[i] = append(b.users[i], rules...)
 }
 
 func (b *matcherBuilder) build() *matcher {
@@ -126,6 +133,7 @@ func (b *matcherBuilder) build() *matcher {
 		m.text = append(m.text, w.text...)
 		m.ends = append(m.ends, uint32(len(m.text)))
 		m.users = append(m.users, b.users[i]...)
+		m.places = append(m.places, w.place)
 		m.userEnds = append(m.userEnds, uint32(len(m.users)))
 		at[w.place] = append(at[w.place], int32(i))
 		switch w.place {

@@ -72,11 +72,11 @@ func (t *Trail) take(ctx *Context, groups *[3]*group, in *Input) {
 }
 
 // covers says that the stream's prefilter has scanned a segment.
-func (t *Trail) covers(e *Engine, in *Input) bool {
+func (t *Trail) covers(ctx *Context, e *Engine, in *Input) bool {
 	if t == nil || t.engine != e || t.from > in.StreamOffset || t.upto < in.StreamOffset+uint64(len(in.Payload)) {
 		return false
 	}
-	return t.groups == e.stream[direction(in)].groups(in)
+	return t.groups == ctx.groups(&e.stream[direction(in)], in)
 }
 
 // segment makes candidates of the packets' rules that were found in the stream
