@@ -3,7 +3,6 @@ package sensor
 import (
 	"bytes"
 	"encoding/hex"
-	"slices"
 	"strconv"
 
 	"github.com/antin-gov/antin/sensor/encode"
@@ -180,29 +179,38 @@ func fillBody(b *rules.Buffers, m *http1.Message, dir flow.Direction) {
 // fillHeaders builds the buffers over all headers: "Name: value" lines, which
 // leave out cookies as they have a buffer of their own, and the names alone.
 func fillHeaders(b *rules.Buffers, m *http1.Message, dir flow.Direction) {
-	var lines []byte
-	names := []byte("\r\n")
 	each := rules.BufferHTTPRequestHeader
 	if dir == flow.ToClient {
 		each = rules.BufferHTTPResponseHeader
 	}
 	for i := range m.Headers {
 		h := &m.Headers[i]
-		b.Add(each, slices.Concat(h.Name, []byte(": "), h.Value))
-		names = append(append(names, h.Name...), '\r', '\n')
-		if isCookie(h.Name) {
-			continue
-		}
-		lines = append(append(lines, h.Name...), ':', ' ')
-		lines = append(append(lines, h.Value...), '\r', '\n')
+		b.Add(each, b.Made(func(line []byte) []byte { return append(append(append(line, h.Name...), ": "...), h.Value...) }))
 	}
+	lines := b.Made(func(lines []byte) []byte {
+		for i := range m.Headers {
+			h := &m.Headers[i]
+			if !isCookie(h.Name) {
+				lines = append(append(lines, h.Name...), ": "...)
+				lines = append(append(lines, h.Value...), "\r\n"...)
+			}
+		}
+		return lines
+	})
+	names := b.Made(func(names []byte) []byte {
+		names = append(names, "\r\n"...)
+		for i := range m.Headers {
+			names = append(append(names, m.Headers[i].Name...), "\r\n"...)
+		}
+		return append(names, "\r\n"...)
+	})
 	raw := m.Head[min(len(m.Line)+1, len(m.Head)):]
 	if len(raw) > 0 && raw[0] == '\n' {
 		raw = raw[1:]
 	}
 	b.Add(rules.BufferHTTPHeader, lines)
 	b.Add(rules.BufferHTTPHeaderRaw, raw)
-	b.Add(rules.BufferHTTPHeaderNames, append(names, '\r', '\n'))
+	b.Add(rules.BufferHTTPHeaderNames, names)
 }
 
 func isCookie(name []byte) bool {

@@ -160,9 +160,7 @@ func (c *conversation) inspectHTTPWith(dir flow.Direction, tx *http1.Tx, ended [
 	if dir == flow.ToClient {
 		m = &tx.Response
 	}
-	raw := make([]byte, 0, len(m.Head)+len(m.Body))
-	raw = append(append(raw, m.Head...), m.Body...)
-	ev := evidence{payload: raw, http: tx, tx: tx.ID, hasTx: true}
+	ev := evidence{http: tx, tx: tx.ID, hasTx: true}
 	if len(ended) > 0 {
 		ev.bodies = []encode.Body{files.InAlert{Files: ended, Tx: tx.ID}}
 	}
@@ -181,6 +179,8 @@ func (c *conversation) inspectHTTPWith(dir flow.Direction, tx *http1.Tx, ended [
 		if len(list) == 0 {
 			fillBody(b, m, dir)
 		}
+		raw := b.Made(func(raw []byte) []byte { return append(append(raw, m.Head...), m.Body...) })
+		ev.payload = raw
 		in := w.prepare(c, dir, rules.ViewTransaction)
 		in.Buffers, in.Payload, in.Unit, in.Events = b, raw, unit(tx.ID, dir), events
 		in.EventsOnly, in.File = alone, len(list) > 0

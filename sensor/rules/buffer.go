@@ -101,6 +101,13 @@ func (b *Buffers) AddNumber(name Buffer, n uint64) {
 	b.Add(name, b.arena[from:len(b.arena):len(b.arena)])
 }
 
+// Made returns what f appends, in memory that is good until Reset.
+func (b *Buffers) Made(f func(dst []byte) []byte) []byte {
+	from := len(b.arena)
+	b.arena = f(b.arena)
+	return b.arena[from:len(b.arena):len(b.arena)]
+}
+
 // Empty reports whether no buffer holds anything.
 func (b *Buffers) Empty() bool { return len(b.used) == 0 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -151,5 +152,42 @@ func TestStreamInPiecesAlertsAsWithoutTrail(t *testing.T) {
 	}
 	if alerts < 1000 {
 		t.Errorf("%d alerts do not say much", alerts)
+	}
+}
+
+func TestJoinedGroupFindsWhatItsPartsFind(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for round := range 200 {
+		var parts [3]*group
+		users := int32(0)
+		for i := range parts {
+			b := newGroupBuilder()
+			for range r.IntN(30) {
+				p := randomText(r, 1+round%8+r.IntN(6))
+				b.put(seek{pattern: p, place: place(r.IntN(4)), limit: len(p) + r.IntN(20), exact: r.IntN(2) == 0}, true, users)
+				users++
+			}
+			b.put(seek{}, false, users)
+			users++
+			g := b.build()
+			parts[i] = &g
+		}
+		joined := join(parts[:])
+		ctx := &Context{ruleSeen: make([]uint32, users)}
+		for range 20 {
+			data := randomText(r, r.IntN(90))
+			ctx.begin0()
+			for _, g := range parts {
+				ctx.prefilter(g, &subject{raw: data}, 0)
+			}
+			apart := slices.Clone(ctx.candidates)
+			ctx.begin0()
+			ctx.prefilter(joined, &subject{raw: data}, 0)
+			for _, id := range apart {
+				if ctx.ruleSeen[id] != ctx.generation {
+					t.Fatalf("rule %d is found in %q by its group and not by the joined one", id, data)
+				}
+			}
+		}
 	}
 }

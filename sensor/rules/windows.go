@@ -75,7 +75,7 @@ const (
 	// minHashBits and maxHashBits bound the table: what is asked at every place
 	// of the data is to stay in a core's first cache, which goodHashBits fits,
 	// or at least in the second.
-	minHashBits, goodHashBits, maxHashBits = 11, 15, 17
+	minHashBits, goodHashBits, maxHashBits = 11, 13, 17
 	// goodSpread and leastSpread are how many places of the table there are for
 	// each entry: many while they fit, some in any case.
 	goodSpread, leastSpread = 256, 32
