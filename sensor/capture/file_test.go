@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +204,41 @@ func TestRealFilesAreTold(t *testing.T) {
 	t.Logf("%d captures, %d frames", captures, frames)
 	if captures < 300 || frames < 10000 {
 		t.Errorf("only %d captures with %d frames", captures, frames)
+	}
+}
+
+// ngInterface is where the interface's block begins in ngFile's.
+const ngInterface = 68
+
+func TestASnapshotLengthIsNotAllocated(t *testing.T) {
+	b := ngFile(t, 2)
+	binary.LittleEndian.PutUint32(b[ngInterface+12:], 3<<30)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	src, err := capture.NewFile(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, last, err := count(src)
+	runtime.ReadMemStats(&after)
+	if n != 2 || len(last.Data) != 10 || err != nil {
+		t.Errorf("%d frames, the last of %d bytes, %v", n, len(last.Data), err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 8<<20 {
+		t.Errorf("%d bytes for a file of %d", took, len(b))
+	}
+}
+
+func TestOptionsThatLeaveTheirBlockAreRefused(t *testing.T) {
+	b := ngFile(t, 2)
+	option := ngInterface + 16
+	binary.LittleEndian.PutUint16(b[option+2:], 200)
+	src, err := capture.NewFile(bytes.NewReader(b))
+	if err == nil {
+		_, _, err = count(src)
+	}
+	if !errors.Is(err, capture.ErrFormat) {
+		t.Error(err)
 	}
 }
 

@@ -20,6 +20,10 @@ const (
 // (name resolution, secrets) stay far below.
 const maxNgBlock = 16 << 20
 
+// maxNgDescription bounds a block whose options are read: a section's, an
+// interface's, its statistics'.
+const maxNgDescription = 256 << 10
+
 // maxNgInterfaces bounds the interfaces of a file: the reader keeps them all.
 const maxNgInterfaces = 4096
 
@@ -94,11 +98,20 @@ func (g *ngGuard) fixed(kind uint32, length int) error {
 		if len(g.links) == maxNgInterfaces {
 			return fmt.Errorf("%w: more than %d interfaces", ErrFormat, maxNgInterfaces)
 		}
-		head, err := g.br.Peek(10)
+		head, err := g.br.Peek(16)
 		if err != nil {
 			return io.ErrUnexpectedEOF
 		}
 		g.links = append(g.links, LinkType(g.u16(head[8:])))
+		// The reader allocates the snapshot length, whatever the frames have.
+		if snap := head[12:16]; g.u32(snap) > MaxFrame {
+			g.order().PutUint32(snap, MaxFrame)
+		}
+		return g.options(length, 16)
+	case magicNg:
+		return g.options(length, 24)
+	case ngStatistics:
+		return g.options(length, 20)
 	case ngPacket, ngEnhanced:
 		head, err := g.br.Peek(24)
 		if err != nil {
@@ -120,6 +133,30 @@ func (g *ngGuard) fixed(kind uint32, length int) error {
 	return nil
 }
 
+// options checks that a block's options end within it: the reader goes on behind
+// them otherwise, and takes other bytes for blocks (draft-ietf-opsawg-pcapng §3.5).
+func (g *ngGuard) options(length, from int) error {
+	if length > maxNgDescription {
+		return fmt.Errorf("%w: a description of %d bytes", ErrFormat, length)
+	}
+	b, err := g.br.Peek(length)
+	if err != nil {
+		return io.ErrUnexpectedEOF
+	}
+	const head, trailer = 4, 4
+	for b = b[from : length-trailer]; len(b) >= head; {
+		code, size := g.u16(b), (int(g.u16(b[2:]))+3)&^3
+		if code == 0 {
+			return nil
+		}
+		if head+size > len(b) {
+			return fmt.Errorf("%w: an option of %d bytes where %d are left", ErrFormat, size, len(b)-head)
+		}
+		b = b[head+size:]
+	}
+	return nil
+}
+
 // link is the link type of the frame last read. The guard hands out no more
 // than one block at a time, so the reader is never in a later section.
 func (g *ngGuard) link(i int) LinkType {
@@ -129,16 +166,13 @@ func (g *ngGuard) link(i int) LinkType {
 	return g.links[i]
 }
 
-func (g *ngGuard) u16(b []byte) uint16 {
+func (g *ngGuard) order() binary.ByteOrder {
 	if g.bigEndian {
-		return binary.BigEndian.Uint16(b)
+		return binary.BigEndian
 	}
-	return binary.LittleEndian.Uint16(b)
+	return binary.LittleEndian
 }
 
-func (g *ngGuard) u32(b []byte) uint32 {
-	if g.bigEndian {
-		return binary.BigEndian.Uint32(b)
-	}
-	return binary.LittleEndian.Uint32(b)
-}
+func (g *ngGuard) u16(b []byte) uint16 { return g.order().Uint16(b) }
+
+func (g *ngGuard) u32(b []byte) uint32 { return g.order().Uint32(b) }
