@@ -275,13 +275,7 @@ func (m *Message) Encode(e *encode.Encoder) {
 	e.Text("message_id", limited(m.get("Message-Id")))
 	e.Text("x_mailer", limited(m.get("X-Mailer")))
 	e.Strings("received", m.all("Received"))
-	if len(m.attachments) > 0 {
-		e.Array("attachment")
-		for _, a := range m.attachments {
-			e.Bytes("", a)
-		}
-		e.End()
-	}
+	e.Texts("attachment", m.attachments)
 	e.Strings("url", m.links)
 	if m.whole() {
 		e.Hex("body_md5", m.bodySum[:])

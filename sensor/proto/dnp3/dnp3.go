@@ -21,11 +21,12 @@ const (
 	// maxFragment bounds what segments are put together to: as many as their
 	// sequence numbers tell apart, of the longest.
 	maxFragment = 63 * 255
-	// maxObjects and maxPoints bound what is read of a fragment.
+	// maxObjects and maxPoints bound what is read of a fragment: Suricata's
+	// limits as of 8.0.3 (its user guide, "Upgrading to 8.0.3").
 	maxObjects = 2048
 	maxPoints  = 16384
 	// maxUnanswered is how many requests may follow one another without an
-	// answer, as Suricata has it.
+	// answer: Suricata's limit as of 8.0.3, from the same place.
 	maxUnanswered = 32
 	// maxBad and maxNoise bound the wrong heads, and the bytes that belong to no
 	// frame, until a direction is given up.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto"
+	"github.com/antin-gov/antin/sensor/proto/wire"
 )
 
 const (
@@ -171,11 +172,7 @@ func (c *Conn) tell(tx *transaction) {
 // Gap implements proto.Parser: where the next message starts is known only
 // when the gap lies in one that is passed over.
 func (c *Conn) Gap(dir int, n int) {
-	if len(c.buf[dir]) == 0 && n <= c.skip[dir] {
-		c.skip[dir] -= n
-		return
-	}
-	c.buf[dir], c.skip[dir] = nil, int(^uint(0)>>1)
+	wire.Lose(&c.buf[dir], &c.skip[dir], n)
 }
 
 // Close implements proto.Parser.

@@ -288,12 +288,7 @@ func (tx *transaction) logIn(h proto.Host) {
 // Gap implements proto.Parser: a gap inside a packet that is passed over is
 // none.
 func (c *Conn) Gap(dir int, n int) {
-	if len(c.buf[dir]) == 0 && n <= c.skip[dir] {
-		c.skip[dir] -= n
-		return
-	}
-	// Where the next packet starts cannot be known.
-	c.buf[dir], c.skip[dir] = nil, int(^uint(0)>>1)
+	wire.Lose(&c.buf[dir], &c.skip[dir], n)
 }
 
 // Close implements proto.Parser.

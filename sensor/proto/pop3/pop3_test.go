@@ -40,6 +40,7 @@ func TestCommandsMessagesAndTheirAnswers(t *testing.T) {
 	if r.Upgrades != 1 {
 		t.Errorf("%d upgrades", r.Upgrades)
 	}
+	r.WantLogIns(t, " refused", " accepted")
 	if want := `1 email.subject "plan"`; !slices.Contains(r.Fields, want) {
 		t.Errorf("rules see %q, without %s", r.Fields, want)
 	}

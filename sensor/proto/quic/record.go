@@ -60,12 +60,8 @@ func extensions(e *encode.Encoder, list []uint16, sni []byte, alpn [][]byte) {
 			e.Array("values")
 			e.Bytes("", sni)
 			e.End()
-		case kind == extALPN && len(alpn) > 0:
-			e.Array("values")
-			for _, v := range alpn {
-				e.Bytes("", v)
-			}
-			e.End()
+		case kind == extALPN:
+			e.Texts("values", alpn)
 		}
 		e.Close()
 	}

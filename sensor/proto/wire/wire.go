@@ -2,7 +2,10 @@
 // says so once, and gives zeros from then on.
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Reader reads from the front of B. The zero value is an empty reader.
 type Reader struct {
@@ -93,4 +96,15 @@ func (r *Reader) Varint() uint64 {
 		v = v<<8 | uint64(r.U8())
 	}
 	return v
+}
+
+// Lose takes a gap of n bytes in a stream of messages that begin with their
+// length: one within what is passed over only shortens it; after another, where
+// the next message starts cannot be known and all that follows is passed over.
+func Lose(kept *[]byte, skip *int, n int) {
+	if len(*kept) == 0 && n <= *skip {
+		*skip -= n
+		return
+	}
+	*kept, *skip = nil, math.MaxInt
 }
