@@ -7,7 +7,7 @@
 # used. ANTIN_PROVE_ALL=1 takes every document and every capture, not a sample.
 # `prove.sh pki` shows the certification centre (the parts in pki/) instead of
 # the whole way, `prove.sh sign` the formats of signatures and remote signing;
-# `prove.sh pki 05` one part alone.
+# `prove.sh pki 05` one part alone. An interrupted run takes down what it began; prove/interrupted.sh shows it.
 # Exit status: 0 every claim holds, 1 one does not, 3 the system did not start.
 set -u
 ROOT=$PWD
@@ -42,13 +42,22 @@ UP=
 good=0 bad=0
 # A part that makes what outlives a process (namespaces, cables, file systems) says here how it is undone.
 undo() { :; }
+# below PID lists the processes under it, but for the demonstration system, which ends its own.
+below() { local p; for p in $(ps -o pid= --ppid "$1"); do [ "$p" = "$UP" ] || { echo "$p"; below "$p"; }; done; }
+# ended PID… waits until none of them runs, 10 seconds at most.
+ended() { for _ in $(seq 100); do kill -0 "$@" 2>/dev/null || return 0; sleep .1; done; return 1; }
 finish() {
+  # Who is impatient does not leave half of it.
+  trap '' INT TERM HUP
+  local left; left=$(below $$)
+  # Stopped ones do not hear what is asked of them.
+  [ -z "$left" ] || { kill -TERM $left; kill -CONT $left; ended $left || kill -KILL $left; } 2>/dev/null
   undo
   [ -n "$UP" ] && kill "$UP" 2>/dev/null && wait "$UP" 2>/dev/null
   if [ -n "${ANTIN_PROVE_KEEP:-}" ]; then echo "kept: $W"; else rm -rf "$W"; fi
 }
 trap finish EXIT
-trap 'exit 3' INT TERM
+trap 'exit 3' INT TERM HUP
 
 antin() { "$BIN/antin" "$@"; }
 sensor() { "$BIN/antin-sensor" "$@"; }

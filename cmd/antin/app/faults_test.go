@@ -199,6 +199,10 @@ func mountTemp(t *testing.T, dir string) {
 		if err != nil {
 			t.Errorf("unmount: %v", err)
 		}
+		// A test that failed may have left it read-only, which is a mount over it.
+		for err == nil {
+			err = unix.Unmount(dir, unix.MNT_DETACH)
+		}
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/antin-gov/antin/hsm/hsmtest"
 	"github.com/antin-gov/antin/internal/ledger"
+	"github.com/antin-gov/antin/internal/testkit"
 )
 
 // envPrograms tells the tests where TestMain has built the programs.
@@ -20,7 +21,11 @@ const envPrograms = "ANTIN_TEST_PROGRAMS"
 func TestMain(m *testing.M) {
 	hsmtest.RunIfWorker()
 	runIfReplica()
-	status, err := runTests(m)
+	var status int
+	err := testkit.OwnMounts()
+	if err == nil {
+		status, err = runTests(m)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		status = 1

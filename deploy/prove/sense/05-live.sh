@@ -6,18 +6,17 @@ part "5. Live: the highest rate without a drop on one core, rules reloaded meanw
 LIVE=${ANTIN_PROVE_LIVE:-60s} CORE=${ANTIN_PROVE_CORE:-$(($(nproc) - 1))}
 case $LIVE in *m) LIVE=$((${LIVE%m} * 60));; *) LIVE=${LIVE%s};; esac
 NA=antin-la-$$ NB=antin-lb-$$
-if [ "$(id -u)" != 0 ] || ! command -v tcpreplay >/dev/null || ! ip netns add "$NA" 2>/dev/null; then
-  echo "   needs root, tcpreplay and network namespaces: not shown here"
-else
 L=$(mktemp -d /tmp/antin-live-XXXXXX); chmod 755 "$L"
 SENSOR= RELOADS=
 undo() {
-  for x in $RELOADS $SENSOR; do ! jobs -p | grep -qx "$x" || { kill "$x"; wait "$x" 2>/dev/null; }; done
+  for x in $RELOADS $SENSOR; do ! jobs -p | grep -qx "$x" || { kill "$x"; wait "$x"; } 2>/dev/null; done
   # The sender, if it still sends: whoever is left in the namespaces.
-  ip netns pids "$NA" | xargs -r kill 2>/dev/null
-  ip netns del "$NA"; ip netns del "$NB"
+  for x in "$NA" "$NB"; do ip netns pids "$x" 2>/dev/null | xargs -r kill 2>/dev/null; ip netns del "$x" 2>/dev/null; done
   rm -rf "$L"; undo() { :; }
 }
+if [ "$(id -u)" != 0 ] || ! command -v tcpreplay >/dev/null || ! ip netns add "$NA" 2>/dev/null; then
+  echo "   needs root, tcpreplay and network namespaces: not shown here"
+else
 ip netns add "$NB"
 ip -n "$NA" link add la type veth peer name lb netns "$NB"
 for x in "$NA la" "$NB lb"; do
@@ -101,5 +100,5 @@ grep -a 'panic contained' "$L/out" | head -3 | cut -c1-200 | sed 's/^/        /'
 claim "parsers failed nowhere, no flow was forced out" same "$(jq -c '[.parser_panics, .flows.forced_out]' <<<"$is")" "[0,0]"
 claim "the sensor is nobody, without capabilities, its system calls filtered" same "$(awk '/^Uid|^CapEff|^CapPrm|^NoNewPrivs|^Seccomp:/ { printf "%s ", $2 }' /proc/$SENSOR/status)" "65534 0000000000000000 0000000000000000 1 2 "
 kill -TERM $SENSOR; wait $SENSOR; claim "it ends well" same $? 0
-undo
 fi
+undo

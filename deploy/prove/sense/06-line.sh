@@ -3,10 +3,6 @@
 part "6. The line cut, the hub killed, the sensor killed, the disk full, the clock set"
 CUT=${ANTIN_PROVE_CUT:-20s} PPS=${ANTIN_PROVE_PPS:-500} L=$W/line
 case $CUT in *m) CUT=$((${CUT%m} * 60));; *) CUT=${CUT%s};; esac
-if [ "$(id -u)" != 0 ] || ! command -v tcpreplay sqlite3 >/dev/null || ! ip link add "ln$$" type veth peer name "lr$$" 2>/dev/null; then
-  echo "   needs root, tcpreplay, sqlite3 and virtual cables: not shown here"
-else
-mkdir -p "$L/log" "$L/disk"
 LINE= SENSOR= TRAFFIC=
 undo() {
   # Stopped ones do not hear what is asked of them.
@@ -16,6 +12,10 @@ undo() {
   for x in "$L/disk" "$L/small"; do while umount -l "$x" 2>/dev/null; do :; done; done
   undo() { :; }
 }
+if [ "$(id -u)" != 0 ] || ! command -v tcpreplay sqlite3 >/dev/null || ! ip link add "ln$$" type veth peer name "lr$$" 2>/dev/null; then
+  echo "   needs root, tcpreplay, sqlite3 and virtual cables: not shown here"
+else
+mkdir -p "$L/log" "$L/disk"
 ip link set "ln$$" up; ip link set "lr$$" up
 RELAY=127.0.0.1:${ANTIN_PROVE_RELAY:-$((${BUS##*:} + 7))}
 # The line: a relay before the bus. Stopped, it takes what is sent and answers nothing; killed, its connections are gone.
@@ -39,7 +39,8 @@ watch() {
 }
 PCAP=${DATA:+$DATA/pcap/load-mix.pcap}
 [ -n "$PCAP" ] || { antin incident attack "$L/attack.pcap" >/dev/null; PCAP=$L/attack.pcap; }
-traffic() { tcpreplay -q -i "ln$$" --pps "$PPS" --loop 0 --duration "$1" "$PCAP" >>"$L/replay.log" 2>&1; }
+# An interruption is heard by who waits.
+traffic() { tcpreplay -q -i "ln$$" --pps "$PPS" --loop 0 --duration "$1" "$PCAP" >>"$L/replay.log" 2>&1 & wait $!; }
 store() { sqlite3 -readonly -cmd '.timeout 20000' "$ANTIN_DATA_DIR/antin.db" "select id from incident_event where sensor = 'sensor-demo' order by id"; }
 # ids FILE: for each run and class the numbers that are there: first, last, how many, and how many twice.
 ids() { awk -F. '{ k = $2; n = $3 + 0; c[k]++; if (!(k in lo) || n < lo[k]) lo[k] = n; if (n > hi[k]) hi[k] = n; if (seen[$0]++) d[k]++ } END { for (k in c) print k, lo[k], hi[k], c[k], d[k] + 0 }' "$1" | sort; }
@@ -86,7 +87,7 @@ mount -t tmpfs -o size=12m tmpfs "$L/disk"
 watch
 kill -STOP -- -"$LINE"
 dd if=/dev/zero of="$L/disk/others" bs=1M status=none 2>/dev/null
-tcpreplay -q -i "ln$$" --pps 20000 --loop 2 "$PCAP" >>"$L/replay.log" 2>&1; sleep 1
+tcpreplay -q -i "ln$$" --pps 20000 --loop 2 "$PCAP" >>"$L/replay.log" 2>&1 & wait $!; sleep 1
 rm "$L/disk/others"
 kill -KILL -- -"$LINE"; wait "$LINE" 2>/dev/null; relay
 traffic 3
@@ -109,7 +110,7 @@ echo 'alert udp any any -> any any (msg:"any"; threshold: type limit, track by_s
   --tls-cert "$ANTIN_DATA_DIR/tls/sensor-demo.crt" --tls-key "$ANTIN_DATA_DIR/tls/sensor-demo.key" --tls-ca "$ANTIN_DATA_DIR/tls/anchors.pem" >>"$L/sensor.log" 2>&1 & SENSOR=$!
 for _ in $(seq 100); do grep -q msg=capturing "$L/sensor.log" && break; sleep .1; done
 dd if=/dev/zero of="$L/small/others" bs=1M count=2 status=none
-tcpreplay -q -i "ln$$" --pps 10000 --loop 1 "$PCAP" >>"$L/replay.log" 2>&1; sleep 2
+tcpreplay -q -i "ln$$" --pps 10000 --loop 1 "$PCAP" >>"$L/replay.log" 2>&1 & wait $!; sleep 2
 sensor stats --control "$L/c.sock" --json >"$L/full.json"
 rm "$L/small/others"; sleep 2
 umount -l "$L/small" 2>/dev/null; mount -t tmpfs -o size=64m tmpfs "$L/small" 2>/dev/null
@@ -137,5 +138,5 @@ claim "store = seen: $seen records, by id" same "$(sort -u "$L/ids" | wc -l)" "$
 claim "   no number is missing, none twice" same "$(ids "$L/ids" | awk '$2 != 1 || $3 != $4 || $5 != 0' | wc -l)" 0
 claim "   both steps were noticed, no flow ended or stayed for them" same "$(jq -sc 'map(select(.event_type == "health").health.clock.set) + map(select(.event_type == "stats").stats.flow | .timeout, .forced) | .[-3:]' "$L/step/eve.json")" "[2,0,0]"
 claim "   no flow lasted as long as a step" same "$(jq -s 'map(select(.event_type == "flow" and .flow.age >= 3000)) | length' "$L/step/eve.json")" 0
-undo
 fi
+undo
