@@ -10,7 +10,7 @@ const (
 
 // digits are the values of base64's digits (RFC 4648 §4), each with its mark.
 var digits = [256]uint8{
-	'A': digit | 0, 'B': digit | 1, 'C': digit | 2, 'D': digit | 3, 'E': digit | 4, 'F': digit | 5, 'G': digit | 6, 'H': digit | 7,
+	'A': digit, 'B': digit | 1, 'C': digit | 2, 'D': digit | 3, 'E': digit | 4, 'F': digit | 5, 'G': digit | 6, 'H': digit | 7,
 	'I': digit | 8, 'J': digit | 9, 'K': digit | 10, 'L': digit | 11, 'M': digit | 12, 'N': digit | 13, 'O': digit | 14, 'P': digit | 15,
 	'Q': digit | 16, 'R': digit | 17, 'S': digit | 18, 'T': digit | 19, 'U': digit | 20, 'V': digit | 21, 'W': digit | 22, 'X': digit | 23,
 	'Y': digit | 24, 'Z': digit | 25, 'a': digit | 26, 'b': digit | 27, 'c': digit | 28, 'd': digit | 29, 'e': digit | 30, 'f': digit | 31,
