@@ -28,6 +28,18 @@ func newTagged(t *rules.Tag, now time.Time, packet uint64) tagged {
 	return x
 }
 
+// join adds what another tag of the same alert asks for: a packet is recorded as
+// long as one of them wants it.
+func (t *tagged) join(x tagged) {
+	if t.after != x.after {
+		return
+	}
+	t.packets, t.bytes = max(t.packets, x.packets), max(t.bytes, x.bytes)
+	if x.until.After(t.until) {
+		t.until = x.until
+	}
+}
+
 func (t *tagged) active(p *decode.Packet) bool {
 	return t.packets > 0 || t.bytes > 0 || !t.until.IsZero() && !p.Time.After(t.until)
 }
@@ -46,11 +58,12 @@ func (w *worker) tag(c *conversation, dir flow.Direction, t *rules.Tag) {
 	if t == nil || p == nil {
 		return
 	}
+	x := newTagged(t, p.Time, p.Number)
 	if !t.Host {
 		if c.tag == nil {
-			x := newTagged(t, p.Time, p.Number)
 			c.tag = &x
 		}
+		c.tag.join(x)
 		return
 	}
 	from := c.f.Client
@@ -58,14 +71,16 @@ func (w *worker) tag(c *conversation, dir flow.Direction, t *rules.Tag) {
 		from = c.f.Server
 	}
 	host := from.Addr()
-	_, ok := w.hosts[host]
+	had, ok := w.hosts[host]
+	if ok {
+		had.join(x)
+	}
 	if ok || len(w.hosts) >= maxTaggedHosts {
 		return
 	}
 	if w.hosts == nil {
 		w.hosts = make(map[netip.Addr]*tagged)
 	}
-	x := newTagged(t, p.Time, p.Number)
 	w.hosts[host] = &x
 }
 
