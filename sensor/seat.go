@@ -44,6 +44,10 @@ func (w *worker) seat() *flow.Flow {
 
 // leave empties the seat of a flow that has ended.
 func (w *worker) leave(c *conversation) {
+	if c.windows != nil {
+		c.windows[0].leave(&w.memory)
+		c.windows[1].leave(&w.memory)
+	}
 	s := c.home
 	s.flow, s.conversation = flow.Flow{}, conversation{}
 	if w.seats.n < mostSeats {

@@ -4,6 +4,7 @@ import (
 	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/flow"
 	"github.com/antin-gov/antin/sensor/rules"
+	"github.com/antin-gov/antin/sensor/scratch"
 )
 
 // The window over a reassembled stream that rules see. A match longer than
@@ -36,12 +37,30 @@ type window struct {
 	trail rules.Trail
 }
 
-func (w *window) add(b []byte) {
+// windowSmall is up to what size a window has memory of its own; most streams
+// are no longer.
+const windowSmall = 1 << 10
+
+func (w *window) add(b []byte, m *scratch.Memory) {
 	if w.pending == 0 && len(w.buf) >= windowStart {
 		w.slide()
 	}
-	w.buf = append(w.buf, b...)
+	if len(w.buf)+len(b) <= windowSmall {
+		w.buf = append(w.buf, b...)
+	} else {
+		w.buf = m.Append(w.buf, b)
+	}
 	w.pending += len(b)
+}
+
+// leave gives the memory back, unless the rules have not seen all.
+func (w *window) leave(m *scratch.Memory) {
+	if w.buf == nil || w.pending > 0 {
+		return
+	}
+	m.Give(w.buf)
+	w.gap(0)
+	w.buf = nil
 }
 
 func (w *window) slide() {
@@ -73,7 +92,7 @@ func (c *conversation) streamData(dir int, b []byte) {
 		return
 	}
 	win := c.window(dir)
-	win.add(b)
+	win.add(b, &c.w.memory)
 	p := c.w.cur
 	if p != nil && len(b) > 0 && len(b) == len(p.Payload) && &b[0] == &p.Payload[0] {
 		c.w.taken = taken{c, dir, win.offset + uint64(len(win.buf)-len(b))}
@@ -112,6 +131,22 @@ func (c *conversation) streamTurn(dir int, p *decode.Packet) {
 	}
 	if len(p.Payload) > 0 {
 		c.inspectStream(1 - dir)
+	}
+}
+
+// rest lets go of what only more bytes of the stream would need: it has ended, or
+// what it says from now on is encrypted.
+func (c *conversation) rest() {
+	closed := c.f.State == flow.StateClosed
+	if closed && c.http != nil {
+		c.http.Rest()
+	}
+	if closed && c.tlsDone {
+		c.tls.Rest()
+	}
+	if c.windows != nil && (closed || c.tlsQuiet[0] && c.tlsQuiet[1]) {
+		c.windows[0].leave(&c.w.memory)
+		c.windows[1].leave(&c.w.memory)
 	}
 }
 

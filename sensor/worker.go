@@ -262,6 +262,9 @@ func (w *worker) handle(p *decode.Packet) {
 		w.follow(c, way, p)
 	}
 	w.keepPacket(c)
+	if p.Proto == decode.ProtoTCP {
+		c.rest()
+	}
 	w.cur = nil
 }
 

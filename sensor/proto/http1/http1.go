@@ -186,6 +186,16 @@ func (c *Conn) Feed(dir int, b []byte) error {
 	return nil
 }
 
+// Rest lets go of what only more bytes would need; none come any more.
+func (c *Conn) Rest() {
+	c.last = nil
+	for i := range c.side {
+		if len(c.side[i].buf) == 0 {
+			c.side[i].buf = nil
+		}
+	}
+}
+
 // Gap tells that n bytes of a direction are missing.
 func (c *Conn) Gap(dir int, n int) {
 	p := &c.side[dir]

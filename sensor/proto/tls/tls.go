@@ -152,6 +152,13 @@ func (c *Conn) Gap(dir int) {
 	c.side[dir] = side{done: true}
 }
 
+// Rest lets go of the certificates' own bytes; what was read of them stays.
+func (c *Conn) Rest() {
+	for _, x := range c.Certificates {
+		x.Raw = nil
+	}
+}
+
 // take reads one record.
 func (c *Conn) take(dir int, kind byte, version uint16, body []byte) (Seen, error) {
 	s := &c.side[dir]
