@@ -8,6 +8,7 @@ package ftp
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -319,12 +320,7 @@ func hostPort(s string) (uint16, bool) {
 }
 
 func (c *Conn) tell(tx *transaction) {
-	for i, t := range c.open {
-		if t == tx {
-			c.open = append(c.open[:i], c.open[i+1:]...)
-			break
-		}
-	}
+	c.open = slices.DeleteFunc(c.open, func(x *transaction) bool { return x == tx })
 	c.host.Record(proto.Event{Kind: "ftp", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}})
 	if tx.command == "PASS" && len(tx.replies) > 0 {
 		// RFC 959 §5.4: 230 or 202 let in, 530 does not.

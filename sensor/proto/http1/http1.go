@@ -10,6 +10,7 @@ package http1
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/antin-gov/antin/sensor/files"
 	"github.com/antin-gov/antin/sensor/scratch"
@@ -304,12 +305,7 @@ func (c *Conn) finished(dir int) {
 		return
 	}
 	c.tell(tx)
-	for i, t := range c.pending {
-		if t == tx {
-			c.pending = append(c.pending[:i], c.pending[i+1:]...)
-			break
-		}
-	}
+	c.pending = slices.DeleteFunc(c.pending, func(x *Tx) bool { return x == tx })
 	if tx.Status == 101 || tx.Status/100 == 2 && string(tx.Method) == "CONNECT" {
 		c.tunnel = true
 		if len(c.pending) > 0 {

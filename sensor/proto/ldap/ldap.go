@@ -7,6 +7,7 @@ package ldap
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto"
@@ -314,12 +315,7 @@ func (c *Conn) answer(m *message) {
 
 // tell writes the record of a transaction and forgets it.
 func (c *Conn) tell(tx *transaction) {
-	for i, t := range c.open {
-		if t == tx {
-			c.open = append(c.open[:i], c.open[i+1:]...)
-			break
-		}
-	}
+	c.open = slices.DeleteFunc(c.open, func(x *transaction) bool { return x == tx })
 	c.kept -= tx.kept
 	c.host.Record(proto.Event{Kind: "ldap", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}})
 	tx.logIn(c.host)

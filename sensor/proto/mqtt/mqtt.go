@@ -6,6 +6,7 @@ package mqtt
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto"
@@ -254,12 +255,7 @@ func (tx *transaction) complete(m *message) bool {
 }
 
 func (c *Conn) tell(tx *transaction) {
-	for i, t := range c.open {
-		if t == tx {
-			c.open = append(c.open[:i], c.open[i+1:]...)
-			break
-		}
-	}
+	c.open = slices.DeleteFunc(c.open, func(x *transaction) bool { return x == tx })
 	tx.version = c.version
 	c.host.Record(proto.Event{
 		Kind: "mqtt", Tx: tx.number, HasTx: true, Bodies: []encode.Body{tx}, OneSided: true, From: tx.messages[0].dir,

@@ -9,6 +9,7 @@ package pop3
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/antin-gov/antin/sensor/encode"
@@ -196,12 +197,7 @@ func (tx *transaction) logIn() bool {
 }
 
 func (c *Conn) tell(tx *transaction) {
-	for i, t := range c.open {
-		if t == tx {
-			c.open = append(c.open[:i], c.open[i+1:]...)
-			break
-		}
-	}
+	c.open = slices.DeleteFunc(c.open, func(x *transaction) bool { return x == tx })
 	// Rules see a message in the direction that it travels in.
 	c.host.Record(proto.Event{Kind: "pop3", Tx: tx.number, HasTx: true, Bodies: c.close(tx), OneSided: tx.letter != nil, From: proto.ToClient})
 	if tx.logIn() {
