@@ -10,8 +10,9 @@ type seat struct {
 }
 
 const (
-	// seatsAtOnce are made together: one piece of memory costs less than many.
-	seatsAtOnce = 16
+	// seatsAtOnce are made together: one piece of memory costs less than many, and so
+	// many fill one of the sizes that Go gives (32 KiB).
+	seatsAtOnce = 31
 	// mostSeats is how many empty ones wait for new flows; what is over goes back
 	// to the collector.
 	mostSeats = 16 << 10
