@@ -1,6 +1,10 @@
 package sensor
 
-import "github.com/antin-gov/antin/sensor/flow"
+import (
+	"unsafe"
+
+	"github.com/antin-gov/antin/sensor/flow"
+)
 
 // seat is the memory of a flow with its conversation.
 type seat struct {
@@ -10,9 +14,9 @@ type seat struct {
 }
 
 const (
-	// seatsAtOnce are made together: one piece of memory costs less than many, and so
-	// many fill one of the sizes that Go gives (32 KiB).
-	seatsAtOnce = 31
+	// seatsAtOnce are made together: one piece of memory costs less than many. So
+	// many fill the largest of the sizes that Go keeps, with its own eight bytes.
+	seatsAtOnce = int((32<<10 - 8) / unsafe.Sizeof(seat{}))
 	// mostSeats is how many empty ones wait for new flows; what is over goes back
 	// to the collector.
 	mostSeats = 16 << 10

@@ -27,19 +27,20 @@ func (f *FlowState) bothHold(r *Rule, in *Input) bool {
 	if f == nil {
 		return false
 	}
+	k := f.keep()
 	h := half{r.number, in.Unit >> 1, in.ToServer}
 	other := h
 	other.toServer = !h.toServer
-	if slices.Contains(f.halves, other) {
+	if slices.Contains(k.halves, other) {
 		return true
 	}
-	if slices.Contains(f.halves, h) {
+	if slices.Contains(k.halves, h) {
 		return false
 	}
-	if len(f.halves) == maxHalves {
-		f.halves = slices.Delete(f.halves, 0, 1)
+	if len(k.halves) == maxHalves {
+		k.halves = slices.Delete(k.halves, 0, 1)
 	}
-	f.halves = append(f.halves, h)
+	k.halves = append(k.halves, h)
 	return false
 }
 

@@ -134,16 +134,17 @@ func (r *Rule) changeInts(f *FlowState) {
 const counterSet = 1 << 32
 
 func (f *FlowState) counter(id int) (uint32, bool) {
-	if id >= len(f.counters) {
+	if f.kept == nil || id >= len(f.kept.counters) {
 		return 0, false
 	}
-	v := f.counters[id]
+	v := f.kept.counters[id]
 	return uint32(v), v&counterSet != 0
 }
 
 func (f *FlowState) setCounter(id int, v uint32) {
-	for id >= len(f.counters) {
-		f.counters = append(f.counters, 0)
+	k := f.keep()
+	for id >= len(k.counters) {
+		k.counters = append(k.counters, 0)
 	}
-	f.counters[id] = counterSet | uint64(v)
+	k.counters[id] = counterSet | uint64(v)
 }

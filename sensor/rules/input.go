@@ -109,17 +109,32 @@ type Input struct {
 // zero value is a new flow. The caller keeps it with the flow and drops it
 // with the flow; it stays good for an engine that came after (Options.After).
 type FlowState struct {
-	bits []uint64
+	bits    []uint64
+	ipOnly  [2]bool
+	passing bool
+	// kept is nil in the flows, nearly all, of which nothing else is to be
+	// remembered.
+	kept *kept
+}
+
+// kept is what few flows have.
+type kept struct {
 	// counters are flowint's.
 	counters []uint64
 	backoffs []backoff
 	// counts are of thresholds by flow, halves of rules over both directions.
-	counts  []flowCount
-	halves  []half
-	seen    []seenKey
-	next    int
-	ipOnly  [2]bool
-	passing bool
+	counts []flowCount
+	halves []half
+	seen   []seenKey
+	next   int
+}
+
+// keep is what the flow has beside its bits.
+func (f *FlowState) keep() *kept {
+	if f.kept == nil {
+		f.kept = &kept{}
+	}
+	return f.kept
 }
 
 type seenKey struct {
@@ -134,18 +149,19 @@ const maxSeen = 64
 
 // once reports whether the rule has not alerted on the unit before.
 func (f *FlowState) once(rule int32, view View, unit uint64) bool {
+	k := f.keep()
 	key := seenKey{rule, view, unit}
-	for _, k := range f.seen {
-		if k == key {
+	for _, had := range k.seen {
+		if had == key {
 			return false
 		}
 	}
-	if len(f.seen) < maxSeen {
-		f.seen = append(f.seen, key)
+	if len(k.seen) < maxSeen {
+		k.seen = append(k.seen, key)
 		return true
 	}
-	f.seen[f.next] = key
-	f.next = (f.next + 1) % maxSeen
+	k.seen[k.next] = key
+	k.next = (k.next + 1) % maxSeen
 	return true
 }
 

@@ -109,12 +109,13 @@ type backoff struct {
 
 // backs counts a match in the flow and reports whether it may alert.
 func (f *FlowState) backs(rule int32, spec *thresholdSpec) bool {
-	i := slices.IndexFunc(f.backoffs, func(b backoff) bool { return b.rule == rule })
+	k := f.keep()
+	i := slices.IndexFunc(k.backoffs, func(b backoff) bool { return b.rule == rule })
 	if i < 0 {
-		i = len(f.backoffs)
-		f.backoffs = append(f.backoffs, backoff{rule: rule, next: uint64(spec.count)})
+		i = len(k.backoffs)
+		k.backoffs = append(k.backoffs, backoff{rule: rule, next: uint64(spec.count)})
 	}
-	b := &f.backoffs[i]
+	b := &k.backoffs[i]
 	b.count++
 	if b.count != b.next {
 		return false
@@ -197,17 +198,18 @@ type flowCount struct {
 
 // counted is the flow's counter of that key.
 func (f *FlowState) counted(key thresholdKey) *thresholdState {
-	i := slices.IndexFunc(f.counts, func(c flowCount) bool { return c.key == key })
+	k := f.keep()
+	i := slices.IndexFunc(k.counts, func(c flowCount) bool { return c.key == key })
 	switch {
 	case i >= 0:
-	case len(f.counts) < maxFlowCounts:
-		i = len(f.counts)
-		f.counts = append(f.counts, flowCount{key: key})
+	case len(k.counts) < maxFlowCounts:
+		i = len(k.counts)
+		k.counts = append(k.counts, flowCount{key: key})
 	default:
 		i = int(key.rule) % maxFlowCounts
-		f.counts[i] = flowCount{key: key}
+		k.counts[i] = flowCount{key: key}
 	}
-	return &f.counts[i].state
+	return &k.counts[i].state
 }
 
 // take counts a match and reports whether it may alert. A counter that starts
