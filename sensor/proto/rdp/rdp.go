@@ -25,6 +25,10 @@ const (
 	typeData    = 0xf0
 
 	maxCookie = 256
+
+	// answered and refused are kinds of what a confirm carries (§2.2.1.2).
+	answered = 2
+	refused  = 3
 )
 
 // ErrMalformed means that a direction is not RDP.
@@ -35,8 +39,9 @@ type Conn struct {
 	host proto.Host
 	buf  [2][]byte
 	next uint64
-	// quiet is true when all that is read here has come.
-	quiet bool
+	// quiet is true when all that is read here has come; told when the
+	// client has told of itself, and only the answer to that is to come.
+	quiet, told bool
 }
 
 // New returns a reader that tells host.
@@ -57,7 +62,7 @@ func Probe(dir int, b []byte, _ proto.Hint) (yes, more bool) {
 
 // Feed implements proto.Parser.
 func (c *Conn) Feed(dir int, b []byte) error {
-	if c.quiet {
+	if c.quiet || c.told && dir == proto.ToServer {
 		return nil
 	}
 	c.buf[dir] = append(c.buf[dir], b...)
@@ -65,13 +70,21 @@ func (c *Conn) Feed(dir int, b []byte) error {
 		buf := c.buf[dir]
 		size := int(binary.BigEndian.Uint16(buf[2:]))
 		if buf[0] != 3 || size < headLength+3 {
+			after := c.told
 			c.quiet, c.buf = true, [2][]byte{}
+			if after {
+				return nil
+			}
 			return ErrMalformed
 		}
 		if len(buf) < size {
 			return nil
 		}
 		c.packet(dir, buf[headLength:size])
+		if c.quiet || c.told && dir == proto.ToServer {
+			c.buf[dir] = nil
+			return nil
+		}
 		c.buf[dir] = buf[size:]
 	}
 	return nil
@@ -81,22 +94,26 @@ func (c *Conn) Feed(dir int, b []byte) error {
 func (c *Conn) packet(dir int, b []byte) {
 	switch kind := b[1]; {
 	case kind == typeRequest && dir == proto.ToServer && len(b) >= x224:
-		c.tell(dir, &request{cookie: cookie(b[x224:])})
+		c.tell(dir, &request{record: c.number(), cookie: cookie(b[x224:])})
 	case kind == typeConfirm && dir == proto.ToClient && len(b) >= x224:
 		c.confirm(dir, b[x224:])
 	case kind == typeData && dir == proto.ToServer && len(b) > 3:
 		hello := parseClient(b[3:])
 		if hello != nil {
+			hello.record = c.number()
 			c.tell(dir, hello)
-			c.quiet, c.buf = true, [2][]byte{}
+			c.told = true
 		}
+	case kind == typeData && dir == proto.ToClient && isConnectResponse(b[3:]):
+		c.tell(dir, &connected{c.number()})
+		c.quiet, c.buf = true, [2][]byte{}
 	}
 }
 
 // confirm reads the answer to the request (§2.2.1.2).
 func (c *Conn) confirm(dir int, b []byte) {
-	const size, answered, refused = 8, 2, 3
-	r := &response{}
+	const size = 8
+	r := &response{record: c.number()}
 	if len(b) >= size {
 		r.kind, r.flags, r.value = b[0], b[1], binary.LittleEndian.Uint32(b[4:])
 	}
@@ -110,6 +127,12 @@ func (c *Conn) confirm(dir int, b []byte) {
 		c.host.Upgrade()
 	}
 }
+
+// isConnectResponse tells the answer to the client (ITU-T T.125 §7).
+func isConnectResponse(b []byte) bool { return len(b) >= 2 && b[0] == 0x7f && b[1] == 0x66 }
+
+// number numbers the next record.
+func (c *Conn) number() record { return record{c.next + 1} }
 
 func (c *Conn) tell(dir int, body encode.Body) {
 	c.host.Record(proto.Event{Kind: "rdp", Dir: dir, Tx: c.next, HasTx: true, Bodies: []encode.Body{body}})
