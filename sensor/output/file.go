@@ -16,6 +16,8 @@ import (
 
 const (
 	fileBuffer = 256 << 10
+	// passBuffer bounds what gathers while a writer is at the disk.
+	passBuffer = 4 * fileBuffer
 	// flushEvery bounds how old a record gets before a reader of the file
 	// sees it, and is how often a disk that failed is tried again.
 	flushEvery = time.Second
@@ -62,8 +64,14 @@ type File struct {
 	// begun is when the file was begun.
 	begun time.Time
 	// buf holds whole lines, held of them.
-	buf     []byte
-	held    uint64
+	buf  []byte
+	held uint64
+	// writing says that a writer has taken the lines and writes them without
+	// the lock, so that others go on; idle tells when it has ended. spare is
+	// the buffer of the one before.
+	writing bool
+	idle    sync.Cond
+	spare   []byte
 	failing bool
 	tried   time.Time
 	err     error
@@ -87,6 +95,7 @@ func OpenFileWith(o FileOptions) (*File, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &File{o: o, stop: make(chan struct{}), done: make(chan struct{}), old: make(chan string, 64)}
+	s.idle.L = &s.mu
 	err := s.open()
 	if err != nil {
 		return nil, err
@@ -135,7 +144,7 @@ func (s *File) flusher() {
 			<-kept
 			return
 		case <-tick.C:
-			s.mu.Lock()
+			s.lock()
 			s.flush()
 			if s.o.Every > 0 && s.size > 0 && s.o.Clock.Now().Sub(s.begun) >= s.o.Every {
 				// What went wrong is in the log.
@@ -146,13 +155,43 @@ func (s *File) flusher() {
 	}
 }
 
-// flush needs the lock. A line that was written in part is taken off again, so
-// that the file is whole lines whatever happens.
+// lock takes the lock when no writer is at the file.
+func (s *File) lock() {
+	s.mu.Lock()
+	for s.writing {
+		s.idle.Wait()
+	}
+}
+
+// flush needs the lock, and no writer at the file.
 func (s *File) flush() {
 	if len(s.buf) == 0 || s.err != nil {
 		return
 	}
 	n, err := s.f.Write(s.buf)
+	s.wrote(n, err)
+}
+
+// pass is flush that lets go of the lock while the disk takes the lines.
+func (s *File) pass() {
+	out, held := s.buf, s.held
+	s.buf, s.held, s.writing = s.spare[:0], 0, true
+	s.mu.Unlock()
+	n, err := s.f.Write(out)
+	s.mu.Lock()
+	// What came meanwhile stands behind what was taken.
+	since, more := s.buf, s.held
+	s.buf, s.held = out, held
+	s.wrote(n, err)
+	s.buf = append(s.buf, since...)
+	s.held += more
+	s.spare, s.writing = since[:0], false
+	s.idle.Broadcast()
+}
+
+// wrote takes what came of writing the lines held. A line that was written in
+// part is taken off again, so that the file is whole lines whatever happens.
+func (s *File) wrote(n int, err error) {
 	if err != nil {
 		s.failed(n, err)
 		return
@@ -202,8 +241,16 @@ func (s *File) Write(kind string, line []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Accepted++
-	if len(s.buf)+len(line) > fileBuffer && (!s.failing || time.Since(s.tried) >= flushEvery) {
-		s.flush()
+	for s.writing && len(s.buf)+len(line) > passBuffer {
+		s.idle.Wait()
+	}
+	if len(s.buf)+len(line) > fileBuffer && !s.writing {
+		switch {
+		case !s.failing:
+			s.pass()
+		case time.Since(s.tried) >= flushEvery:
+			s.flush()
+		}
 	}
 	class := spool.ClassOf(kind)
 	if s.err != nil {
@@ -239,7 +286,7 @@ func (s *File) drop(c spool.Class) {
 func (s *File) Close(context.Context) error {
 	close(s.stop)
 	<-s.done
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	s.flush()
 	err := s.err

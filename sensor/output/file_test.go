@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -231,5 +232,75 @@ func TestARecordSocketIsReadAndNeverWaitedFor(t *testing.T) {
 	_, err = OpenSocket(path, "pipe", nil)
 	if err == nil {
 		t.Error("a socket of no type was opened")
+	}
+}
+
+// slow is a disk that takes its time, and refuses the rest of every tenth write.
+type slow struct {
+	*os.File
+	writes int
+}
+
+func (d *slow) Write(b []byte) (int, error) {
+	time.Sleep(2 * time.Millisecond)
+	d.writes++
+	if d.writes%10 != 0 {
+		return d.File.Write(b)
+	}
+	n, err := d.File.Write(b[:len(b)/2])
+	if err != nil {
+		return n, err
+	}
+	return n, unix.ENOSPC
+}
+
+func TestWritersGoOnWhileTheDiskTakesLines(t *testing.T) {
+	const writers, lines = 4, 4000
+	path := filepath.Join(t.TempDir(), "eve.json")
+	s, err := OpenFileWith(FileOptions{Path: path, Patient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.f = &slow{File: s.f.(*os.File)}
+	s.mu.Unlock()
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for n := range lines {
+				err := s.Write("alert", fmt.Appendf(nil, `{"w":%d,"n":%d,"fill":"%s"}`+"\n", w, n, strings.Repeat("x", 400)))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	err = s.Close(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var next [writers]int
+	for line := range bytes.Lines(got) {
+		var w, n int
+		_, err = fmt.Sscanf(string(line), `{"w":%d,"n":%d,`, &w, &n)
+		if err != nil || !bytes.HasSuffix(line, []byte("x\"}\n")) || len(line) < 400 {
+			t.Fatalf("torn line %q: %v", line, err)
+		}
+		if n != next[w] {
+			t.Fatalf("writer %d: line %d where %d follows", w, n, next[w])
+		}
+		next[w]++
+	}
+	if next != [writers]int{lines, lines, lines, lines} {
+		t.Errorf("lines of each writer %v, want %d", next, lines)
+	}
+	if st := s.Stats(); st.Accepted != writers*lines || st.Delivered != writers*lines || st.Dropped != 0 {
+		t.Errorf("counts %+v", st)
 	}
 }

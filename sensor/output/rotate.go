@@ -20,7 +20,7 @@ const stampFormat = "20060102-150405"
 // Reopen opens the file by its name again, as log rotation needs that has
 // moved the old one away.
 func (s *File) Reopen() error {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	s.flush()
 	return s.open()
@@ -28,7 +28,7 @@ func (s *File) Reopen() error {
 
 // Rotate begins a new file now.
 func (s *File) Rotate() error {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	s.flush()
 	return s.rotate()
