@@ -83,6 +83,8 @@ type Question struct {
 	// ASCII stay as they are.
 	Name        []byte
 	Type, Class uint16
+	// NameCut is true when the name is longer than what is kept of it.
+	NameCut bool
 }
 
 // Record is one resource record.
@@ -92,8 +94,12 @@ type Record struct {
 	TTL         uint32
 	// Data is the record's data as text for the common types; nil for others.
 	Data []byte
-	// Raw is the record's data as sent, valid as long as the message's bytes.
+	// Raw is the record's data as sent, valid as long as the message's bytes;
+	// that of OPT, the options, for good.
 	Raw []byte
+	// NameCut and DataCut are true when the name, or the name that Data is, is
+	// longer than what is kept of it.
+	NameCut, DataCut bool
 	// SOA is set for a start of authority.
 	SOA *SOA
 	// SRV is set for a service record.
@@ -108,6 +114,8 @@ type Record struct {
 type SOA struct {
 	MName, RName                            []byte
 	Serial, Refresh, Retry, Expire, Minimum uint32
+	// MNameCut is true when MName is longer than what is kept of it.
+	MNameCut bool
 }
 
 // SSHFP is RFC 4255 §3.1.
@@ -171,6 +179,7 @@ func Parse(b []byte) (*Message, error) {
 		}
 		m.Queries = append(m.Queries, Question{
 			Name: name, Type: binary.BigEndian.Uint16(b[next:]), Class: binary.BigEndian.Uint16(b[next+2:]),
+			NameCut: odd&OddName != 0,
 		})
 		at = next + 4
 	}
@@ -266,7 +275,7 @@ func readRecord(b []byte, at int) (Record, int, Oddity, error) {
 	}
 	r := Record{
 		Name: name, Type: binary.BigEndian.Uint16(b[next:]), Class: binary.BigEndian.Uint16(b[next+2:]),
-		TTL: binary.BigEndian.Uint32(b[next+4:]),
+		TTL: binary.BigEndian.Uint32(b[next+4:]), NameCut: odd&OddName != 0,
 	}
 	from := next + 10
 	to := from + int(binary.BigEndian.Uint16(b[next+8:]))

@@ -3,9 +3,12 @@ package dns_test
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 )
 
@@ -185,5 +188,79 @@ func BenchmarkParse(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// object is the dns object that a message, in hexadecimal, is recorded as.
+func object(t *testing.T, message string) map[string]any {
+	t.Helper()
+	m, err := dns.Parse(unhex(t, message))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &encode.Encoder{B: []byte{'{'}}
+	m.Encode(e, 0)
+	var got struct{ DNS map[string]any }
+	err = json.Unmarshal(append(e.B, '}'), &got)
+	if err != nil {
+		t.Fatalf("%v: %s", err, e.B)
+	}
+	return got.DNS
+}
+
+func TestSectionsAreRecordedInTheFormOfEach(t *testing.T) {
+	soa := "00" + "00060001" + "00000e10" + "001a" + "016100" + "016200" + "0000000100000002000000030000000400000005"
+	srv := "00" + "00210001" + "0000003c" + "0009" + "000100020035" + "016100"
+	sshfp := "00" + "002c0001" + "0000003c" + "0004" + "0101" + "abcd"
+	glue := "016e00" + "00010001" + "0000003c" + "0004" + "c0000201"
+	opt := "00" + "00291000" + "00000000" + "0006" + "000a0002" + "beef"
+	bare := "00" + "00291000" + "00000000" + "0000"
+	got := object(t, "0001"+"8180"+"0000"+"0003"+"0002"+"0004"+soa+srv+sshfp+soa+srv+glue+opt+bare+srv)
+	start := map[string]any{
+		"mname": "a", "rname": "b", "serial": 1.0, "refresh": 2.0, "retry": 3.0, "expire": 4.0, "minimum": 5.0,
+	}
+	service := map[string]any{"priority": 1.0, "weight": 2.0, "port": 53.0, "name": "a"}
+	key := map[string]any{"fingerprint": "ab:cd", "algo": 1.0, "type": 1.0}
+	want := map[string]any{
+		"answers": []any{
+			map[string]any{"rrname": "", "rrtype": "SOA", "ttl": 3600.0, "soa": start},
+			map[string]any{"rrname": "", "rrtype": "SRV", "ttl": 60.0, "srv": service},
+			map[string]any{"rrname": "", "rrtype": "SSHFP", "ttl": 60.0, "sshfp": key},
+		},
+		"authorities": []any{
+			map[string]any{"rrname": "", "rrtype": "SOA", "ttl": 3600.0, "soa": start},
+			map[string]any{"rrname": "", "rrtype": "SRV", "ttl": 60.0},
+		},
+		"additionals": []any{
+			map[string]any{"rrname": "n", "rrtype": "A", "ttl": 60.0, "rdata": "192.0.2.1"},
+			map[string]any{"rrname": "", "rrtype": "OPT", "ttl": 0.0, "opt": []any{map[string]any{"code": 10.0, "data": "beef"}}},
+			map[string]any{"rrname": "", "rrtype": "SRV", "ttl": 60.0},
+		},
+		"grouped": map[string]any{"SOA": []any{start}, "SRV": []any{service}, "SSHFP": []any{key}},
+	}
+	for name, section := range want {
+		if !reflect.DeepEqual(got[name], section) {
+			t.Errorf("%s: got %v\nwant %v", name, got[name], section)
+		}
+	}
+}
+
+func TestANameThatIsCutSaysSo(t *testing.T) {
+	long := strings.Repeat("3f"+strings.Repeat("61", 63), 17) + "00"
+	got := object(t, "0001"+"8180"+"0001"+"0000"+"0002"+"0000"+
+		long+"00010001"+
+		"c00c"+"00060001"+"00000e10"+"0019"+"c00c"+"016200"+"0000000100000002000000030000000400000005"+
+		"00"+"00020001"+"0000003c"+"0002"+"c00c")
+	q := got["queries"].([]any)[0].(map[string]any)
+	if q["rrname_truncated"] != true || len(q["rrname"].(string)) != 1025 {
+		t.Errorf("question %v", q)
+	}
+	authorities := got["authorities"].([]any)
+	zone, server := authorities[0].(map[string]any), authorities[1].(map[string]any)
+	if zone["rrname_truncated"] != true || zone["soa"].(map[string]any)["mname_truncated"] != true {
+		t.Errorf("start of authority %v", zone)
+	}
+	if server["rdata_truncated"] != true || server["rrname_truncated"] != nil {
+		t.Errorf("server %v", server)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/antin-gov/antin/sensor/encode"
+	"github.com/antin-gov/antin/sensor/proto/wire"
 )
 
 // Resource record types whose data is read (IANA "DNS Parameters").
@@ -21,6 +22,7 @@ const (
 	typeAAAA   = 28
 	typeSRV    = 33
 	typeDNAME  = 39
+	typeOPT    = 41
 	typeSSHFP  = 44
 	maxTXT     = 4096
 	sshfpFixed = 2
@@ -53,6 +55,8 @@ func (r *Record) data(b []byte, from, to int) {
 				Port: binary.BigEndian.Uint16(raw[4:]), Name: r.nameAt(b, from+6, to),
 			}
 		}
+	case typeOPT:
+		r.Raw = bytes.Clone(raw)
 	case typeSSHFP:
 		if len(raw) > sshfpFixed {
 			r.SSHFP = &SSHFP{Algorithm: raw[0], Type: raw[1], Fingerprint: bytes.Clone(raw[sshfpFixed:])}
@@ -67,6 +71,7 @@ func (r *Record) nameAt(b []byte, from, to int) []byte {
 	if err != nil || end > to {
 		return nil
 	}
+	r.DataCut = odd&OddName != 0
 	return name
 }
 
@@ -93,6 +98,7 @@ func (r *Record) soa(b []byte, from, to int) *SOA {
 	if err != nil || next > to {
 		return nil
 	}
+	cut := odd&OddName != 0
 	rname, next, odd, err := readName(b, next)
 	r.odd |= odd
 	if err != nil || next+20 > to {
@@ -101,21 +107,46 @@ func (r *Record) soa(b []byte, from, to int) *SOA {
 	u := func(i int) uint32 { return binary.BigEndian.Uint32(b[next+4*i:]) }
 	return &SOA{
 		MName: mname, RName: rname, Serial: u(0), Refresh: u(1), Retry: u(2), Expire: u(3), Minimum: u(4),
+		MNameCut: cut,
 	}
 }
 
 // EncodeObject writes data that has parts as an object under its type's name, and
 // reports whether it did.
 func (r *Record) EncodeObject(e *encode.Encoder) bool {
+	name := r.objectName()
+	if name == "" {
+		return false
+	}
+	r.encodeObject(e, name)
+	return true
+}
+
+// objectName names the object that the data is, empty when it is a text.
+func (r *Record) objectName() string {
 	switch {
 	case r.SSHFP != nil:
-		e.Open("sshfp")
+		return "sshfp"
+	case r.SOA != nil:
+		return "soa"
+	case r.SRV != nil:
+		return "srv"
+	}
+	return ""
+}
+
+func (r *Record) encodeObject(e *encode.Encoder, name string) {
+	e.Open(name)
+	switch {
+	case r.SSHFP != nil:
 		e.Colons("fingerprint", r.SSHFP.Fingerprint, encode.LowerDigits)
 		e.Uint("algo", uint64(r.SSHFP.Algorithm))
 		e.Uint("type", uint64(r.SSHFP.Type))
 	case r.SOA != nil:
-		e.Open("soa")
 		e.Bytes("mname", r.SOA.MName)
+		if r.SOA.MNameCut {
+			e.Bool("mname_truncated", true)
+		}
 		e.Bytes("rname", r.SOA.RName)
 		e.Uint("serial", uint64(r.SOA.Serial))
 		e.Uint("refresh", uint64(r.SOA.Refresh))
@@ -123,16 +154,39 @@ func (r *Record) EncodeObject(e *encode.Encoder) bool {
 		e.Uint("expire", uint64(r.SOA.Expire))
 		e.Uint("minimum", uint64(r.SOA.Minimum))
 	case r.SRV != nil:
-		e.Open("srv")
 		e.Uint("priority", uint64(r.SRV.Priority))
 		e.Uint("weight", uint64(r.SRV.Weight))
 		e.Uint("port", uint64(r.SRV.Port))
 		e.Bytes("name", r.SRV.Name)
-	default:
-		return false
 	}
 	e.Close()
-	return true
+}
+
+// EncodeOptions writes the options of an OPT record (RFC 6891 §6.1.2) under a
+// name.
+func (r *Record) EncodeOptions(e *encode.Encoder, name string) {
+	e.Array(name)
+	in := wire.Reader{B: r.Raw}
+	for len(in.B) > 0 {
+		code := in.U16()
+		value := in.Take(int(in.U16()))
+		if in.Short {
+			break
+		}
+		e.Open("")
+		e.Uint("code", uint64(code))
+		e.Hex("data", value)
+		e.Close()
+	}
+	e.End()
+}
+
+// hasOptions reports whether an OPT record says anything.
+func (r *Record) hasOptions() bool {
+	in := wire.Reader{B: r.Raw}
+	in.U16()
+	in.Take(int(in.U16()))
+	return !in.Short
 }
 
 // DataName is the name that the record's data is, or leads to: an alias, a

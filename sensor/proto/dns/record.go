@@ -37,22 +37,106 @@ func (m *Message) Encode(e *encode.Encoder, tx uint64) {
 		for _, q := range m.Queries {
 			e.Open("")
 			e.Bytes("rrname", q.Name)
+			if q.NameCut {
+				e.Bool("rrname_truncated", true)
+			}
 			e.String("rrtype", TypeName(q.Type))
 			e.Close()
 		}
 		e.End()
 	}
 	if m.Response() {
-		records(e, "answers", m.Answers)
-		records(e, "authorities", m.Authorities)
+		m.answers(e)
+		m.authorities(e)
+		m.additionals(e)
 		grouped(e, m.Answers)
 	}
 	e.Close()
 }
 
-// groupedTypes are the kinds of answers that are listed together: A, NS,
-// CNAME, PTR, MX, TXT and AAAA.
-var groupedTypes = [...]uint16{1, 2, 5, 12, 15, 16, 28}
+// answers are the resource records that were asked for.
+func (m *Message) answers(e *encode.Encoder) {
+	if len(m.Answers) == 0 {
+		return
+	}
+	e.Array("answers")
+	for i := range m.Answers {
+		r := &m.Answers[i]
+		r.begin(e, false)
+		if !r.EncodeObject(e) && r.Data != nil {
+			e.Bytes("rdata", r.Data)
+		}
+		e.Close()
+	}
+	e.End()
+}
+
+// authorities have, of the data with parts, soa alone.
+func (m *Message) authorities(e *encode.Encoder) {
+	if len(m.Authorities) == 0 {
+		return
+	}
+	e.Array("authorities")
+	for i := range m.Authorities {
+		r := &m.Authorities[i]
+		r.begin(e, r.NameCut)
+		switch {
+		case r.SOA != nil:
+			r.EncodeObject(e)
+		case r.Data != nil:
+			e.Bytes("rdata", r.Data)
+			if r.DataCut {
+				e.Bool("rdata_truncated", true)
+			}
+		}
+		e.Close()
+	}
+	e.End()
+}
+
+// additionals have, of the data with parts, the options of OPT alone; one
+// without any says nothing.
+func (m *Message) additionals(e *encode.Encoder) {
+	opened := false
+	for i := range m.Additionals {
+		r := &m.Additionals[i]
+		if r.Type == typeOPT && !r.hasOptions() {
+			continue
+		}
+		if !opened {
+			opened = true
+			e.Array("additionals")
+		}
+		r.begin(e, false)
+		switch {
+		case r.Type == typeOPT:
+			r.EncodeOptions(e, "opt")
+		case r.Data != nil:
+			e.Bytes("rdata", r.Data)
+		}
+		e.Close()
+	}
+	if opened {
+		e.End()
+	}
+}
+
+// begin opens the object of a resource record.
+func (r *Record) begin(e *encode.Encoder, cut bool) {
+	e.Open("")
+	e.Bytes("rrname", r.Name)
+	if cut {
+		e.Bool("rrname_truncated", true)
+	}
+	e.String("rrtype", TypeName(r.Type))
+	e.Uint("ttl", uint64(r.TTL))
+}
+
+// groupedTypes are the kinds of answers that are listed together: A, NS, CNAME,
+// SOA, NULL, PTR, MX, TXT, AAAA, SRV and SSHFP.
+var groupedTypes = [...]uint16{
+	typeA, typeNS, typeCNAME, typeSOA, typeNULL, typePTR, typeMX, typeTXT, typeAAAA, typeSRV, typeSSHFP,
+}
 
 // grouped lists the answers' data by kind, for those who only search.
 func grouped(e *encode.Encoder, rs []Record) {
@@ -60,7 +144,8 @@ func grouped(e *encode.Encoder, rs []Record) {
 	for _, kind := range groupedTypes {
 		listed := false
 		for i := range rs {
-			if rs[i].Type != kind || rs[i].Data == nil {
+			r := &rs[i]
+			if r.Type != kind || r.Data == nil && r.objectName() == "" {
 				continue
 			}
 			if !opened {
@@ -71,7 +156,11 @@ func grouped(e *encode.Encoder, rs []Record) {
 				listed = true
 				e.Array(TypeName(kind))
 			}
-			e.Bytes("", rs[i].Data)
+			if r.Data == nil {
+				r.encodeObject(e, "")
+				continue
+			}
+			e.Bytes("", r.Data)
 		}
 		if listed {
 			e.End()
@@ -80,26 +169,4 @@ func grouped(e *encode.Encoder, rs []Record) {
 	if opened {
 		e.Close()
 	}
-}
-
-func records(e *encode.Encoder, name string, rs []Record) {
-	if len(rs) == 0 {
-		return
-	}
-	e.Array(name)
-	for i := range rs {
-		rs[i].encode(e)
-	}
-	e.End()
-}
-
-func (r *Record) encode(e *encode.Encoder) {
-	e.Open("")
-	e.Bytes("rrname", r.Name)
-	e.String("rrtype", TypeName(r.Type))
-	e.Uint("ttl", uint64(r.TTL))
-	if !r.EncodeObject(e) && r.Data != nil {
-		e.Bytes("rdata", r.Data)
-	}
-	e.Close()
 }

@@ -92,7 +92,7 @@ func data(e *encode.Encoder, name string, r *dns.Record) {
 		}
 		e.End()
 	case r.Type == typeOPT:
-		options(e, name, r.Raw)
+		r.EncodeOptions(e, name)
 	case r.EncodeObject(e):
 		// Its type's name stands before it.
 	case r.Data != nil:
@@ -100,22 +100,4 @@ func data(e *encode.Encoder, name string, r *dns.Record) {
 	default:
 		e.Bytes(name, r.Raw)
 	}
-}
-
-// options writes the options of an OPT record (RFC 6891 §6.1.2).
-func options(e *encode.Encoder, name string, raw []byte) {
-	e.Array(name)
-	in := wire.Reader{B: raw}
-	for len(in.B) > 0 {
-		code := in.U16()
-		value := in.Take(int(in.U16()))
-		if in.Short {
-			break
-		}
-		e.Open("")
-		e.Uint("code", uint64(code))
-		e.Hex("data", value)
-		e.Close()
-	}
-	e.End()
 }
