@@ -232,7 +232,19 @@ func (c *conversation) header(kind string, dir flow.Direction) eve.Header {
 			h.PcapCount = p.Number
 		}
 	}
+	c.remembered(&h)
 	return h
+}
+
+// remembered tells what rules remember of the flow. The lists are good until the
+// worker's next header.
+func (c *conversation) remembered(h *eve.Header) {
+	w := c.w
+	if w.rules == nil {
+		return
+	}
+	w.bits, w.ints = w.rules.Remembered(&c.rules, w.bits[:0], w.ints[:0])
+	h.Flowbits, h.Flowints = w.bits, w.ints
 }
 
 // recordNetflow records what each direction carried.

@@ -201,7 +201,7 @@ func (w *worker) alert(c *conversation, dir flow.Direction, r *rules.Rule, ev ev
 	h.TxID, h.HasTx, h.AppProto = ev.tx, ev.hasTx, c.ruleApp()
 	a := eve.Alert{
 		GID: uint64(r.GID), SID: uint64(r.SID), Rev: uint64(r.Rev), Signature: r.Msg,
-		Category: r.Category, Severity: r.Priority, Metadata: grouped(r.Metadata), Flow: c.f,
+		Category: r.Category, Severity: r.Priority, Metadata: grouped(r.Metadata), Aim: aim(r), Flow: c.f,
 		Direction: dir, DNS: ev.dns, HTTP: ev.http, TLS: ev.tls, Stream: ev.stream, More: ev.bodies,
 	}
 	if p := w.cur; p != nil {
@@ -232,7 +232,7 @@ func (w *worker) packetAlert(p *decode.Packet, r *rules.Rule) {
 	h.Type = kindAlert
 	a := eve.Alert{
 		GID: uint64(r.GID), SID: uint64(r.SID), Rev: uint64(r.Rev), Signature: r.Msg,
-		Category: r.Category, Severity: r.Priority, Metadata: grouped(r.Metadata), Tunnel: p.Tunnel,
+		Category: r.Category, Severity: r.Priority, Metadata: grouped(r.Metadata), Aim: aim(r), Tunnel: p.Tunnel,
 	}
 	if !w.e.cfg.NoEvidence {
 		a.Packet, a.Link = p.Frame, p.Link
@@ -242,6 +242,17 @@ func (w *worker) packetAlert(p *decode.Packet, r *rules.Rule) {
 		h.CaptureFile = l.File()
 	}
 	w.emit(h.Type, w.eve.Alert(&h, &a))
+}
+
+// aim is which end a rule says that the attack is meant for.
+func aim(r *rules.Rule) eve.Aim {
+	switch r.Target {
+	case "src_ip":
+		return eve.AimSource
+	case "dest_ip":
+		return eve.AimDestination
+	}
+	return eve.AimUnknown
 }
 
 // grouped collects the values of each metadata key, in the order in which the

@@ -67,8 +67,15 @@ func (w *worker) noticeStream(c *conversation, dir int, p *decode.Packet) {
 	}
 	for _, name := range w.scratch {
 		w.noticed = append(w.noticed, rules.EventStream+name)
-		if w.e.cfg.HeaderAnomalies {
-			w.headerAnomaly(p, "stream", rules.EventStream+name)
+	}
+}
+
+// recordStream records what was noticed of a segment, when rules have judged it.
+func (w *worker) recordStream(c *conversation, dir flow.Direction) {
+	for _, name := range w.noticed {
+		if strings.HasPrefix(name, rules.EventStream) {
+			h := c.header(kindAnomaly, dir)
+			w.emit(h.Type, w.eve.Anomaly(&h, "stream", name, ""))
 		}
 	}
 }

@@ -41,7 +41,10 @@ type worker struct {
 	ruleSet *ruleSet
 	rules   *rules.Engine
 	rctx    *rules.Context
-	input   rules.Input
+	// bits and ints are what the header in work tells of the rules' memory.
+	bits  []string
+	ints  []rules.Counter
+	input rules.Input
 	// noticed are the events of the packet in work, for the rules; wants is
 	// what they ask for.
 	noticed, scratch []string
@@ -258,6 +261,9 @@ func (w *worker) handle(p *decode.Packet) {
 		w.noticeStream(c, int(way), p)
 	}
 	w.inspectPacket(c, way, p)
+	if w.e.cfg.HeaderAnomalies {
+		w.recordStream(c, way)
+	}
 	if c.tag != nil || len(w.hosts) > 0 {
 		w.follow(c, way, p)
 	}

@@ -73,7 +73,7 @@ func option(key, want string) string {
 	switch {
 	case strings.HasPrefix(key, "ether."):
 		return "Ethernet addresses in records"
-	case strings.HasPrefix(key, "traffic."), strings.HasPrefix(key, "metadata."):
+	case strings.HasPrefix(key, "metadata.flowvars"), strings.HasPrefix(key, "metadata.pktvars"), strings.HasPrefix(key, "metadata.entropy"):
 		return "variables of rules in records"
 	case strings.HasPrefix(key, "tls.client_handshake."), strings.HasPrefix(key, "tls.server_handshake."):
 		return "lists of the handshake in tls records"

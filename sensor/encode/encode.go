@@ -48,6 +48,16 @@ func (e *Encoder) Key(name string) {
 	e.B = append(e.B, '"', ':')
 }
 
+// TextKey starts a member whose name is not the program's own: it is written like
+// any text.
+func (e *Encoder) TextKey(name string) {
+	e.Key("")
+	e.B = append(AppendText(e.B, name), ':')
+}
+
+// Value writes the number of the member that TextKey started.
+func (e *Encoder) Value(v uint64) { e.B = strconv.AppendUint(e.B, v, 10) }
+
 func (e *Encoder) Open(name string)  { e.Key(name); e.B = append(e.B, '{') }
 func (e *Encoder) Close()            { e.B = append(e.B, '}') }
 func (e *Encoder) Array(name string) { e.Key(name); e.B = append(e.B, '[') }

@@ -1,6 +1,8 @@
 package eve
 
 import (
+	"net/netip"
+
 	"github.com/antin-gov/antin/sensor/capture"
 	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/encode"
@@ -8,6 +10,16 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 	"github.com/antin-gov/antin/sensor/proto/tls"
+)
+
+// Aim is the end that an attack is meant for.
+type Aim uint8
+
+// The ends: not said, the one that sent, the one that was sent to.
+const (
+	AimUnknown Aim = iota
+	AimSource
+	AimDestination
 )
 
 // Metadata is one key of a rule's metadata.
@@ -23,8 +35,11 @@ type Alert struct {
 	Category      string
 	Severity      int
 	Metadata      []Metadata
-	Flow          *flow.Flow
-	Direction     flow.Direction
+	// Aim is which end of the packet or message the attack is meant for, by the
+	// rule's target.
+	Aim       Aim
+	Flow      *flow.Flow
+	Direction flow.Direction
 	// DNS, HTTP and TLS are the transaction, if any.
 	DNS  *dns.Message
 	HTTP *http1.Tx
@@ -55,13 +70,20 @@ func (w *Writer) Alert(h *Header, a *Alert) []byte {
 	e.String("signature", a.Signature)
 	e.String("category", a.Category)
 	e.Int("severity", int64(a.Severity))
+	switch aim := a.Aim; {
+	case !h.Src.Addr().IsValid():
+	case aim == AimSource:
+		e.end("source", h.Dst, h.Proto)
+		e.end("target", h.Src, h.Proto)
+	case aim == AimDestination:
+		e.end("source", h.Src, h.Proto)
+		e.end("target", h.Dst, h.Proto)
+	}
 	if len(a.Metadata) > 0 {
 		e.Open("metadata")
 		for _, m := range a.Metadata {
-			// The key comes from a rule file: it is written like any text.
-			e.Key("")
-			e.B = encode.AppendText(e.B, m.Key)
-			e.B = append(e.B, ':', '[')
+			e.TextKey(m.Key)
+			e.B = append(e.B, '[')
 			for _, v := range m.Values {
 				e.String("", v)
 			}
@@ -70,7 +92,7 @@ func (w *Writer) Alert(h *Header, a *Alert) []byte {
 		e.Close()
 	}
 	e.Close()
-	e.tunnel(&a.Tunnel)
+	e.tunnel(h, &a.Tunnel)
 	if a.DNS != nil {
 		a.DNS.Encode(&e.Encoder, h.TxID)
 	}
@@ -107,8 +129,18 @@ func (w *Writer) Alert(h *Header, a *Alert) []byte {
 	return w.finish()
 }
 
+// end is one end of the attack.
+func (e *encoder) end(name string, at netip.AddrPort, proto uint8) {
+	e.Open(name)
+	e.Addr("ip", at.Addr())
+	if hasPorts(proto) {
+		e.Uint("port", uint64(at.Port()))
+	}
+	e.Close()
+}
+
 // tunnel is the tunnel object: the outermost packet's addresses.
-func (e *encoder) tunnel(t *decode.Tunnel) {
+func (e *encoder) tunnel(h *Header, t *decode.Tunnel) {
 	if t.Depth == 0 {
 		return
 	}
@@ -119,6 +151,10 @@ func (e *encoder) tunnel(t *decode.Tunnel) {
 	e.Uint("dest_port", uint64(t.Dst.Port()))
 	e.String("proto", ProtoName(t.Proto))
 	e.Uint("depth", uint64(t.Depth))
+	if h.PcapCount != 0 {
+		e.Uint("pcap_cnt", h.PcapCount)
+	}
+	e.String("pkt_src", SourceWire)
 	e.Close()
 }
 

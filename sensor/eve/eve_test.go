@@ -2,6 +2,7 @@ package eve
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/netip"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 	"github.com/antin-gov/antin/sensor/proto/tls"
+	"github.com/antin-gov/antin/sensor/rules"
 )
 
 var when = time.Date(2026, 11, 22, 8, 30, 0, 123456789, time.FixedZone("", 7*3600))
@@ -119,5 +121,86 @@ func BenchmarkFlow(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		w.Flow(h, f, 3, false)
+	}
+}
+
+func TestARecordTellsTheVariablesOfItsFlow(t *testing.T) {
+	w := NewWriter(Identity{})
+	for _, c := range []struct {
+		name              string
+		bits              []string
+		ints              []rules.Counter
+		metadata, traffic string
+	}{
+		{name: "none", metadata: "null", traffic: "null"},
+		{
+			name: "bits and a counter", bits: []string{"ET.\"x", "traffic/id/curl", "b", "traffic/label/cli"}, ints: []rules.Counter{{Name: "n\"", Value: 1<<32 - 1}},
+			metadata: `{"flowbits":["ET.\"x","b"],"flowints":{"n\"":4294967295}}`, traffic: `{"id":["curl"],"label":["cli"]}`,
+		},
+		{name: "labels alone", bits: []string{"traffic/label/cli"}, metadata: "null", traffic: `{"label":["cli"]}`},
+		{name: "a counter alone", ints: []rules.Counter{{Name: "n"}}, metadata: `{"flowints":{"n":0}}`, traffic: "null"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := header("flow")
+			h.Flowbits, h.Flowints = c.bits, c.ints
+			e := parse(t, w.Flow(h, sampleFlow(), 0, false))
+			for name, want := range map[string]string{"metadata": c.metadata, "traffic": c.traffic} {
+				if got := text(t, e.Fields[name]); got != want {
+					t.Errorf("%s is %s", name, got)
+				}
+			}
+		})
+	}
+}
+
+// text is the field as JSON, null when there is none.
+func text(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestAnAlertTellsWhoAttacksWhom(t *testing.T) {
+	w := NewWriter(Identity{})
+	const source, destination = `{"ip":"fe80:0000:0000:0000:0000:0000:0000:0001","port":1000}`, `{"ip":"192.0.2.1","port":443}`
+	for _, c := range []struct {
+		name           string
+		aim            Aim
+		proto          uint8
+		source, target string
+	}{
+		{"a rule without target", AimUnknown, decode.ProtoTCP, "null", "null"},
+		{"one that aims at the source", AimSource, decode.ProtoTCP, destination, source},
+		{"one that aims at the destination", AimDestination, decode.ProtoTCP, source, destination},
+		{"one on ICMP", AimSource, decode.ProtoICMP, `{"ip":"192.0.2.1"}`, `{"ip":"fe80:0000:0000:0000:0000:0000:0000:0001"}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := header("alert")
+			h.Proto = c.proto
+			a := parse(t, w.Alert(h, &Alert{SID: 1, Aim: c.aim})).Fields["alert"].(map[string]any)
+			if text(t, a["source"]) != c.source || text(t, a["target"]) != c.target {
+				t.Errorf("source %v, target %v", a["source"], a["target"])
+			}
+		})
+	}
+	a := parse(t, w.Alert(&Header{Time: when, Type: "alert"}, &Alert{SID: 1, Aim: AimSource})).Fields["alert"].(map[string]any)
+	if a["source"] != nil || a["target"] != nil {
+		t.Errorf("without addresses: %v", a)
+	}
+}
+
+func TestATunnelTellsThePacketThatCarried(t *testing.T) {
+	a := &Alert{SID: 1, Tunnel: decode.Tunnel{
+		Src: netip.MustParseAddrPort("192.0.2.1:0"), Dst: netip.MustParseAddrPort("192.0.2.2:0"), Proto: 47, Depth: 1,
+	}}
+	h := header("alert")
+	h.PacketSource = "gre tunnel"
+	got := text(t, parse(t, NewWriter(Identity{}).Alert(h, a)).Fields["tunnel"])
+	const want = `{"depth":1,"dest_ip":"192.0.2.2","dest_port":0,"pcap_cnt":7,"pkt_src":"wire/pcap","proto":"GRE","src_ip":"192.0.2.1","src_port":0}`
+	if got != want {
+		t.Errorf("got %s", got)
 	}
 }

@@ -10,10 +10,13 @@ package eve
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/antin-gov/antin/sensor/decode"
 	"github.com/antin-gov/antin/sensor/encode"
+	"github.com/antin-gov/antin/sensor/rules"
 )
 
 // Identity is what every record of a sensor carries.
@@ -50,6 +53,10 @@ type Header struct {
 	// AppProtoOrig is the protocol that the conversation began with, when it
 	// has changed.
 	AppProtoOrig string
+	// Flowbits are those that rules have set in the flow, Flowints the counters
+	// that have a value.
+	Flowbits []string
+	Flowints []rules.Counter
 }
 
 // Values of Header.PacketSource, as Suricata names them.
@@ -119,11 +126,79 @@ func (w *Writer) begin(h *Header) *encoder {
 	if h.AppProtoOrig != "" {
 		e.String("app_proto_orig", h.AppProtoOrig)
 	}
+	e.flowVariables(h)
 	return e
 }
 
+// Beginnings of flowbits that label the traffic: what follows them stands in the
+// record's traffic object.
+const (
+	trafficID    = "traffic/id/"
+	trafficLabel = "traffic/label/"
+)
+
+// flowVariables are the objects metadata and traffic.
+func (e *encoder) flowVariables(h *Header) {
+	if len(h.Flowbits) == 0 && len(h.Flowints) == 0 {
+		return
+	}
+	if hasPrefix(h.Flowbits, trafficID) || hasPrefix(h.Flowbits, trafficLabel) {
+		e.Open("traffic")
+		e.labels("id", trafficID, h.Flowbits)
+		e.labels("label", trafficLabel, h.Flowbits)
+		e.Close()
+	}
+	plain := slices.ContainsFunc(h.Flowbits, isPlain)
+	if !plain && len(h.Flowints) == 0 {
+		return
+	}
+	e.Open("metadata")
+	if plain {
+		e.Array("flowbits")
+		for _, name := range h.Flowbits {
+			if isPlain(name) {
+				e.String("", name)
+			}
+		}
+		e.End()
+	}
+	if len(h.Flowints) > 0 {
+		e.Open("flowints")
+		for _, c := range h.Flowints {
+			e.TextKey(c.Name)
+			e.Value(uint64(c.Value))
+		}
+		e.Close()
+	}
+	e.Close()
+}
+
+// isPlain reports whether a flowbit labels no traffic.
+func isPlain(name string) bool {
+	return !strings.HasPrefix(name, trafficID) && !strings.HasPrefix(name, trafficLabel)
+}
+
+// labels lists what follows the prefix in the flowbits that have it.
+func (e *encoder) labels(name, prefix string, bits []string) {
+	if !hasPrefix(bits, prefix) {
+		return
+	}
+	e.Array(name)
+	for _, b := range bits {
+		rest, ok := strings.CutPrefix(b, prefix)
+		if ok {
+			e.String("", rest)
+		}
+	}
+	e.End()
+}
+
+func hasPrefix(list []string, prefix string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.HasPrefix(s, prefix) })
+}
+
 func (e *encoder) addressing(h *Header) {
-	ports := h.Proto == decode.ProtoTCP || h.Proto == decode.ProtoUDP || h.Proto == 132
+	ports := hasPorts(h.Proto)
 	e.Addr("src_ip", h.Src.Addr())
 	if ports {
 		e.Uint("src_port", uint64(h.Src.Port()))
@@ -148,6 +223,11 @@ func (e *encoder) addressing(h *Header) {
 	if h.CommunityID != "" {
 		e.String("community_id", h.CommunityID)
 	}
+}
+
+// hasPorts is true of TCP, UDP and SCTP.
+func hasPorts(proto uint8) bool {
+	return proto == decode.ProtoTCP || proto == decode.ProtoUDP || proto == 132
 }
 
 func (w *Writer) finish() []byte {

@@ -47,6 +47,9 @@ type Engine struct {
 	joins *joins
 	// memory is shared with the engine before.
 	*memory
+	// bitNames and counterNames are by the numbers that memory gave. They are
+	// the engine's own: memory changes while the next engine is built.
+	bitNames, counterNames []string
 }
 
 // keyGroup is the prefilter of one buffer under one chain of transforms.
@@ -104,6 +107,7 @@ func NewEngine(rs []*Rule, o Options) (*Engine, error) {
 	slices.SortStableFunc(e.rules, compareOrder)
 	e.adjust(o.Adjustments)
 	e.memory.name(e.rules)
+	e.bitNames, e.counterNames = table(e.bits), table(e.counters)
 	e.nameSets()
 	e.buildGroups()
 	e.wants.wantFiles(e.keys)

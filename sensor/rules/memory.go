@@ -1,6 +1,7 @@
 package rules
 
 import (
+	mathbits "math/bits"
 	"sync/atomic"
 	"time"
 )
@@ -65,6 +66,44 @@ func (m *memory) name(rules []*Rule) {
 			}
 		}
 	}
+}
+
+// table gives each number its name.
+func table(n numbers[string]) []string {
+	out := make([]string, len(n))
+	for name, id := range n {
+		out[id] = name
+	}
+	return out
+}
+
+// Counter is a flowint of a flow.
+type Counter struct {
+	Name  string
+	Value uint32
+}
+
+// Remembered appends the names of the flowbits that are set in a flow and the
+// flowints that have a value to bits and counters, by the age of their names.
+func (e *Engine) Remembered(f *FlowState, bits []string, counters []Counter) ([]string, []Counter) {
+	for i, word := range f.bits {
+		for ; word != 0; word &= word - 1 {
+			id := i<<6 + mathbits.TrailingZeros64(word)
+			if id < len(e.bitNames) {
+				bits = append(bits, e.bitNames[id])
+			}
+		}
+	}
+	if f.kept == nil {
+		return bits, counters
+	}
+	for id, name := range e.counterNames {
+		v, set := f.counter(id)
+		if set {
+			counters = append(counters, Counter{name, v})
+		}
+	}
+	return bits, counters
 }
 
 // Step tells the engine that the clock was set forward or, with a negative

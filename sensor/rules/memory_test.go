@@ -81,3 +81,39 @@ func TestAClockSetBackDoesNotProlongALimit(t *testing.T) {
 		t.Error("the window did not end after its minute")
 	}
 }
+
+func TestTheVariablesOfAFlowAreToldByName(t *testing.T) {
+	first := mustEngine(t, strings.Join([]string{
+		`alert tcp-pkt any any -> any any (msg:"s"; content:"login"; flowbits:set,in; flowint:n,+,3; noalert; sid:1;)`,
+		`alert tcp-pkt any any -> any any (msg:"t"; content:"gone"; flowbits:set,gone; noalert; sid:2;)`,
+		`alert tcp-pkt any any -> any any (msg:"u"; content:"back"; flowbits:unset,gone; noalert; sid:3;)`,
+		`alert tcp-pkt any any -> any any (msg:"c"; content:"x"; flowbits:isset,other; flowint:m,isset; sid:4;)`,
+	}, "\n"))
+	flow := &FlowState{}
+	see := func(e *Engine, text string) {
+		in := toServer(text)
+		in.Flow = flow
+		e.Inspect(e.NewContext(), in)
+	}
+	bits, counters := first.Remembered(flow, nil, nil)
+	if len(bits) > 0 || len(counters) > 0 {
+		t.Errorf("a new flow has %v %v", bits, counters)
+	}
+	see(first, "login gone")
+	bits, counters = first.Remembered(flow, nil, nil)
+	if !slices.Contains(bits, "in") || !slices.Contains(bits, "gone") || len(bits) != 2 || !slices.Equal(counters, []Counter{{"n", 3}}) {
+		t.Errorf("%v %v", bits, counters)
+	}
+	see(first, "back")
+	second := after(t, first, `alert tcp-pkt any any -> any any (msg:"new"; content:"new"; flowbits:set,new; flowint:k,=,1; noalert; sid:5;)`)
+	see(second, "new")
+	bits, counters = second.Remembered(flow, nil, nil)
+	if !slices.Equal(bits, []string{"in", "new"}) || !slices.Equal(counters, []Counter{{"n", 3}, {"k", 1}}) {
+		t.Errorf("after a reload %v %v", bits, counters)
+	}
+	// The engine before does not know what was named since.
+	bits, _ = first.Remembered(flow, nil, nil)
+	if !slices.Equal(bits, []string{"in"}) {
+		t.Errorf("by the engine before %v", bits)
+	}
+}
