@@ -152,6 +152,7 @@ func (c *conversation) contain() {
 	if r := recover(); r != nil {
 		c.dead = true
 		c.w.logPanic(c.appName(), r)
+		c.w.tallyApp(c, AppCounts{Panics: 1})
 	}
 }
 
@@ -330,6 +331,7 @@ func (c *conversation) parsed(layer string, err error) {
 		return
 	}
 	c.w.packets.errs++
+	c.w.tallyApp(c, AppCounts{Errors: 1})
 	if c.w.e.cfg.NoAnomalies || c.noticed {
 		return
 	}

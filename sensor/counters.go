@@ -29,6 +29,9 @@ type Counters struct {
 	// Alerts were recorded; Suppressed were kept back by a rule's threshold.
 	Alerts, Suppressed uint64
 	Events             map[string]uint64
+	Kinds              PacketKinds
+	Flows              FlowKinds
+	Apps               map[AppKey]AppCounts
 	Flow               flow.Stats
 	Stream             stream.Stats
 	Files              files.StoreStats
@@ -76,6 +79,9 @@ func (c *Counters) add(o Counters) {
 	c.Stream.MemoryRefused += o.Stream.MemoryRefused
 	c.Stream.Waiting += o.Stream.Waiting
 	c.Stream.Highest = max(c.Stream.Highest, o.Stream.Highest)
+	c.Kinds.add(&o.Kinds)
+	c.Flows.add(&o.Flows)
+	c.Apps = addApps(c.Apps, o.Apps)
 	c.Reasons = sum(c.Reasons, o.Reasons)
 	c.Events = sum(c.Events, o.Events)
 }
@@ -90,54 +96,84 @@ func sum(into, from map[string]uint64) map[string]uint64 {
 	return into
 }
 
-// list is the figures in the order of the stats record.
-func (c *Counters) list() []eve.Counter {
-	out := []eve.Counter{
-		{Name: "capture.packets", Value: c.Received},
-		{Name: "capture.dropped", Value: c.Dropped},
+// list is the figures of a stats record in its order: those that Suricata 8
+// has by its names, and our own.
+func (c *Counters) list() (figures, own []eve.Counter) {
+	apps, ownApps := appFigures(c.Apps)
+	pkts := c.Processed + c.Invalid
+	average := uint64(0)
+	if pkts > 0 {
+		average = c.Bytes / pkts
+	}
+	k := &c.Kinds
+	figures = append(apps, []eve.Counter{
 		{Name: "capture.kernel_packets", Value: c.Kernel},
+		{Name: "capture.kernel_drops", Value: c.Dropped},
+		{Name: "decoder.pkts", Value: pkts},
+		{Name: "decoder.bytes", Value: c.Bytes},
+		{Name: "decoder.invalid", Value: c.Invalid},
+		{Name: "decoder.ipv4", Value: k.IPv4},
+		{Name: "decoder.ipv6", Value: k.IPv6},
+		{Name: "decoder.tcp", Value: k.TCP},
+		{Name: "decoder.udp", Value: k.UDP},
+		{Name: "decoder.sctp", Value: k.SCTP},
+		{Name: "decoder.icmpv4", Value: k.ICMPv4},
+		{Name: "decoder.icmpv6", Value: k.ICMPv6},
+		{Name: "decoder.vlan", Value: k.VLAN[0]},
+		{Name: "decoder.vlan_qinq", Value: k.VLAN[1]},
+		{Name: "decoder.vlan_qinqinq", Value: k.VLAN[2]},
+		{Name: "decoder.avg_pkt_size", Value: average},
+		{Name: "decoder.max_pkt_size", Value: k.Largest},
+		{Name: "defrag.ipv4.fragments", Value: k.Fragments[0]},
+		{Name: "defrag.ipv4.reassembled", Value: k.Reassembled[0]},
+		{Name: "defrag.ipv6.fragments", Value: k.Fragments[1]},
+		{Name: "defrag.ipv6.reassembled", Value: k.Reassembled[1]},
+		{Name: "detect.alert", Value: c.Alerts},
+		{Name: "detect.alerts_suppressed", Value: c.Suppressed},
+		{Name: "flow.total", Value: c.Flow.Created},
+		{Name: "flow.active", Value: uint64(c.Flow.Active)},
+		{Name: "flow.tcp", Value: c.Flows.TCP},
+		{Name: "flow.udp", Value: c.Flows.UDP},
+		{Name: "flow.icmpv4", Value: c.Flows.ICMPv4},
+		{Name: "flow.icmpv6", Value: c.Flows.ICMPv6},
+		{Name: "flow.get_used", Value: c.Flow.Forced},
+		{Name: "flow.mgr.flows_timeout", Value: c.Flow.TimedOut},
+		{Name: "http.byterange.memuse", Value: c.Ranges.Bytes},
+		{Name: "http.byterange.memcap", Value: c.Ranges.Evicted},
+		{Name: "stream.pkt_retransmission", Value: c.Stream.Retransmitted},
+		{Name: "stream.est_packet_out_of_window", Value: c.Stream.OutOfWindow},
+		{Name: "tcp.invalid_checksum", Value: k.BadTCP},
+		{Name: "tcp.reassembly_gap", Value: c.Stream.Gaps},
+		{Name: "tcp.reassembly_memuse", Value: uint64(c.Stream.Waiting)},
+		{Name: "tcp.segment_memcap_drop", Value: c.Stream.MemoryRefused},
+		{Name: "tcp.stream_depth_reached", Value: c.Stream.DepthReached},
+	}...)
+	own = append(ownApps, []eve.Counter{
+		{Name: "app_layer.panic", Value: c.ParserPanics},
 		{Name: "capture.ring_full", Value: c.Freezes},
 		{Name: "capture.doubles", Value: c.Doubles},
 		{Name: "capture.unreadable", Value: c.Unreadable},
 		{Name: "capture.filtered", Value: c.Filtered},
 		{Name: "decoder.processed", Value: c.Processed},
-		{Name: "decoder.invalid", Value: c.Invalid},
-		{Name: "decoder.bytes", Value: c.Bytes},
 		{Name: "decoder.bad_checksum", Value: c.BadChecksum},
 		{Name: "decoder.not_ip", Value: c.NotIP},
 		{Name: "decoder.tunnelled", Value: c.Tunnelled},
 		{Name: "decoder.truncated", Value: c.Truncated},
-		{Name: "defrag.held", Value: c.FragmentsHeld},
-		{Name: "defrag.reassembled", Value: c.Defragmented},
-		{Name: "flow.total", Value: c.Flow.Created},
-		{Name: "flow.active", Value: uint64(c.Flow.Active)},
-		{Name: "flow.timeout", Value: c.Flow.TimedOut},
-		{Name: "flow.forced", Value: c.Flow.Forced},
-		{Name: "tcp.reassembly_gap", Value: c.Stream.Gaps},
-		{Name: "tcp.reassembly_gap_bytes", Value: c.Stream.GapBytes},
-		{Name: "tcp.out_of_order", Value: c.Stream.OutOfOrder},
-		{Name: "tcp.retransmitted", Value: c.Stream.Retransmitted},
-		{Name: "tcp.out_of_window", Value: c.Stream.OutOfWindow},
-		{Name: "tcp.depth_reached", Value: c.Stream.DepthReached},
-		{Name: "tcp.segment_memcap_drop", Value: c.Stream.MemoryRefused},
-		{Name: "tcp.waiting_bytes", Value: uint64(c.Stream.Waiting)},
-		{Name: "app_layer.error", Value: c.ParserErrors},
-		{Name: "app_layer.panic", Value: c.ParserPanics},
+	}...)
+	for _, name := range slices.Sorted(maps.Keys(c.Reasons)) {
+		own = append(own, eve.Counter{Name: "decoder.reason." + name, Value: c.Reasons[name]})
+	}
+	own = append(own, []eve.Counter{
 		{Name: "file_store.stored", Value: c.Files.Stored},
 		{Name: "file_store.refused", Value: c.Files.Refused},
 		{Name: "http_range.joined", Value: c.Ranges.Whole},
 		{Name: "http_range.expired", Value: c.Ranges.Expired},
-		{Name: "http_range.evicted", Value: c.Ranges.Evicted},
 		{Name: "http_range.waiting", Value: c.Ranges.Waiting},
-		{Name: "http_range.waiting_bytes", Value: c.Ranges.Bytes},
-		{Name: "detect.alert", Value: c.Alerts},
-		{Name: "detect.alerts_suppressed", Value: c.Suppressed},
-	}
+		{Name: "tcp.out_of_order", Value: c.Stream.OutOfOrder},
+		{Name: "tcp.reassembly_gap_bytes", Value: c.Stream.GapBytes},
+	}...)
 	for _, name := range slices.Sorted(maps.Keys(c.Events)) {
-		out = append(out, eve.Counter{Name: "event." + name, Value: c.Events[name]})
+		own = append(own, eve.Counter{Name: "event." + name, Value: c.Events[name]})
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Reasons)) {
-		out = append(out, eve.Counter{Name: "invalid." + name, Value: c.Reasons[name]})
-	}
-	return out
+	return figures, own
 }

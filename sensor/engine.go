@@ -89,7 +89,7 @@ func (e *Engine) Counters() Counters {
 // publish makes a worker's figures known while it runs.
 func (e *Engine) publish(w *worker) {
 	c := w.counters()
-	c.Events, c.Reasons = maps.Clone(c.Events), maps.Clone(c.Reasons)
+	c.Events, c.Reasons, c.Apps = maps.Clone(c.Events), maps.Clone(c.Reasons), maps.Clone(c.Apps)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.running == nil {

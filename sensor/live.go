@@ -136,8 +136,9 @@ func (e *Engine) recordStats(w *eve.Writer) {
 		return
 	}
 	now, c := e.cfg.Clock.Now(), e.Counters()
+	figures, own := c.list()
 	h := eve.Header{Time: now, Type: kindStats}
-	e.own(h.Type, w.Stats(&h, int64(now.Sub(e.started)/time.Second), c.list()))
+	e.own(h.Type, w.Stats(&h, int64(now.Sub(e.started)/time.Second), figures, own))
 }
 
 // own writes a record of the engine itself.

@@ -93,6 +93,9 @@ type worker struct {
 	source  capture.Stats
 	reasons map[string]uint64
 	events  map[string]uint64
+	kinds   PacketKinds
+	flows   FlowKinds
+	apps    map[AppKey]AppCounts
 	err     error
 }
 
@@ -102,6 +105,7 @@ func newWorker(e *Engine, iface string) *worker {
 		asm:     stream.NewAssembler(stream.Options{Depth: e.cfg.StreamDepth, Hosts: e.cfg.Hosts}),
 		eve:     eve.NewWriter(e.cfg.Identity),
 		reasons: make(map[string]uint64), events: make(map[string]uint64),
+		apps: make(map[AppKey]AppCounts),
 	}
 	w.table = flow.NewTable(e.cfg.FlowLimit, w.flowEnd)
 	w.table.Fresh(w.seat)
@@ -121,6 +125,7 @@ func (w *worker) frame(f *capture.Frame) {
 	w.wire = f
 	w.packets.received++
 	w.packets.bytes += uint64(len(f.Data))
+	w.kinds.Largest = max(w.kinds.Largest, uint64(len(f.Data)))
 	p, in := &w.packet, &w.inside
 	outcome, reason := w.dec.Decode(f, p)
 	if p.Cut {
@@ -165,6 +170,9 @@ func (w *worker) decoded(p *decode.Packet, outcome decode.Outcome, reason decode
 		w.packets.processed += wire
 		w.packets.notIP += wire
 		return
+	}
+	w.kinds.count(p, outcome == decode.Held)
+	switch {
 	case p.BadChecksum:
 		w.packets.badChecksum += wire
 		w.packets.invalid += wire
@@ -221,6 +229,7 @@ func (w *worker) handle(p *decode.Packet) {
 	c := f.Ext.(*conversation)
 	if c.w == nil {
 		c.w, c.f = w, f
+		w.flows.count(p.Proto)
 		c.announced()
 		c.indicateAddresses()
 		for _, o := range w.ordered {
@@ -283,6 +292,7 @@ func (w *worker) flowEnd(f *flow.Flow) {
 	if c.watch != nil {
 		c.watch.Close()
 	}
+	w.tallyApp(c, AppCounts{Flows: 1, Transactions: c.transactions})
 	if w.wanted.writes(kindFlow) {
 		h := c.header(kindFlow, flow.ToServer)
 		h.AppProto, h.AppProtoOrig = c.appName(), c.orig
@@ -354,8 +364,9 @@ func (w *worker) stats(uptime time.Duration) {
 		return
 	}
 	c := w.counters()
+	figures, own := c.list()
 	h := eve.Header{Time: w.e.cfg.Clock.Now(), Type: kindStats, Interface: w.iface}
-	w.emit(h.Type, w.eve.Stats(&h, int64(uptime/time.Second), c.list()))
+	w.emit(h.Type, w.eve.Stats(&h, int64(uptime/time.Second), figures, own))
 }
 
 func (w *worker) counters() Counters {
@@ -370,10 +381,21 @@ func (w *worker) counters() Counters {
 		FragmentsHeld: p.held, Defragmented: p.defragmented, Tunnelled: p.tunnelled, Truncated: p.cut,
 		ParserPanics: p.panics + w.dec.Panics(),
 		ParserErrors: p.errs, Alerts: p.alerts, Suppressed: suppressed, Files: w.e.cfg.Files.Stats(), Ranges: w.e.ranges.Stats(), Events: w.events,
-		Flow: w.table.Stats(), Stream: w.asm.Stats(),
+		Kinds: w.kinds, Flows: w.flows, Apps: w.apps, Flow: w.table.Stats(), Stream: w.asm.Stats(),
 		Kernel: w.source.Kernel, Freezes: w.source.Freezes, Doubles: w.source.Doubles,
 		Unreadable: w.source.Unreadable, Filtered: w.source.Filtered,
 	}
+}
+
+// tallyApp adds to the figures of a conversation's protocol.
+func (w *worker) tallyApp(c *conversation, n AppCounts) {
+	k := AppKey{Name: c.appName(), UDP: c.f.Proto == decode.ProtoUDP}
+	if k.Name == "" {
+		return
+	}
+	sum := w.apps[k]
+	sum.add(n)
+	w.apps[k] = sum
 }
 
 // logPanic tells the operator about a contained panic, without the traffic.

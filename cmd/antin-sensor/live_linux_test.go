@@ -313,7 +313,7 @@ func TestRulesAreReloadedWithoutLosingAPacketOrAFlow(t *testing.T) {
 			case "alert":
 				got[at(r, "alert", "signature_id").(float64)]++
 			case "stats":
-				if n := at(r, "stats", "capture", "packets"); n != total || at(r, "stats", "flow", "total") != float64(len(flows)+2) || at(r, "stats", "capture", "kernel_packets") != total {
+				if n := at(r, "stats", "decoder", "pkts"); n != total || at(r, "stats", "flow", "total") != float64(len(flows)+2) || at(r, "stats", "capture", "kernel_packets") != total {
 					t.Errorf("%s workers: %v of %v packets: %v", workers, n, total, at(r, "stats"))
 				}
 			}

@@ -71,7 +71,7 @@ func TestEveryRecordIsEVE(t *testing.T) {
 	keep("flow", w.Flow(header("flow"), sampleFlow(), 3, true))
 	keep("alert", w.Alert(header("alert"), alert))
 	keep("anomaly", w.Anomaly(header("anomaly"), "decode", "x", "proto_parser"))
-	keep("stats", w.Stats(&Header{Time: when, Type: "stats"}, 5, []Counter{{"a.x", 1}, {"a.y", 2}, {"b.z", 3}, {"c", 4}}))
+	keep("stats", w.Stats(&Header{Time: when, Type: "stats"}, 5, []Counter{{"a.x", 1}, {"a.y.u", 2}, {"a.y.v", 3}, {"a.z.v", 4}, {"b.z", 5}, {"c", 6}}, []Counter{{"a.x", 7}}))
 	for kind, line := range lines {
 		t.Run(kind, func(t *testing.T) {
 			e := parse(t, line)
@@ -103,6 +103,20 @@ func TestEveryRecordIsEVE(t *testing.T) {
 	s := parse(t, lines["tls"]).Fields["tls"].(map[string]any)
 	if s["serial"] != "01:AB" || s["version"] != "TLS 1.2" || s["sni"] != "a.vn" {
 		t.Errorf("tls %v", s)
+	}
+}
+
+func TestStatsStandInEachOtherByName(t *testing.T) {
+	w := NewWriter(Identity{})
+	line := w.Stats(&Header{Time: time.Unix(0, 0), Type: "stats"}, 5,
+		[]Counter{{"a.x", 1}, {"a.y.u", 2}, {"a.y.v", 3}, {"a.z.v", 4}, {"b.z", 5}, {"c", 6}}, []Counter{{"a.y.u", 7}})
+	want := `"stats":{"uptime":5,"a":{"x":1,"y":{"u":2,"v":3},"z":{"v":4}},"b":{"z":5},"c":6},"antin":{"a":{"y":{"u":7}}}`
+	if !strings.Contains(string(line), want) {
+		t.Errorf("%s", line)
+	}
+	line = w.Stats(&Header{Time: time.Unix(0, 0), Type: "stats"}, 0, nil, nil)
+	if !strings.Contains(string(line), `"stats":{"uptime":0}`) || strings.Contains(string(line), "antin") {
+		t.Errorf("without figures: %s", line)
 	}
 }
 

@@ -136,7 +136,7 @@ grep -o 'msg="the clock was set.*' "$L/step.log" | sed 's/^/        /'
 seen=$(wc -l <"$L/step/eve.json"); arrived "$seen"
 claim "store = seen: $seen records, by id" same "$(sort -u "$L/ids" | wc -l)" "$seen"
 claim "   no number is missing, none twice" same "$(ids "$L/ids" | awk '$2 != 1 || $3 != $4 || $5 != 0' | wc -l)" 0
-claim "   both steps were noticed, no flow ended or stayed for them" same "$(jq -sc 'map(select(.event_type == "health").health.clock.set) + map(select(.event_type == "stats").stats.flow | .timeout, .forced) | .[-3:]' "$L/step/eve.json")" "[2,0,0]"
+claim "   both steps were noticed, no flow ended or stayed for them" same "$(jq -sc 'map(select(.event_type == "health").health.clock.set) + map(select(.event_type == "stats").stats.flow | .mgr.flows_timeout, .get_used) | .[-3:]' "$L/step/eve.json")" "[2,0,0]"
 claim "   no flow lasted as long as a step" same "$(jq -s 'map(select(.event_type == "flow" and .flow.age >= 3000)) | length' "$L/step/eve.json")" 0
 fi
 undo

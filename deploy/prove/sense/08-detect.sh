@@ -24,7 +24,7 @@ claim "every detector finds its attack with evidence; the working days raise no 
 if [ -n "$DATA" ]; then
   show "antin-sensor run --detect -r pcap/load-mix.pcap"
   sensor run --detect -q -r "$DATA/pcap/load-mix.pcap" -l "$D" 2>/dev/null
-  printf '   findings in the real mix of %s packets:\n' "$(jq -r 'select(.event_type == "stats") | .stats.capture.packets // empty' "$D/eve.json" | tail -1)"
+  printf '   findings in the real mix of %s packets:\n' "$(jq -r 'select(.event_type == "stats") | .stats.decoder.pkts // empty' "$D/eve.json" | tail -1)"
   jq -r 'select(.alert.gid == 9002) | .detection.detector' "$D/eve.json" | sort | uniq -c | sed 's/^/        /'
   claim "each finding has its counts, window, threshold and technique" jq -se 'all(.[] | select(.alert.gid == 9002) | .detection; .threshold != null and .window != null and .technique != "")' "$D/eve.json"
 fi
