@@ -28,6 +28,7 @@ const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 const (
 	frameData         = 0
 	frameHeaders      = 1
+	framePriority     = 2
 	frameReset        = 3
 	frameSettings     = 4
 	framePush         = 5
@@ -44,6 +45,8 @@ const (
 
 const (
 	headLength = 9
+	// prioritySize is the length of a priority (RFC 9113 §6.3), weight last.
+	prioritySize = 5
 	// maxControl bounds a frame that is not DATA; what is longer is passed over.
 	maxControl = 64 << 10
 	// maxBlock bounds a header block over its CONTINUATION frames.
@@ -78,6 +81,9 @@ type side struct {
 	// block is a header block whose continuation is awaited.
 	block     []byte
 	blockEnds bool
+	// weight is what the block's first frame says of the stream's priority.
+	weight    uint8
+	hasWeight bool
 	decoder   *hpack.Decoder
 	fields    []field
 	size      int
@@ -250,7 +256,7 @@ func (c *Conn) frame(dir int, kind, flags byte, stream uint32, b []byte) error {
 		if kind == framePush {
 			skip = 4
 		} else if flags&flagPriority != 0 {
-			skip = 5
+			skip = prioritySize
 		}
 		if !ok || skip > len(b) {
 			c.notice(dir, "invalid_frame_data")
@@ -259,6 +265,10 @@ func (c *Conn) frame(dir int, kind, flags byte, stream uint32, b []byte) error {
 		s := &c.side[dir]
 		s.block, s.stream = append(s.block[:0], b[skip:]...), stream
 		s.blockEnds = kind == frameHeaders && flags&flagEndStream != 0
+		s.hasWeight = skip == prioritySize
+		if s.hasWeight {
+			s.weight = b[prioritySize-1]
+		}
 		if flags&flagEndHeaders != 0 {
 			return c.block(dir, kind == framePush)
 		}
@@ -284,11 +294,16 @@ func (c *Conn) frame(dir int, kind, flags byte, stream uint32, b []byte) error {
 		if len(b) >= 8 {
 			c.global(dir, half{code: binary.BigEndian.Uint32(b[4:]), hasCode: true})
 		}
+	case framePriority:
+		tx := c.find(stream)
+		if tx != nil && len(b) == prioritySize {
+			tx.half[dir].prioritise(b[prioritySize-1])
+		}
 	case frameReset:
 		if len(b) == 4 {
 			tx := c.find(stream)
 			if tx != nil {
-				tx.half[dir].code, tx.half[dir].hasCode = binary.BigEndian.Uint32(b), true
+				tx.half[dir].end(binary.BigEndian.Uint32(b))
 				c.reseted(tx, dir)
 			}
 		}
@@ -332,6 +347,9 @@ func (c *Conn) block(dir int, push bool) error {
 		tx = c.open(s.stream)
 	}
 	h := &tx.half[dir]
+	if s.hasWeight {
+		h.prioritise(s.weight)
+	}
 	if status := value(s.fields, ":status"); dir == proto.ToClient && len(status) == 3 && status[0] == '1' && status != "101" {
 		// An interim answer; the real one follows.
 		return nil

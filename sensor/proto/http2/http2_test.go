@@ -101,3 +101,22 @@ func TestFieldsAreBounded(t *testing.T) {
 }
 
 func FuzzHTTP2(f *testing.F) { prototest.Fuzz(f, open, append(turns(f), lookups(f)...)...) }
+
+func TestPrioritiesAndWhatIsSaidTwice(t *testing.T) {
+	request := block(t, ":authority", "a.vn", ":method", "GET", ":path", "/")
+	const reset = "\x00\x00\x00\x08"
+	r := prototest.Talk(t, open, prototest.Turn{Data: preface +
+		frame(frameHeaders, flagEndHeaders|flagPriority, 1, "\x00\x00\x00\x00\x0f"+request) +
+		frame(frameHeaders, flagEndHeaders|flagPriority, 3, "\x00\x00\x00\x00\x10"+request) +
+		frame(framePriority, 0, 3, "\x00\x00\x00\x00\x11") +
+		frame(frameHeaders, flagEndHeaders, 5, request) +
+		frame(frameReset, 0, 5, reset) + frame(frameReset, 0, 5, reset) +
+		frame(frameHeaders, flagEndHeaders, 7, request),
+	}, prototest.Turn{Dir: 1, Data: frame(frameHeaders, flagEndHeaders|flagPriority, 7, "\x00\x00\x00\x00\x0f"+block(t, ":status", "2XX"))})
+	r.Want(t,
+		`"http2":{"stream_id":1,"request":{"priority":15}}`,
+		`"http2":{"stream_id":3,"request":{"priority":16,"has_multiple":"priority"}}`,
+		`"http2":{"stream_id":5,"request":{"error_code":"CANCEL","has_multiple":"error_code"}}`,
+		`"status_string":"2XX","length":0,"http2":{"stream_id":7}}`,
+	)
+}

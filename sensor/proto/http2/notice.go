@@ -9,9 +9,8 @@ import (
 
 // Frame types that carry nothing told, but whose form is judged (RFC 9113 §6).
 const (
-	framePriority = 2
-	framePing     = 6
-	reserved      = 1 << 31
+	framePing = 6
+	reserved  = 1 << 31
 	// maxDNS bounds a DNS message (RFC 8484 §6).
 	maxDNS = 65535
 )

@@ -6,6 +6,7 @@ import (
 
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/files"
+	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/proto/dns"
 	"github.com/antin-gov/antin/sensor/proto/http1"
 )
@@ -23,8 +24,13 @@ type half struct {
 	settings []setting
 	code     uint32
 	hasCode  bool
-	ended    bool
-	length   uint64
+	// weight is the first priority that was given, less one; multiple names the
+	// field that was given again.
+	weight    uint8
+	hasWeight bool
+	multiple  string
+	ended     bool
+	length    uint64
 
 	file *files.File
 	// joining is set when the file is a part of another.
@@ -85,6 +91,8 @@ func (tx *transaction) Encode(e *encode.Encoder) {
 	status, err := strconv.ParseUint(value(response, ":status"), 10, 16)
 	if err == nil {
 		e.Uint("status", status)
+	} else {
+		e.Text("status_string", []byte(value(response, ":status")))
 	}
 	if tx.stream != 0 {
 		e.Uint("length", tx.half[1].length)
@@ -92,7 +100,7 @@ func (tx *transaction) Encode(e *encode.Encoder) {
 	e.Open("http2")
 	e.Uint("stream_id", uint64(tx.stream))
 	for i, name := range [...]string{"request", "response"} {
-		tx.half[i].encode(e, name)
+		tx.half[i].encode(e, name, i)
 	}
 	e.Close()
 	e.Close()
@@ -112,7 +120,37 @@ func fields(e *encode.Encoder, name string, list []field) {
 	e.End()
 }
 
-func (h *half) encode(e *encode.Encoder, name string) {
+// end takes a code with which the stream is given up.
+func (h *half) end(code uint32) {
+	if h.hasCode {
+		h.again("error_code")
+		return
+	}
+	h.code, h.hasCode = code, true
+}
+
+// prioritise takes the weight that a stream is given.
+func (h *half) prioritise(weight uint8) {
+	if h.hasWeight {
+		h.again("priority")
+		return
+	}
+	h.weight, h.hasWeight = weight, true
+}
+
+func (h *half) again(name string) {
+	if h.multiple == "" {
+		h.multiple = name
+	}
+}
+
+// encode writes what was said of the stream beside its fields, if anything was.
+// A priority is the client's to give.
+func (h *half) encode(e *encode.Encoder, name string, dir int) {
+	priority := h.hasWeight && dir == proto.ToServer
+	if len(h.settings) == 0 && !h.hasCode && !priority {
+		return
+	}
 	e.Open(name)
 	if len(h.settings) > 0 {
 		e.Array("settings")
@@ -126,6 +164,12 @@ func (h *half) encode(e *encode.Encoder, name string) {
 	}
 	if h.hasCode {
 		e.String("error_code", codeName(h.code))
+	}
+	if priority {
+		e.Uint("priority", uint64(h.weight))
+	}
+	if h.multiple != "" && (priority || h.multiple != "priority") {
+		e.String("has_multiple", h.multiple)
 	}
 	e.Close()
 }
