@@ -164,16 +164,20 @@ func (m *message) Encode(e *encode.Encoder) {
 	m.number(e, "lease_time", optLease)
 	m.number(e, "renewal_time", optRenewal)
 	m.number(e, "rebinding_time", optRebinding)
-	if v := m.options[optParams]; len(v) > 0 {
-		e.Array("params")
-		for _, p := range v[:min(len(v), maxList)] {
-			if name, ok := paramNames[p]; ok {
-				e.String("", name)
-			}
-		}
-		e.End()
-	}
+	e.Strings("params", m.params())
 	e.Close()
+}
+
+// params names the options that are asked for, of those that have a name here.
+func (m *message) params() []string {
+	var out []string
+	v := m.options[optParams]
+	for _, p := range v[:min(len(v), maxList)] {
+		if name, ok := paramNames[p]; ok {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func (m *message) addr(e *encode.Encoder, name string, option byte) {

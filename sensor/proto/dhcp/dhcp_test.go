@@ -1,6 +1,7 @@
 package dhcp
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/antin-gov/antin/sensor/proto"
@@ -14,6 +15,11 @@ var turns = []prototest.Turn{{Dir: 0, Data: "\x01\x01\x06\x00\x00\x00\x00\x07" +
 
 func TestARequest(t *testing.T) {
 	prototest.Talk(t, open, turns...).Want(t, `{"dhcp":{"type":"request","id":7,"client_mac":"00:0c:29:01:02:03","client_ip":"0.0.0.0","assigned_ip":"0.0.0.0","next_server_ip":"0.0.0.0","relay_ip":"0.0.0.0","dhcp_type":"request","hostname":"pc","requested_ip":"10.0.0.5","params":["subnet_mask","dns_server"]}}`)
+}
+
+func TestOptionsWithoutNameAreNoList(t *testing.T) {
+	r := prototest.Talk(t, open, prototest.Turn{Data: strings.Replace(turns[0].Data, "\x37\x02\x01\x06", "\x37\x02\xfd\xfc", 1)})
+	r.Want(t, `"requested_ip":"10.0.0.5"}}`)
 }
 
 func FuzzDHCP(f *testing.F) { prototest.Fuzz(f, open, turns...) }

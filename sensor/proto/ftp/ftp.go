@@ -375,15 +375,20 @@ func (tx *transaction) Encode(e *encode.Encoder) {
 	e.Close()
 }
 
-// codes lists the codes, each run of the same once.
+// codes lists the codes, if there are any, each run of the same once.
 func (tx *transaction) codes(e *encode.Encoder) {
-	e.Array("completion_code")
 	last := ""
 	for _, r := range tx.replies {
-		if r.code != nil && string(r.code) != last {
-			last = string(r.code)
-			e.String("", last)
+		if r.code == nil || string(r.code) == last {
+			continue
 		}
+		if last == "" {
+			e.Array("completion_code")
+		}
+		last = string(r.code)
+		e.String("", last)
 	}
-	e.End()
+	if last != "" {
+		e.End()
+	}
 }

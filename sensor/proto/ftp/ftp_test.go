@@ -25,6 +25,11 @@ func TestCommandsTheirRepliesAndDataConnections(t *testing.T) {
 	}
 }
 
+func TestAReplyWithoutCodeHasNone(t *testing.T) {
+	r := prototest.Talk(t, open, prototest.Turn{Dir: 1, Data: "220 ready\r\n"}, prototest.Turn{Data: "NOOP\r\n"}, prototest.Turn{Dir: 1, Data: "hello there\r\n"})
+	r.Want(t, `"completion_code":["220"]`, `{"ftp":{"command":"NOOP","command_truncated":false,"reply":["hello there"],"reply_received":"yes","reply_truncated":false}}`)
+}
+
 func TestADataConnectionIsAFile(t *testing.T) {
 	data := func(h proto.Host) proto.Parser {
 		return NewData(h, &proto.Expectation{Name: []byte("a.bin"), Command: "RETR"})
