@@ -145,7 +145,7 @@ func fillHTTP(b *rules.Buffers, tx *http1.Tx, m *http1.Message, dir flow.Directi
 		b.AddText(rules.BufferHTTPRequestBody, m.Decoded())
 	} else {
 		side = responseFields[:]
-		b.Add(rules.BufferHTTPStatCode, strconv.AppendInt(nil, int64(tx.Status), 10))
+		b.Add(rules.BufferHTTPStatCode, tx.StatusCode)
 		b.Add(rules.BufferHTTPStatMsg, tx.StatusMessage)
 		b.Add(rules.BufferHTTPResponseLine, m.Line)
 		body := m.Decoded()

@@ -167,6 +167,26 @@ func TestARecordTellsTheVariablesOfItsFlow(t *testing.T) {
 	}
 }
 
+func TestAStatusThatIsNoNumberIsToldAsItWasSent(t *testing.T) {
+	w := NewWriter(Identity{})
+	for _, c := range []struct{ name, code, status, text string }{
+		{"a number", "404", "404", "null"},
+		{"none", "2XX", "null", `"2XX"`},
+		{"nothing", "", "null", "null"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tx := &http1.Tx{StatusCode: []byte(c.code), Response: http1.Message{Seen: true}}
+			if c.code == "404" {
+				tx.Status = 404
+			}
+			h := parse(t, w.HTTP(header("http"), tx)).Fields["http"].(map[string]any)
+			if text(t, h["status"]) != c.status || text(t, h["status_string"]) != c.text {
+				t.Errorf("%v", h)
+			}
+		})
+	}
+}
+
 // text is the field as JSON, null when there is none.
 func text(t *testing.T, v any) string {
 	t.Helper()

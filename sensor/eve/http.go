@@ -45,7 +45,11 @@ func (e *encoder) http(tx *http1.Tx) {
 		e.Text("protocol", tx.Response.Protocol)
 	}
 	if tx.Response.Seen {
-		e.Uint("status", uint64(tx.Status))
+		if tx.Status > 0 {
+			e.Uint("status", uint64(tx.Status))
+		} else {
+			e.Text("status_string", tx.StatusCode)
+		}
 		if tx.Status/100 == 3 {
 			e.Text("redirect", tx.Response.Get("Location"))
 		}

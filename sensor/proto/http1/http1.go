@@ -108,12 +108,13 @@ func withoutZeros(b []byte) []byte {
 // Tx is a request and its response.
 type Tx struct {
 	// ID numbers the transactions of a connection from 0.
-	ID            uint64
-	Method, URI   []byte
-	Request       Message
-	Status        int
-	StatusMessage []byte
-	Response      Message
+	ID          uint64
+	Method, URI []byte
+	Request     Message
+	// Status is 0 when StatusCode, as it was sent, is no number.
+	Status                    int
+	StatusCode, StatusMessage []byte
+	Response                  Message
 
 	requestTold, responseTold, ended bool
 	// continued is true after a 100 (Continue).

@@ -240,13 +240,14 @@ func (c *Conn) open(dir int, head []byte) error {
 		c.body(dir, false, false)
 		return nil
 	}
-	protocol, status, text, ok := statusLine(line)
+	protocol, code, text, ok := statusLine(line)
 	if !ok {
 		return ErrMalformed
 	}
 	tx := c.answered()
 	m.Protocol = protocol
-	tx.Status, tx.StatusMessage, tx.Response = status, text, m
+	status := statusNumber(code)
+	tx.Status, tx.StatusCode, tx.StatusMessage, tx.Response = status, code, text, m
 	p.tx, p.message = tx, &tx.Response
 	if status == 204 && m.Get("Content-Length") != nil {
 		// RFC 9110 §8.6.
@@ -475,19 +476,23 @@ func requestLine(line []byte) (method, uri, protocol []byte, ok bool) {
 	return method, bytes.TrimSpace(rest[:i]), rest[i+1:], true
 }
 
-// statusLine reads a status line as leniently as browsers do: a status that
-// is no number is 0.
-func statusLine(line []byte) (protocol []byte, status int, text []byte, ok bool) {
+// statusLine reads a status line as leniently as browsers do.
+func statusLine(line []byte) (protocol, code, text []byte, ok bool) {
 	protocol, rest := statusPrefix(bytes.TrimLeft(line, " \t"))
 	if protocol == nil {
-		return nil, 0, nil, false
+		return nil, nil, nil, false
 	}
-	code, text, _ := bytes.Cut(bytes.Trim(rest, " \t\r\v\f"), []byte{' '})
+	code, text, _ = bytes.Cut(bytes.Trim(rest, " \t\r\v\f"), []byte{' '})
+	return protocol, code, text, true
+}
+
+// statusNumber is the status, 0 when it is no number of up to three digits.
+func statusNumber(code []byte) int {
 	status, err := strconv.Atoi(string(code))
 	if err != nil || status < 0 || status > 999 {
-		status = 0
+		return 0
 	}
-	return protocol, status, text, true
+	return status
 }
 
 // token reports whether b is a method (RFC 9110 §9.1): letters, digits and
