@@ -401,3 +401,29 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+func TestTCPOption(t *testing.T) {
+	header := func(offset byte, options ...byte) []byte {
+		return append(append(make([]byte, 12), offset<<4, 0, 0, 0, 0, 0, 0, 0), options...)
+	}
+	for _, c := range []struct {
+		name   string
+		header []byte
+		kind   byte
+		want   []byte
+	}{
+		{"first", header(6, 2, 4, 5, 0xb4), 2, []byte{5, 0xb4}},
+		{"behind padding", header(7, 1, 1, 1, 3, 3, 7, 0, 0), 3, []byte{7}},
+		{"absent", header(6, 2, 4, 5, 0xb4), 3, nil},
+		{"after the end of the list", header(7, 0, 2, 4, 5, 0xb4, 0, 0, 0), 2, nil},
+		{"longer than the header", header(6, 2, 5, 5, 0xb4), 2, nil},
+		{"length of one", header(6, 2, 1, 5, 0xb4), 2, nil},
+		{"in the payload", header(5, 2, 4, 5, 0xb4), 2, nil},
+		{"header cut", header(6)[:19], 2, nil},
+		{"offset beyond the bytes", header(15, 2, 4, 5, 0xb4), 2, nil},
+	} {
+		if got := decode.TCPOption(c.header, c.kind); !bytes.Equal(got, c.want) || (got == nil) != (c.want == nil) {
+			t.Errorf("%s: %x, want %x", c.name, got, c.want)
+		}
+	}
+}

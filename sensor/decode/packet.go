@@ -126,3 +126,31 @@ const (
 	// with it.
 	ReasonCut Reason = "cut_by_capture"
 )
+
+// TCPOption is the data of a TCP header's first option of a kind, without kind
+// and length (RFC 9293 §3.1); nil where there is none or the options are
+// broken. The header may have the segment's payload behind it.
+func TCPOption(header []byte, kind byte) []byte {
+	const bare = 20
+	if len(header) < bare {
+		return nil
+	}
+	n := int(header[12]>>4) * 4
+	if n < bare || n > len(header) {
+		return nil
+	}
+	for o := header[bare:n]; len(o) > 0 && o[0] != 0; {
+		if o[0] == 1 {
+			o = o[1:]
+			continue
+		}
+		if len(o) < 2 || o[1] < 2 || int(o[1]) > len(o) {
+			return nil
+		}
+		if o[0] == kind {
+			return o[2:o[1]]
+		}
+		o = o[o[1]:]
+	}
+	return nil
+}

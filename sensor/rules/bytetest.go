@@ -101,20 +101,9 @@ func (t *byteTest) comparison(b *builder, op, value string) error {
 	default:
 		return fmt.Errorf("unknown operator %q", clip(op))
 	}
-	if isVarName(value) {
-		ref, ok := b.vars[value]
-		if !ok {
-			return errUnknownVar
-		}
-		t.valueRef = ref
-		return nil
-	}
-	n, err := strconv.ParseUint(value, 0, 64)
-	if err != nil {
-		return errNotNumber
-	}
-	t.value = n
-	return nil
+	var err error
+	t.value, t.valueRef, err = b.wordOrVar(value, 64)
+	return err
 }
 
 func (t *byteTest) option(p string) error {

@@ -142,7 +142,7 @@ func (b *builder) addMath(value string) error {
 				err = fmt.Errorf("unknown operator %q", clip(arg))
 			}
 		case "rvalue":
-			err = b.mathValue(t.math, arg)
+			t.math.value, t.math.valRef, err = b.wordOrVar(arg, 32)
 		case "result":
 			t.result, err = b.defineVar(arg)
 		case "endian":
@@ -171,21 +171,20 @@ func (b *builder) addMath(value string) error {
 	return b.add(b.buf, b.trans, item{kind: itemExtract, bytes: t})
 }
 
-func (b *builder) mathValue(m *byteMath, arg string) error {
-	if isVarName(arg) {
-		ref, ok := b.vars[arg]
+// wordOrVar reads a number of so many bits, in any base of Go, or a variable.
+func (b *builder) wordOrVar(s string, bits int) (uint64, varRef, error) {
+	if isVarName(s) {
+		ref, ok := b.vars[s]
 		if !ok {
-			return errUnknownVar
+			return 0, 0, errUnknownVar
 		}
-		m.valRef = ref
-		return nil
+		return 0, ref, nil
 	}
-	n, err := strconv.ParseUint(arg, 0, 32)
+	n, err := strconv.ParseUint(s, 0, bits)
 	if err != nil {
-		return errNotNumber
+		return 0, 0, errNotNumber
 	}
-	m.value = n
-	return nil
+	return n, 0, nil
 }
 
 // apply computes; a division by zero or a result below zero fails the test.

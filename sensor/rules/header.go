@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/antin-gov/antin/sensor/decode"
 )
 
 // Tests on the packet's headers, read from the raw bytes so that a packet
@@ -98,7 +100,7 @@ const (
 )
 
 func fieldMSS(in *Input) (int, bool) {
-	v := tcpOption(in.tcp(), optMSS)
+	v := decode.TCPOption(in.tcp(), optMSS)
 	if len(v) != 2 {
 		return 0, false
 	}
@@ -106,31 +108,11 @@ func fieldMSS(in *Input) (int, bool) {
 }
 
 func fieldWScale(in *Input) (int, bool) {
-	v := tcpOption(in.tcp(), optWScale)
+	v := decode.TCPOption(in.tcp(), optWScale)
 	if len(v) != 1 {
 		return 0, false
 	}
 	return int(v[0]), true
-}
-
-func tcpOption(header []byte, kind byte) []byte {
-	if header == nil {
-		return nil
-	}
-	for o := header[tcpHeaderMin:]; len(o) > 0 && o[0] != 0; {
-		if o[0] == 1 {
-			o = o[1:]
-			continue
-		}
-		if len(o) < 2 || o[1] < 2 || int(o[1]) > len(o) {
-			return nil
-		}
-		if o[0] == kind {
-			return o[2:o[1]]
-		}
-		o = o[o[1]:]
-	}
-	return nil
 }
 
 // icmpEcho are the types that carry identifier and sequence number (RFC 792,

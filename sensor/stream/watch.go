@@ -128,40 +128,15 @@ func (w *Watch) begin(dir int, p *decode.Packet, syn bool) {
 func (w *Watch) opens(dir int, p *decode.Packet) {
 	e := &w.ends[dir]
 	*e = watchEnd{isn: p.Seq, next: p.Seq + 1 + uint32(len(p.Payload)+p.Missing), window: uint32(p.Window)}
-	if v := option(p.Transport, 3); len(v) == 1 {
+	if v := decode.TCPOption(p.Transport, 3); len(v) == 1 {
 		e.scale, e.hasScale = min(v[0], 14), true
 	}
-}
-
-// option finds a TCP option.
-func option(h []byte, kind byte) []byte {
-	if len(h) < 20 {
-		return nil
-	}
-	n := int(h[12]>>4) * 4
-	if n < 20 || n > len(h) {
-		return nil
-	}
-	for o := h[20:n]; len(o) > 0 && o[0] != 0; {
-		if o[0] == 1 {
-			o = o[1:]
-			continue
-		}
-		if len(o) < 2 || o[1] < 2 || int(o[1]) > len(o) {
-			return nil
-		}
-		if o[0] == kind {
-			return o[2:o[1]]
-		}
-		o = o[o[1]:]
-	}
-	return nil
 }
 
 // timestamp refuses segments that are older than what came before (RFC 7323
 // §5, PAWS).
 func (w *Watch) timestamp(dir int, p *decode.Packet, out []string) (bool, []string) {
-	v := option(p.Transport, 8)
+	v := decode.TCPOption(p.Transport, 8)
 	if len(v) != 8 {
 		return false, out
 	}
