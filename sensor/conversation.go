@@ -259,7 +259,7 @@ func (c *conversation) recordNetflow() {
 		if dir == flow.ToClient {
 			h.ICMPType, h.ICMPCode = c.f.ReplyType, c.f.ReplyCode
 		}
-		c.w.emit(h.Type, c.w.eve.Netflow(&h, c.f, dir))
+		c.w.emit(h.Type, c.w.eve.Netflow(&h, c.f, dir, c.transactions))
 	}
 }
 

@@ -37,6 +37,10 @@ func TestEachDirectionIsRecordedByItselfOnlyWhenAskedFor(t *testing.T) {
 					t.Errorf("%s: no %s in %s", c.what, field, line)
 				}
 			}
+			// Transactions are counted where somebody asks for what is in them.
+			if c.cfg.Types == nil && !strings.Contains(line, `"tx_cnt":1}`) {
+				t.Errorf("%s: %s", c.what, line)
+			}
 		}
 	}
 }

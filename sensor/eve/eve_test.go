@@ -106,6 +106,17 @@ func TestEveryRecordIsEVE(t *testing.T) {
 	}
 }
 
+func TestAHiddenNameStandsBesideTLS(t *testing.T) {
+	const ech = 0xfe0d
+	w := NewWriter(Identity{})
+	for want, kinds := range map[string][]uint16{`},"antin":{"hidden_name":"ech"}`: {0, ech}, `}}`: {0}} {
+		line := w.TLS(header("tls"), &tls.Conn{Client: &tls.ClientHello{SNI: []byte("a.vn"), Extensions: kinds}})
+		if !strings.Contains(string(line), want) || strings.Contains(string(line), "antin") != (len(kinds) > 1) {
+			t.Errorf("no %s in %s", want, line)
+		}
+	}
+}
+
 func TestStatsStandInEachOtherByName(t *testing.T) {
 	w := NewWriter(Identity{})
 	line := w.Stats(&Header{Time: time.Unix(0, 0), Type: "stats"}, 5,

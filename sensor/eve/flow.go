@@ -33,7 +33,7 @@ func (w *Writer) Flow(h *Header, f *flow.Flow, transactions uint64, alerted bool
 }
 
 // Netflow writes what one direction of a flow carried, at the flow's end.
-func (w *Writer) Netflow(h *Header, f *flow.Flow, dir flow.Direction) []byte {
+func (w *Writer) Netflow(h *Header, f *flow.Flow, dir flow.Direction, transactions uint64) []byte {
 	e := w.begin(h)
 	e.Open("netflow")
 	e.Uint("pkts", f.Count[dir].Packets)
@@ -43,6 +43,9 @@ func (w *Writer) Netflow(h *Header, f *flow.Flow, dir flow.Direction) []byte {
 	e.Int("age", f.Last.Unix()-f.Start.Unix())
 	e.Uint("min_ttl", uint64(f.TTL[dir].Least))
 	e.Uint("max_ttl", uint64(f.TTL[dir].Most))
+	if transactions > 0 {
+		e.Uint("tx_cnt", transactions)
+	}
 	e.Close()
 	if f.Proto == decode.ProtoTCP {
 		e.Open("tcp")

@@ -43,9 +43,6 @@ func (e *encoder) tls(c *tls.Conn) {
 		text, hash := c.Client.JA3()
 		e.fingerprint("ja3", text, hash)
 		e.String("ja4", c.Client.JA4())
-		if name := c.Client.HiddenName(); name != "" {
-			e.String("hidden_name", name)
-		}
 		e.Texts("client_alpns", c.Client.ALPN)
 	}
 	if c.Server != nil {
@@ -54,6 +51,15 @@ func (e *encoder) tls(c *tls.Conn) {
 		e.Texts("server_alpns", c.Server.ALPN)
 	}
 	e.Close()
+	if c.Client == nil {
+		return
+	}
+	// Suricata has no such field, so it does not stand in the tls object.
+	if name := c.Client.HiddenName(); name != "" {
+		e.Open("antin")
+		e.String("hidden_name", name)
+		e.Close()
+	}
 }
 
 func (e *encoder) certificate(c *tls.Certificate) {

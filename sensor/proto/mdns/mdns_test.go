@@ -73,6 +73,16 @@ func TestQuestionsAndAnswers(t *testing.T) {
 	}
 }
 
+func TestWhatIsMissingOfARecordIsTold(t *testing.T) {
+	long := strings.Repeat("\x3f"+strings.Repeat("a", 63), 20) + "\x00"
+	r := prototest.Talk(t, open, prototest.Turn{Data: said(0x8400, long+"\x00\x0c\x00\x01", []string{record(machine, 16, ""), record(machine, 16, "\x00")})})
+	for _, want := range []string{`a","rrname_truncated":true,"rrtype":"ptr"}]`, `"answers":[{"rrname":"vm.local"},{"rrname":"vm.local","txt":[""]}]`} {
+		if len(r.Records) != 1 || !strings.Contains(r.Records[0], want) {
+			t.Errorf("no %s in %v", want, r.Records)
+		}
+	}
+}
+
 func TestNoticesWhatIsWrong(t *testing.T) {
 	one := func(data string) []prototest.Turn { return []prototest.Turn{{Data: data}} }
 	long := strings.Repeat("\x3f"+strings.Repeat("a", 63), 20) + "\x00"

@@ -44,7 +44,7 @@ func (m message) Encode(e *encode.Encoder) {
 		e.Array("queries")
 		for i := range m.Queries {
 			e.Open("")
-			e.Bytes("rrname", m.Queries[i].Name)
+			named(e, m.Queries[i].Name, m.Queries[i].NameCut)
 			e.String("rrtype", typeName(m.Queries[i].Type))
 			e.Close()
 		}
@@ -54,6 +54,14 @@ func (m message) Encode(e *encode.Encoder) {
 	records(e, "authorities", m.Authorities)
 	records(e, "additionals", m.Additionals)
 	e.Close()
+}
+
+// named writes a name, and whether its end was left out.
+func named(e *encode.Encoder, name []byte, cut bool) {
+	e.Bytes("rrname", name)
+	if cut {
+		e.Bool("rrname_truncated", true)
+	}
 }
 
 func typeName(t uint16) string { return strings.ToLower(dns.TypeName(t)) }
@@ -71,7 +79,7 @@ func records(e *encode.Encoder, name string, list []dns.Record) {
 			e.Array(name)
 		}
 		e.Open("")
-		e.Bytes("rrname", r.Name)
+		named(e, r.Name, r.NameCut)
 		data(e, typeName(r.Type), r)
 		e.Close()
 	}
@@ -83,6 +91,7 @@ func records(e *encode.Encoder, name string, list []dns.Record) {
 // data writes a record's data under its type's name.
 func data(e *encode.Encoder, name string, r *dns.Record) {
 	switch {
+	case r.Type == typeTXT && len(r.Raw) == 0:
 	case r.Type == typeTXT:
 		e.Array(name)
 		in := wire.Reader{B: r.Raw}
