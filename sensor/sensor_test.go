@@ -22,6 +22,7 @@ import (
 	"github.com/antin-gov/antin/sensor"
 	"github.com/antin-gov/antin/sensor/eve"
 	"github.com/antin-gov/antin/sensor/output"
+	"github.com/antin-gov/antin/sensor/proto/prototest"
 	"github.com/antin-gov/antin/sensor/rules"
 )
 
@@ -45,7 +46,7 @@ func (m *memory) Write(_ string, line []byte) error {
 func (m *memory) Close(context.Context) error { return nil }
 func (m *memory) Stats() output.Stats         { return output.Stats{Accepted: m.n, Delivered: m.n} }
 
-// events parses what was recorded, as the hub will.
+// events parses what was recorded, as the hub will. All of it must be well formed.
 func (m *memory) events(t testing.TB) []*event.Event {
 	t.Helper()
 	m.mu.Lock()
@@ -57,6 +58,10 @@ func (m *memory) events(t testing.TB) []*event.Event {
 		e, err := event.Parse(bytes.Clone(sc.Bytes()))
 		if err != nil {
 			t.Fatalf("%v: %.300s", err, sc.Bytes())
+		}
+		err = prototest.Form(sc.Bytes())
+		if err != nil {
+			t.Errorf("%v: %.300s", err, sc.Bytes())
 		}
 		out = append(out, e)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/antin-gov/antin/internal/testkit"
 	"github.com/antin-gov/antin/sensor"
 	"github.com/antin-gov/antin/sensor/output"
+	"github.com/antin-gov/antin/sensor/proto/prototest"
 )
 
 var update = flag.Bool("update", false, "write the baselines anew")
@@ -81,6 +82,12 @@ func records(t *testing.T, b *baseline) []json.RawMessage {
 	broken, err := e.RunFiles(context.Background(), []string{filepath.Join(testkit.Data(t, "pcap"), b.Capture)})
 	if err != nil || len(broken) > 0 {
 		t.Fatalf("%s: %v %v", b.Capture, err, broken)
+	}
+	for _, r := range sink.list {
+		err := prototest.Form(r)
+		if err != nil {
+			t.Errorf("%s: %v: %s", b.Capture, err, r)
+		}
 	}
 	return sink.list
 }

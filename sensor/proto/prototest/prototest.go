@@ -4,7 +4,6 @@ package prototest
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -123,7 +122,8 @@ type Turn struct {
 	Data string
 }
 
-// Talk feeds the turns whole and closes the conversation.
+// Talk feeds the turns whole and closes the conversation. Its records must be
+// well formed.
 func Talk(t *testing.T, open func(proto.Host) proto.Parser, turns ...Turn) *Recorder {
 	t.Helper()
 	r := &Recorder{}
@@ -135,6 +135,7 @@ func Talk(t *testing.T, open func(proto.Host) proto.Parser, turns ...Turn) *Reco
 		}
 	}
 	p.Close()
+	r.judgeForm(t)
 	return r
 }
 
@@ -199,8 +200,19 @@ func (r *Recorder) Want(t *testing.T, want ...string) {
 	}
 }
 
+// judgeForm wants every record well formed.
+func (r *Recorder) judgeForm(t *testing.T) {
+	t.Helper()
+	for _, s := range r.Records {
+		err := Form([]byte(s))
+		if err != nil {
+			t.Fatalf("%v: %s", err, s)
+		}
+	}
+}
+
 // Fuzz feeds hostile bytes in pieces and with gaps: nothing may panic, and
-// every record must be JSON. The first byte of a piece says whose it is and
+// every record must be well formed. The first byte of a piece says whose it is and
 // how long.
 func Fuzz(f *testing.F, open func(proto.Host) proto.Parser, turns ...Turn) {
 	var seed []byte
@@ -226,10 +238,6 @@ func Fuzz(f *testing.F, open func(proto.Host) proto.Parser, turns ...Turn) {
 			b = b[1+n:]
 		}
 		p.Close()
-		for _, s := range r.Records {
-			if !json.Valid([]byte(s)) {
-				t.Fatalf("not JSON: %s", s)
-			}
-		}
+		r.judgeForm(t)
 	})
 }
