@@ -6,22 +6,23 @@ import (
 	"github.com/antin-gov/antin/sensor/rules"
 )
 
-// maxChosen bounds the transactions of one flow whose files are chosen: those
-// chosen last.
+// maxChosen bounds what rules have chosen in one flow, transactions and directions
+// of all each: what was chosen last.
 const maxChosen = 64
 
 // chosen is which files of a flow are kept that are still to come, because a rule
 // with filestore matched: all of a direction from a transaction on, or those of
 // transactions.
 type chosen struct {
-	flow  [2]bool
-	since [2]uint64
-	tx    []chosenTx
+	flow, tx []choice
 }
 
-type chosenTx struct {
-	tx  uint64
+// choice is what one rule chose: a direction of a transaction, in chosen.flow also
+// of those after it.
+type choice struct {
+	sid uint32
 	dir int
+	tx  uint64
 }
 
 // choose takes up what the rules chose that matched just now: of the files judged
@@ -30,7 +31,7 @@ func (c *conversation) choose(dir flow.Direction, tx uint64, hasTx bool, judged 
 	for _, s := range c.w.rctx.Stores() {
 		if s.Scope == rules.StoreFile || s.Has(int(dir)) {
 			for _, f := range judged {
-				f.Keep()
+				f.Keep(s.SID)
 			}
 		}
 		if s.Scope == rules.StoreFile || s.Scope == rules.StoreTx && !hasTx {
@@ -41,44 +42,53 @@ func (c *conversation) choose(dir flow.Direction, tx uint64, hasTx bool, judged 
 		}
 		for way := range 2 {
 			if s.Has(way) {
-				c.chosen.add(s.Scope, way, tx)
+				c.chosen.add(s.Scope, choice{s.SID, way, tx})
 			}
 		}
 	}
 }
 
-func (k *chosen) add(scope rules.StoreScope, dir int, tx uint64) {
+func (k *chosen) add(scope rules.StoreScope, c choice) {
+	list := &k.tx
 	if scope == rules.StoreFlow {
-		if !k.flow[dir] || tx < k.since[dir] {
-			k.flow[dir], k.since[dir] = true, tx
+		list = &k.flow
+	}
+	for i := range *list {
+		had := &(*list)[i]
+		if had.sid == c.sid && had.dir == c.dir && (scope == rules.StoreFlow || had.tx == c.tx) {
+			had.tx = min(had.tx, c.tx)
+			return
 		}
-		return
 	}
-	if k.has(dir, tx) {
-		return
+	if len(*list) == maxChosen {
+		*list = append((*list)[:0], (*list)[1:]...)
 	}
-	if len(k.tx) == maxChosen {
-		k.tx = append(k.tx[:0], k.tx[1:]...)
-	}
-	k.tx = append(k.tx, chosenTx{tx, dir})
+	*list = append(*list, c)
 }
 
-func (k *chosen) has(dir int, tx uint64) bool {
+// by are the rules that chose the files of a transaction.
+func (k *chosen) by(dir int, tx uint64) []uint32 {
 	if k == nil {
-		return false
+		return nil
 	}
-	for _, t := range k.tx {
-		if t.tx == tx && t.dir == dir {
-			return true
+	var out []uint32
+	for _, c := range k.flow {
+		if c.dir == dir && tx >= c.tx {
+			out = append(out, c.sid)
 		}
 	}
-	return k.flow[dir] && tx >= k.since[dir]
+	for _, c := range k.tx {
+		if c.dir == dir && tx == c.tx {
+			out = append(out, c.sid)
+		}
+	}
+	return out
 }
 
 // settle decides whether a file that was judged is kept.
 func (c *conversation) settle(dir int, tx uint64, f *files.File) {
-	if c.chosen.has(dir, tx) {
-		f.Keep()
+	if by := c.chosen.by(dir, tx); len(by) > 0 {
+		f.Keep(by...)
 	}
 	f.Settle()
 }

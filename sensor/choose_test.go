@@ -3,6 +3,7 @@ package sensor_test
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,6 +41,9 @@ func kept(t *testing.T, rule, capture string) (stored []string, held int) {
 		}
 		if f["stored"] == true && f["file_id"] == nil {
 			t.Errorf("stored without an id: %v", f)
+		}
+		if sid := fmt.Sprint(f["sid"]); (f["stored"] == true) != (sid == "[1]") {
+			t.Errorf("the rules that chose are %s: %v", sid, f)
 		}
 	}
 	slices.Sort(stored)
@@ -201,5 +205,29 @@ func TestRangesOfRealCapturesAreJoined(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%s: %d of %q", name, n, want)
 		}
+	}
+}
+
+func TestAFileTellsEachRuleThatChoseItOnce(t *testing.T) {
+	w := newWire(t)
+	c := w.dial("192.168.1.10:40000", "203.0.113.5:80")
+	post(c, "/a", "up", "down")
+	post(c, "/b", "up", "down")
+	store, err := files.OpenStore(t.TempDir(), 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink, _, _ := runFiles(t, sensor.Config{Files: store, FilesChosen: true, Rules: ruleEngine(t, strings.Join([]string{
+		`alert http any any -> any any (msg:"a"; http.uri; content:"/a"; filestore:both,flow; sid:7;)`,
+		`alert http any any -> any any (msg:"b"; flow:to_server; http.uri; content:"/b"; filestore:response,tx; sid:8;)`,
+	}, "\n"))}, w.file())
+	got := map[string]string{}
+	for _, e := range of(sink.events(t), "fileinfo") {
+		f := part(e, "fileinfo")
+		got[fmt.Sprint(f["filename"], " ", f["size"])] = fmt.Sprint(f["sid"])
+	}
+	want := map[string]string{"/a 2": "[7]", "/a 4": "[7]", "/b 2": "[7]", "/b 4": "[7 8]"}
+	if !maps.Equal(got, want) {
+		t.Errorf("chosen by %v", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"slices"
 
 	"github.com/antin-gov/antin/sensor/encode"
 )
@@ -28,6 +29,9 @@ const MaxName = 4096
 
 // MaxData is how much of the beginning of the content is kept.
 const MaxData = 100 << 10
+
+// maxSIDs bounds the rules that are told to have chosen a file.
+const maxSIDs = 16
 
 // File is one file in transfer.
 type File struct {
@@ -53,6 +57,8 @@ type File struct {
 	// decided; parts are what it gives to wholes.
 	chosen, settled, needData bool
 	parts                     []*Part
+	// sids are the rules that asked.
+	sids []uint32
 }
 
 // New returns a file of that name. The name is copied.
@@ -112,12 +118,17 @@ func (f *File) Finish(complete bool) {
 	}
 }
 
-// Keep asks the store to keep the file, and the whole that it is a part of. After
-// Settle it is too late.
-func (f *File) Keep() {
+// Keep asks the store to keep the file, and the whole that it is a part of, for the
+// rules that chose it. After Settle it is too late.
+func (f *File) Keep(sids ...uint32) {
 	f.chosen = true
+	for _, sid := range sids {
+		if len(f.sids) < maxSIDs && !slices.Contains(f.sids, sid) {
+			f.sids = append(f.sids, sid)
+		}
+	}
 	for _, p := range f.parts {
-		p.keep()
+		p.keep(sids)
 	}
 }
 
@@ -183,12 +194,25 @@ func (a InAlert) Encode(e *encode.Encoder) {
 	for _, f := range a.Files {
 		e.Open("")
 		e.Bytes("filename", f.Name)
+		f.encodeRules(e)
 		e.Bool("gaps", f.Gaps)
 		e.String("state", string(f.State))
 		f.encodeStored(e)
 		e.Uint("size", f.Size)
 		e.Uint("tx_id", a.Tx)
 		e.Close()
+	}
+	e.End()
+}
+
+// encodeRules lists the rules that chose the file to be kept.
+func (f *File) encodeRules(e *encode.Encoder) {
+	if len(f.sids) == 0 {
+		return
+	}
+	e.Array("sid")
+	for _, sid := range f.sids {
+		e.Uint("", uint64(sid))
 	}
 	e.End()
 }
@@ -217,6 +241,7 @@ func (b Body) Encode(e *encode.Encoder) {
 	}
 	e.Open("fileinfo")
 	e.Bytes("filename", f.Name)
+	f.encodeRules(e)
 	e.Bool("gaps", f.Gaps)
 	e.String("state", string(f.State))
 	var sum [sha256.Size]byte

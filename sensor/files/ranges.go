@@ -301,13 +301,13 @@ func (p *Part) Close() *File {
 }
 
 // keep asks the store to keep the whole.
-func (p *Part) keep() {
+func (p *Part) keep(sids []uint32) {
 	w := p.whole
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.done || p.made {
 		// One that is complete belongs to who completed it.
-		w.file.Keep()
+		w.file.Keep(sids...)
 	}
 }
 

@@ -19,6 +19,8 @@ const (
 
 // StoreFiles says which files are kept when a rule matches.
 type StoreFiles struct {
+	// SID is the rule's.
+	SID   uint32
 	Scope StoreScope
 	// ToServer and ToClient are the directions of files.
 	ToServer, ToClient bool

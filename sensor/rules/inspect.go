@@ -315,7 +315,9 @@ func (e *Engine) judge(ctx *Context, in *Input, r *Rule) bool {
 	}
 	if r.store != nil && r.Action != ActionPass {
 		// What is shown again may have another file.
-		ctx.stores = append(ctx.stores, *r.store)
+		s := *r.store
+		s.SID = r.SID
+		ctx.stores = append(ctx.stores, s)
 	}
 	if in.Flow != nil && !ctx.firstOnUnit(in, r) {
 		return false
