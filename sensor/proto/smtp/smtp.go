@@ -345,8 +345,11 @@ func (c *Conn) tell() {
 	c.host.Record(proto.Event{Kind: "smtp", Tx: e.number, HasTx: true, Bodies: bodies})
 }
 
-// Encode writes the smtp object.
+// Encode writes the smtp object, none of an envelope on which nothing stands.
 func (e *envelope) Encode(w *encode.Encoder) {
+	if e.helo == nil && !e.hasFrom && len(e.to) == 0 {
+		return
+	}
 	w.Open("smtp")
 	if e.helo != nil {
 		w.Bytes("helo", e.helo)

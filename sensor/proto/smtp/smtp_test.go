@@ -3,6 +3,7 @@ package smtp
 import (
 	"testing"
 
+	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto"
 	"github.com/antin-gov/antin/sensor/proto/prototest"
 )
@@ -50,4 +51,16 @@ func TestAnswersToLogInsAreTold(t *testing.T) {
 	prototest.Talk(t, open, say("235 in\r\n")...).WantLogIns(t, " accepted")
 	prototest.Talk(t, open, say("535 no\r\n")...).WantLogIns(t, " refused")
 	prototest.Talk(t, open, say("454 later\r\n")...).WantLogIns(t)
+}
+
+func TestAnEnvelopeOnWhichNothingStandsHasNoObject(t *testing.T) {
+	var w encode.Encoder
+	(&envelope{}).Encode(&w)
+	if len(w.B) != 0 {
+		t.Errorf("%s", w.B)
+	}
+	(&envelope{hasFrom: true}).Encode(&w)
+	if string(w.B) != `"smtp":{"mail_from":""}` {
+		t.Errorf("%s", w.B)
+	}
 }
