@@ -223,7 +223,7 @@ func httpKey(method, host, uri string) string {
 }
 
 // tsharkFilter are the packets that tshark is asked about.
-const tsharkFilter = "(dns and not icmp and not icmpv6) or ((tls.handshake.type == 1 or tls.handshake.type == 2) and tcp) or (http.request.method and tcp)"
+const tsharkFilter = "((dns or mdns) and not icmp and not icmpv6) or ((tls.handshake.type == 1 or tls.handshake.type == 2) and tcp) or (http.request.method and tcp)"
 
 // maxLine bounds a line of tshark's answer.
 const maxLine = 16 << 20
