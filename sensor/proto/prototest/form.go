@@ -7,10 +7,11 @@ import (
 	"fmt"
 )
 
-// mayBeEmpty are the lists that Suricata writes even with nothing in them.
+// mayBeEmpty are the lists and the object that Suricata writes even with nothing in
+// them.
 func mayBeEmpty(path string) bool {
 	switch path {
-	case ".pop3.request.args", ".pop3.response.data", ".rdp.server_supports":
+	case ".smtp", ".pop3.request.args", ".pop3.response.data", ".rdp.server_supports":
 		return true
 	}
 	return false
@@ -18,7 +19,7 @@ func mayBeEmpty(path string) bool {
 
 // Form wants a record to be one JSON object in the form of every record: a field
 // stands in its object once, and what has nothing to say is left out: there is
-// no null, no empty object and, but for those that Suricata writes too, no empty
+// no null and, but for those that Suricata writes too, no empty object and no empty
 // list.
 func Form(record []byte) error {
 	d := json.NewDecoder(bytes.NewReader(record))
@@ -58,7 +59,7 @@ func members(d *json.Decoder, path string) error {
 			return err
 		}
 	}
-	if len(seen) == 0 {
+	if len(seen) == 0 && !mayBeEmpty(path) {
 		return fmt.Errorf("%s is an empty object", path)
 	}
 	return closed(d)
