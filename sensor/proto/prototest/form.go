@@ -7,11 +7,11 @@ import (
 	"fmt"
 )
 
-// mayBeEmpty are the lists and the object that Suricata writes even with nothing in
+// mayBeEmpty are the lists that Suricata writes even with nothing in
 // them.
 func mayBeEmpty(path string) bool {
 	switch path {
-	case ".smtp", ".pop3.request.args", ".pop3.response.data", ".rdp.server_supports":
+	case ".pop3.request.args", ".pop3.response.data", ".rdp.server_supports":
 		return true
 	}
 	return false
