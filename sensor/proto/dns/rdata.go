@@ -181,8 +181,8 @@ func (r *Record) EncodeOptions(e *encode.Encoder, name string) {
 	e.End()
 }
 
-// hasOptions reports whether an OPT record says anything.
-func (r *Record) hasOptions() bool {
+// HasOptions reports whether an OPT record says anything.
+func (r *Record) HasOptions() bool {
 	in := wire.Reader{B: r.Raw}
 	in.U16()
 	in.Take(int(in.U16()))

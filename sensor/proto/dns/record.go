@@ -100,7 +100,7 @@ func (m *Message) additionals(e *encode.Encoder) {
 	opened := false
 	for i := range m.Additionals {
 		r := &m.Additionals[i]
-		if r.Type == typeOPT && !r.hasOptions() {
+		if r.Type == typeOPT && !r.HasOptions() {
 			continue
 		}
 		if !opened {

@@ -51,7 +51,7 @@ var turns = []prototest.Turn{
 	{Data: said(0x8400, "", []string{record(service, 12, printer)}, nil, []string{
 		record(printer, 33, "\x00\x00\x00\x00\x02\x77"+machine), record(printer, 16, "\x04pi=1\x03a=b"),
 		record(machine, 1, "\x0a\x00\x02\x07"), record(machine, 47, "\xc0\x0c\x00\x01@"), record("\x00", 41, "\x00\x04\x00\x02\xab\xcd"),
-		record("\x00", 41, ""),
+		record("\x00", 41, ""), record("\x00", 41, "\x00\x04\x00\x09\xab\xcd"),
 	})},
 }
 

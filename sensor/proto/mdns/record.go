@@ -71,7 +71,7 @@ func records(e *encode.Encoder, name string, list []dns.Record) {
 	open := false
 	for i := range list {
 		r := &list[i]
-		if r.Type == typeOPT && len(r.Raw) == 0 {
+		if r.Type == typeOPT && !r.HasOptions() {
 			continue
 		}
 		if !open {

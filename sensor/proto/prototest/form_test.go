@@ -13,7 +13,7 @@ func TestFormToldApart(t *testing.T) {
 		{"an empty object in a list", `{"a":[{"b":1},{}]}`, ".a[] is an empty object"},
 		{"a list that may be empty", `{"pop3":{"request":{"args":[]}}}`, ""},
 		{"null", `{"a":null}`, ".a is null"},
-		{"nothing", `{}`, " is an empty object"},
+		{"nothing but the header that stands before", `{}`, ""},
 		{"a list", `[1]`, "not an object"},
 		{"two objects", `{"a":1}{"a":1}`, "more than one object"},
 		{"cut", `{"a":[1`, "not JSON: EOF"},
