@@ -4,6 +4,7 @@
 package encode
 
 import (
+	"bytes"
 	"encoding/base64"
 	"net/netip"
 	"strconv"
@@ -59,9 +60,28 @@ func (e *Encoder) TextKey(name string) {
 func (e *Encoder) Value(v uint64) { e.B = strconv.AppendUint(e.B, v, 10) }
 
 func (e *Encoder) Open(name string)  { e.Key(name); e.B = append(e.B, '{') }
-func (e *Encoder) Close()            { e.B = append(e.B, '}') }
 func (e *Encoder) Array(name string) { e.Key(name); e.B = append(e.B, '[') }
-func (e *Encoder) End()              { e.B = append(e.B, ']') }
+
+// Close ends an object, End a list. A member with nothing in it is left out.
+func (e *Encoder) Close() { e.close('{', '}') }
+func (e *Encoder) End()   { e.close('[', ']') }
+
+func (e *Encoder) close(open, end byte) {
+	last := len(e.B) - 1
+	if last < 1 || e.B[last] != open || e.B[last-1] != ':' {
+		e.B = append(e.B, end)
+		return
+	}
+	// Back to before the name, which has no quotes in it, and its comma.
+	at := bytes.LastIndexByte(e.B[:last-2], '"')
+	if at > 0 && e.B[at-1] == ',' {
+		at--
+	}
+	e.B = e.B[:at]
+}
+
+// EndAny ends a list, also one with nothing in it.
+func (e *Encoder) EndAny() { e.B = append(e.B, ']') }
 
 func (e *Encoder) Uint(name string, v uint64) {
 	e.Key(name)

@@ -43,3 +43,43 @@ func TestTimesAreWrittenAsTheirLayoutHasThem(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatHasNothingInItIsLeftOut(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		write func(e *Encoder)
+		want  string
+	}{
+		{"the only member", func(e *Encoder) { e.Open("a"); e.Close() }, `{}`},
+		{"after another", func(e *Encoder) { e.Uint("n", 1); e.Array("a"); e.End(); e.Uint("m", 2) }, `{"n":1,"m":2}`},
+		{"before another", func(e *Encoder) { e.Open("a"); e.Close(); e.Uint("m", 2) }, `{"m":2}`},
+		{"all that an object has", func(e *Encoder) { e.Open("a"); e.Array("b"); e.End(); e.Close(); e.Uint("m", 2) }, `{"m":2}`},
+		{"in a list it counts", func(e *Encoder) {
+			e.Array("a")
+			e.Open("")
+			e.Close()
+			e.Open("")
+			e.Close()
+			e.End()
+		}, `{"a":[{},{}]}`},
+		{"a list that is told all the same", func(e *Encoder) { e.Array("a"); e.EndAny() }, `{"a":[]}`},
+		{"a text that looks like it", func(e *Encoder) { e.Open("a"); e.String("b", `":{`); e.Close() }, `{"a":{"b":"\":{"}}`},
+		{"behind a text that looks like a name", func(e *Encoder) { e.String("b", `",`); e.Open("a"); e.Close() }, `{"b":"\","}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := &Encoder{B: []byte{'{'}}
+			c.write(e)
+			e.Close()
+			if string(e.B) != c.want {
+				t.Errorf("%s, want %s", e.B, c.want)
+			}
+		})
+	}
+	// Members before an object has begun: nothing stands before the name.
+	e := &Encoder{}
+	e.Open("a")
+	e.Close()
+	if len(e.B) != 0 {
+		t.Errorf("%q", e.B)
+	}
+}

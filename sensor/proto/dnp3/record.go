@@ -188,13 +188,13 @@ func (f field) encode(e *encode.Encoder, in *wire.Reader) {
 	}
 }
 
-// real writes a floating number; JSON has no others than finite ones.
+// real writes a floating number. JSON has none but finite ones: others are left
+// out.
 func real(e *encode.Encoder, name string, v float64, size int) {
-	e.Key(name)
 	if math.IsNaN(v) || math.IsInf(v, 0) {
-		e.B = append(e.B, "null"...)
 		return
 	}
+	e.Key(name)
 	from := len(e.B)
 	e.B = strconv.AppendFloat(e.B, v, 'g', -1, size)
 	for _, c := range e.B[from:] {

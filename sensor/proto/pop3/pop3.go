@@ -230,7 +230,7 @@ func (tx *transaction) Encode(e *encode.Encoder) {
 	for _, a := range tx.args {
 		e.String("", a)
 	}
-	e.End()
+	e.EndAny()
 	e.Close()
 	if tx.header != nil || tx.good {
 		e.Open("response")
@@ -245,7 +245,7 @@ func (tx *transaction) Encode(e *encode.Encoder) {
 		for _, d := range tx.data {
 			e.Bytes("", d)
 		}
-		e.End()
+		e.EndAny()
 		e.Close()
 	}
 	e.Close()

@@ -11,7 +11,7 @@ import (
 // what is left of a record without its header when there is nothing to tell.
 func mayBeEmpty(path string) bool {
 	switch path {
-	case "", ".pop3.request.args", ".pop3.response.data", ".rdp.server_supports":
+	case "", ".pop3.request.args", ".pop3.response.data":
 		return true
 	}
 	return false
