@@ -37,3 +37,10 @@ func TestConnectionsWithANameAreLogIns(t *testing.T) {
 	prototest.Talk(t, open, named, answer("\x03")).WantLogIns(t)
 	prototest.Talk(t, open, connect("\x02", ""), answer("\x05")).WantLogIns(t)
 }
+
+func TestAPropertyThatIsSaidAgainIsToldOnce(t *testing.T) {
+	prototest.Talk(t, open,
+		prototest.Turn{Dir: 0, Data: "\x10\x21\x00\x04MQTT\x05\x02\x00\x3c\x14\x21\x00\x14\x21\x00\x15\x26\x00\x01a\x00\x011\x26\x00\x01a\x00\x012\x00\x00"},
+		prototest.Turn{Dir: 1, Data: "\x20\x03\x00\x00\x00"},
+	).Want(t, `"properties":{"receive_maximum":20,"a":"1"}}`)
+}

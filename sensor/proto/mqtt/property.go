@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/antin-gov/antin/sensor/encode"
 	"github.com/antin-gov/antin/sensor/proto/wire"
@@ -93,19 +94,27 @@ func properties(r *wire.Reader) []property {
 	return out
 }
 
-func encodeProperties(e *encode.Encoder, list []property) {
-	if len(list) == 0 {
-		return
+// name is what the property is written under: of a pair its own key.
+func (p *property) name() string {
+	if p.info.form == formPair {
+		return string(p.value[:min(len(p.value), maxText)])
 	}
+	return p.info.name
+}
+
+// encodeProperties writes each name once, with what was said first: an object has
+// no name twice, MQTT may (§3.1.2.11.8, §3.3.2.3.8).
+func encodeProperties(e *encode.Encoder, list []property) {
 	e.Open("properties")
 	for i := range list {
 		p := &list[i]
+		said := func(o property) bool { return o.name() == p.name() }
+		if slices.ContainsFunc(list[:i], said) {
+			continue
+		}
 		switch p.info.form {
 		case formPair:
-			// The key comes from the wire: it is written like any text.
-			e.Key("")
-			e.B = encode.AppendText(e.B, p.value[:min(len(p.value), maxText)])
-			e.B = append(e.B, ':')
+			e.TextKey(p.name())
 			e.B = encode.AppendText(e.B, p.second[:min(len(p.second), maxText)])
 		case formText:
 			limited(e, p.info.name, p.value)
