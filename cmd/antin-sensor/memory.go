@@ -11,12 +11,12 @@ import (
 // has grown by so much over what is in use. Go's own rule, as much again as is
 // in use, has it work all the time on the small heap of a sensor without rules,
 // for a fifth of the processor.
-const heapRoom = 64 << 20
+const heapRoom = 48 << 20
 
 // Bounds of the collector's percentage: with much in use it may not fall behind
 // for ever, and with next to nothing in use it need not be told more.
 const (
-	leastPercent = 50
+	leastPercent = 33
 	mostPercent  = 400
 )
 
