@@ -12,7 +12,7 @@ things() {
   ip netns list | awk '/^antin-l[ab]-/ { print "namespace " $1 }'
   ip -o link | awk -F'[ :@]+' '$2 ~ /^l[nr][0-9]+$/ { print "cable " $2 }'
   awk '$2 ~ /^\/tmp\/antin-prove-/ { print "file system " $2 }' /proc/mounts
-  ls -d /tmp/antin-prove-* /tmp/antin-live-* /dev/shm/antin-live-* 2>/dev/null | sed 's/^/folder /'
+  ls -d /tmp/antin-prove-* /tmp/antin-live-* 2>/dev/null | sed 's/^/folder /'
 }
 for part in $PARTS; do for signal in $SIGNALS; do for after; do
   was=$(things) out=$(mktemp)
