@@ -6,8 +6,7 @@ part "5. Live: the highest rate without a drop on one core, rules reloaded meanw
 LIVE=${ANTIN_PROVE_LIVE:-60s} CORE=${ANTIN_PROVE_CORE:-$(($(nproc) - 1))}
 case $LIVE in *m) LIVE=$((${LIVE%m} * 60));; *) LIVE=${LIVE%s};; esac
 NA=antin-la-$$ NB=antin-lb-$$
-# Records go to memory where it can be had: gigabytes of them would measure the machine's disk.
-L=$(mktemp -d /dev/shm/antin-live-XXXXXX 2>/dev/null || mktemp -d /tmp/antin-live-XXXXXX); chmod 755 "$L"
+L=$(mktemp -d /tmp/antin-live-XXXXXX); chmod 755 "$L"
 SENSOR= RELOADS=
 undo() {
   for x in $RELOADS $SENSOR; do ! jobs -p | grep -qx "$x" || { kill "$x"; wait "$x"; } 2>/dev/null; done
