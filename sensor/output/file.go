@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/antin-gov/antin/internal/clock"
@@ -16,14 +17,18 @@ import (
 
 const (
 	fileBuffer = 256 << 10
-	// passBuffer bounds what gathers while a writer is at the disk.
+	// passBuffer is what gathers while one writer is at the disk, before the
+	// others wait for it too; live, nobody waits.
 	passBuffer = 4 * fileBuffer
 	// flushEvery bounds how old a record gets before a reader of the file
 	// sees it, and is how often a disk that failed is tried again.
 	flushEvery = time.Second
-	// waitBuffer bounds what waits in memory for such a disk: flows take half
-	// of it at most and metadata three quarters, so alerts go last.
-	waitBuffer = 8 << 20
+	// waitBuffer bounds what waits in memory for a disk that is behind, or
+	// takes nothing: flows take half of it at most and metadata three
+	// quarters, so alerts go last.
+	waitBuffer = 64 << 20
+	// spareBuffers are kept for the next lines.
+	spareBuffers = passBuffer / fileBuffer
 )
 
 // FileOptions say how records are kept in a file.
@@ -37,8 +42,10 @@ type FileOptions struct {
 	// Keep is how many old files stay; zero keeps all. Compress packs them.
 	Keep     int
 	Compress bool
-	// Patient goes on when the disk takes no more, and counts what is lost;
-	// otherwise the first error is the last.
+	// Patient is right for a live interface, whose packets wait for nobody:
+	// Write never waits for the disk, and goes on when the disk takes no more;
+	// what finds no room in memory meanwhile is counted as lost. Otherwise
+	// Write waits for the disk, and its first error is the last.
 	Patient bool
 	// Clock is the machine's when nil; Logger is silent when nil.
 	Clock  clock.Clock
@@ -58,25 +65,28 @@ type disk interface {
 type File struct {
 	o FileOptions
 
-	mu   sync.Mutex
-	f    disk
-	size int64
-	// begun is when the file was begun.
-	begun time.Time
-	// buf holds whole lines, held of them.
-	buf  []byte
-	held uint64
-	// writing says that a writer has taken the lines and writes them without
-	// the lock, so that others go on; idle tells when it has ended. spare is
-	// the buffer of the one before.
-	writing bool
-	idle    sync.Cond
-	spare   []byte
-	failing bool
-	tried   time.Time
+	// atDisk is held by whoever works on the file; size and begun are the
+	// file's.
+	atDisk sync.Mutex
+	f      disk
+	size   int64
+	begun  time.Time
+
+	// mu is never held while the disk works.
+	mu sync.Mutex
+	// queue holds whole lines that go to the disk, oldest first; buf is filled
+	// behind them, and waiting is the bytes of all.
+	queue   [][]byte
+	buf     []byte
+	waiting int
+	spare   [][]byte
 	err     error
 	stats   Stats
 
+	failing atomic.Bool
+
+	// wake tells the writer of lines that wait.
+	wake chan struct{}
 	stop chan struct{}
 	done chan struct{}
 	// old are the files that the keeper has to look after.
@@ -94,18 +104,19 @@ func OpenFileWith(o FileOptions) (*File, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &File{o: o, stop: make(chan struct{}), done: make(chan struct{}), old: make(chan string, 64)}
-	s.idle.L = &s.mu
+	s := &File{
+		o: o, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), old: make(chan string, 64),
+	}
 	err := s.open()
 	if err != nil {
 		return nil, err
 	}
-	go s.flusher()
+	go s.writer()
 	return s, nil
 }
 
-// open opens the file by its name; one that was open is closed then. Records
-// hold what people did on the network: only the owner and the group read it.
+// open opens the file by its name; one that was open is closed then. It needs
+// atDisk. Records hold what people did on the network: only the owner and the group read it.
 func (s *File) open() error {
 	f, err := os.OpenFile(s.o.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 	if err != nil {
@@ -128,7 +139,8 @@ func (s *File) open() error {
 	return nil
 }
 
-func (s *File) flusher() {
+// writer takes lines to the disk when they are many or old.
+func (s *File) writer() {
 	defer close(s.done)
 	kept := make(chan struct{})
 	go func() {
@@ -143,127 +155,179 @@ func (s *File) flusher() {
 			close(s.old)
 			<-kept
 			return
+		case <-s.wake:
+			// One that fails is tried at the tick.
+			if !s.Failing() {
+				s.atDisk.Lock()
+				s.drain()
+				s.atDisk.Unlock()
+			}
 		case <-tick.C:
-			s.lock()
+			s.atDisk.Lock()
 			s.flush()
 			if s.o.Every > 0 && s.size > 0 && s.o.Clock.Now().Sub(s.begun) >= s.o.Every {
 				// What went wrong is in the log.
 				_ = s.rotate()
 			}
-			s.mu.Unlock()
+			s.atDisk.Unlock()
 		}
 	}
 }
 
-// lock takes the lock when no writer is at the file.
-func (s *File) lock() {
-	s.mu.Lock()
-	for s.writing {
-		s.idle.Wait()
-	}
-}
-
-// flush needs the lock, and no writer at the file.
+// flush writes all lines. It needs atDisk.
 func (s *File) flush() {
-	if len(s.buf) == 0 || s.err != nil {
-		return
-	}
-	n, err := s.f.Write(s.buf)
-	s.wrote(n, err)
-}
-
-// pass is flush that lets go of the lock while the disk takes the lines.
-func (s *File) pass() {
-	out, held := s.buf, s.held
-	s.buf, s.held, s.writing = s.spare[:0], 0, true
-	s.mu.Unlock()
-	n, err := s.f.Write(out)
 	s.mu.Lock()
-	// What came meanwhile stands behind what was taken.
-	since, more := s.buf, s.held
-	s.buf, s.held = out, held
-	s.wrote(n, err)
-	s.buf = append(s.buf, since...)
-	s.held += more
-	s.spare, s.writing = since[:0], false
-	s.idle.Broadcast()
+	if len(s.buf) > 0 {
+		s.turn()
+	}
+	s.mu.Unlock()
+	s.drain()
 }
 
-// wrote takes what came of writing the lines held. A line that was written in
-// part is taken off again, so that the file is whole lines whatever happens.
-func (s *File) wrote(n int, err error) {
-	if err != nil {
-		s.failed(n, err)
+// turn puts what is filled behind the queue. It needs mu.
+func (s *File) turn() {
+	s.queue = append(s.queue, s.buf)
+	n := len(s.spare)
+	if n == 0 {
+		s.buf = make([]byte, 0, fileBuffer)
 		return
 	}
-	if s.failing {
-		s.failing = false
-		s.o.Logger.Info("the record file takes records again", "file", s.o.Path, "dropped", s.stats.Dropped)
-	}
-	s.size += int64(n)
-	s.stats.Delivered += s.held
-	s.held, s.buf = 0, s.buf[:0]
-	if s.o.MaxBytes > 0 && s.size >= s.o.MaxBytes {
-		// What went wrong is in the log.
-		_ = s.rotate()
+	s.buf, s.spare = s.spare[n-1], s.spare[:n-1]
+}
+
+// drain writes what is in the queue now, until the disk refuses. It needs
+// atDisk.
+func (s *File) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for left := len(s.queue); left > 0 && s.err == nil; left-- {
+		lines := s.queue[0]
+		s.mu.Unlock()
+		n, err := s.f.Write(lines)
+		if err == nil {
+			s.size += int64(n)
+			if s.o.MaxBytes > 0 && s.size >= s.o.MaxBytes {
+				// What went wrong is in the log.
+				_ = s.rotate()
+			}
+		} else {
+			n, err = s.mend(lines, n, err)
+		}
+		s.tell(err)
+		s.mu.Lock()
+		s.wrote(n, err)
+		if err != nil {
+			return
+		}
 	}
 }
 
-// failed keeps what is not on the disk yet.
-func (s *File) failed(n int, err error) {
-	whole := bytes.LastIndexByte(s.buf[:n], '\n') + 1
-	if n > whole {
-		info, torn := s.f.Stat()
-		if torn == nil {
-			torn = s.f.Truncate(info.Size() - int64(n-whole))
-		}
-		if torn != nil {
-			s.err = errors.Join(err, torn)
-		}
-	}
-	lines := uint64(bytes.Count(s.buf[:whole], []byte{'\n'}))
+// mend takes a line that was written in part off the file again, so that the
+// file is whole lines whatever happens. It returns the bytes of the whole ones.
+func (s *File) mend(lines []byte, n int, err error) (int, error) {
+	whole := bytes.LastIndexByte(lines[:n], '\n') + 1
 	s.size += int64(whole)
-	s.stats.Delivered += lines
-	s.held -= lines
-	s.buf = append(s.buf[:0], s.buf[whole:]...)
-	s.tried = time.Now()
-	if !s.o.Patient {
-		s.err = err
+	if n == whole {
+		return whole, err
 	}
-	if !s.failing {
-		s.failing = true
-		s.o.Logger.Error("the record file takes no records, they wait in memory", "file", s.o.Path, "error", err)
+	info, torn := s.f.Stat()
+	if torn == nil {
+		torn = s.f.Truncate(info.Size() - int64(n-whole))
+	}
+	if torn != nil {
+		return whole, fmt.Errorf("%w: %w", errTorn, errors.Join(err, torn))
+	}
+	return whole, err
+}
+
+// errTorn means that a part of a line stands in the file and cannot be taken
+// off: what followed would be joined to it.
+var errTorn = errors.New("a torn line stays in the file")
+
+// wrote takes what came of writing the first lines of the queue, of which n
+// bytes are on the disk. It needs mu.
+func (s *File) wrote(n int, err error) {
+	lines := s.queue[0]
+	s.stats.Delivered += uint64(bytes.Count(lines[:n], newline))
+	s.waiting -= n
+	if err != nil {
+		s.queue[0] = append(lines[:0], lines[n:]...)
+		if !s.o.Patient || errors.Is(err, errTorn) {
+			s.err = err
+		}
+		return
+	}
+	s.queue[0] = nil
+	s.queue = s.queue[1:]
+	if len(s.spare) < spareBuffers {
+		s.spare = append(s.spare, lines[:0])
 	}
 }
+
+// tell logs when the disk begins and ends to refuse.
+func (s *File) tell(err error) {
+	switch {
+	case err != nil && !s.failing.Swap(true):
+		s.o.Logger.Error("the record file takes no records, they wait in memory", "file", s.o.Path, "error", err)
+	case err == nil && s.failing.Swap(false):
+		s.o.Logger.Info("the record file takes records again", "file", s.o.Path, "dropped", s.Stats().Dropped)
+	}
+}
+
+// newline ends a record.
+var newline = []byte{'\n'}
 
 // Write appends one record.
 func (s *File) Write(kind string, line []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stats.Accepted++
-	for s.writing && len(s.buf)+len(line) > passBuffer {
-		s.idle.Wait()
-	}
-	if len(s.buf)+len(line) > fileBuffer && !s.writing {
-		switch {
-		case !s.failing:
-			s.pass()
-		case time.Since(s.tried) >= flushEvery:
-			s.flush()
-		}
-	}
 	class := spool.ClassOf(kind)
-	if s.err != nil {
+	s.mu.Lock()
+	s.stats.Accepted++
+	err := s.err
+	if err != nil || s.o.Patient && s.waiting > 0 && s.waiting+len(line) > room(class) {
 		s.drop(class)
-		return fmt.Errorf("write record: %w", s.err)
+		s.mu.Unlock()
+		return wrapped(err)
 	}
-	if len(s.buf) > 0 && len(s.buf)+len(line) > room(class) {
-		s.drop(class)
-		return nil
+	full := len(s.buf) > 0 && len(s.buf)+len(line) > fileBuffer
+	if full {
+		s.turn()
 	}
 	s.buf = append(s.buf, line...)
-	s.held++
-	return nil
+	s.waiting += len(line)
+	behind := s.waiting > passBuffer
+	s.mu.Unlock()
+	if !full {
+		return nil
+	}
+	if s.o.Patient {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+		return nil
+	}
+	return s.carry(behind)
+}
+
+// carry takes the queue to the disk, unless another does and is not behind.
+func (s *File) carry(behind bool) error {
+	if behind {
+		s.atDisk.Lock()
+	} else if !s.atDisk.TryLock() {
+		return nil
+	}
+	s.drain()
+	s.atDisk.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return wrapped(s.err)
+}
+
+func wrapped(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("write record: %w", err)
 }
 
 // room is how much may wait in memory when a record of the class comes.
@@ -286,24 +350,39 @@ func (s *File) drop(c spool.Class) {
 func (s *File) Close(context.Context) error {
 	close(s.stop)
 	<-s.done
-	s.lock()
-	defer s.mu.Unlock()
+	s.atDisk.Lock()
+	defer s.atDisk.Unlock()
 	s.flush()
-	err := s.err
-	if s.held > 0 && err == nil {
-		err = fmt.Errorf("%w: %d records", ErrUndelivered, s.held)
+	// A disk that refused is tried as long as it takes something.
+	for was := 0; s.left() != was; s.drain() {
+		was = s.left()
 	}
-	for line := range bytes.Lines(s.buf) {
-		if len(line) > 0 {
+	s.mu.Lock()
+	err := s.err
+	left := 0
+	for _, lines := range append(s.queue, s.buf) {
+		for line := range bytes.Lines(lines) {
+			left++
 			s.drop(spool.ClassOf(kindOf(line)))
 		}
 	}
-	s.held, s.buf = 0, nil
+	s.queue, s.buf, s.waiting = nil, nil, 0
+	s.mu.Unlock()
+	if left > 0 && err == nil {
+		err = fmt.Errorf("%w: %d records", ErrUndelivered, left)
+	}
 	err = errors.Join(err, s.f.Sync(), s.f.Close())
 	if err != nil {
 		return fmt.Errorf("close record file: %w", err)
 	}
 	return nil
+}
+
+// left is how many bytes wait.
+func (s *File) left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting
 }
 
 // kindOf is the event_type of a line, for the count of what is lost.
@@ -321,11 +400,7 @@ func (s *File) Stats() Stats {
 }
 
 // Failing says whether the disk takes nothing now.
-func (s *File) Failing() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.failing
-}
+func (s *File) Failing() bool { return s.failing.Load() }
 
 // Path is the file's name.
 func (s *File) Path() string { return s.o.Path }

@@ -43,14 +43,14 @@ func TestAFullDiskCostsFlowsFirstAndTearsNoLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	disk := &full{File: s.f.(*os.File), room: 100_001}
-	s.mu.Lock()
+	s.atDisk.Lock()
 	s.f = disk
-	s.mu.Unlock()
+	s.atDisk.Unlock()
 	line := func(kind string, n int) []byte {
-		return fmt.Appendf(nil, `{"event_type":"%s","n":%d,"fill":"%s"}`+"\n", kind, n, strings.Repeat("x", 1000))
+		return fmt.Appendf(nil, `{"event_type":"%s","n":%d,"fill":"%s"}`+"\n", kind, n, strings.Repeat("x", 10_000))
 	}
 	// More than fits on the disk and in memory.
-	const rounds = 6000
+	const rounds = 4000
 	for n := range rounds {
 		for _, kind := range []string{"flow", "dns", "alert"} {
 			err = s.Write(kind, line(kind, n))
@@ -66,9 +66,9 @@ func TestAFullDiskCostsFlowsFirstAndTearsNoLine(t *testing.T) {
 	if before.Lost[2] == 0 || before.Lost[1] == 0 || before.Lost[2] < before.Lost[1] || before.Lost[1] < before.Lost[0] {
 		t.Errorf("lost by class: %v", before.Lost)
 	}
-	s.mu.Lock()
+	s.atDisk.Lock()
 	disk.room = 1 << 30
-	s.mu.Unlock()
+	s.atDisk.Unlock()
 	for s.Failing() {
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -110,9 +110,9 @@ func TestFilesAreRotatedBySizeAndAgeAndKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.mu.Lock()
+		s.atDisk.Lock()
 		s.flush()
-		s.mu.Unlock()
+		s.atDisk.Unlock()
 		c.Advance(time.Second)
 	}
 	err = s.Write("flow", []byte("young\n"))
@@ -261,9 +261,9 @@ func TestWritersGoOnWhileTheDiskTakesLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.mu.Lock()
+	s.atDisk.Lock()
 	s.f = &slow{File: s.f.(*os.File)}
-	s.mu.Unlock()
+	s.atDisk.Unlock()
 	var all sync.WaitGroup
 	for w := range writers {
 		all.Go(func() {
@@ -302,5 +302,68 @@ func TestWritersGoOnWhileTheDiskTakesLines(t *testing.T) {
 	}
 	if st := s.Stats(); st.Accepted != writers*lines || st.Delivered != writers*lines || st.Dropped != 0 {
 		t.Errorf("counts %+v", st)
+	}
+}
+
+// stuck is a disk that takes nothing until it is let go.
+type stuck struct {
+	*os.File
+	free chan struct{}
+}
+
+func (d *stuck) Write(b []byte) (int, error) {
+	<-d.free
+	return d.File.Write(b)
+}
+
+func TestALiveSensorNeverWaitsForTheDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "eve.json")
+	s, err := OpenFileWith(FileOptions{Path: path, Patient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := make(chan struct{})
+	s.atDisk.Lock()
+	s.f = &stuck{s.f.(*os.File), free}
+	s.atDisk.Unlock()
+	fill := strings.Repeat("x", 10_000)
+	wrote := func(kind string) (held uint64) {
+		before := s.Stats()
+		// Twice what memory holds.
+		for n := range 2 * waitBuffer / len(fill) {
+			err = s.Write(kind, fmt.Appendf(nil, `{"event_type":"%s","n":%d,"fill":"%s"}`+"\n", kind, n, fill))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := s.Stats()
+		return now.Accepted - before.Accepted - (now.Dropped - before.Dropped)
+	}
+	flows, metadata, alerts := wrote("flow"), wrote("dns"), wrote("alert")
+	line := uint64(len(fill) + 40)
+	for _, c := range []struct {
+		name         string
+		held, quarts uint64
+	}{{"flows", flows, 2}, {"metadata", metadata, 1}, {"alerts", alerts, 1}} {
+		want := c.quarts * waitBuffer / 4 / line
+		if c.held < want-20 || c.held > want+20 {
+			t.Errorf("%d %s wait in memory, want about %d", c.held, c.name, want)
+		}
+	}
+	if st := s.Stats(); st.Delivered != 0 || s.Failing() {
+		t.Errorf("delivered %d while the disk took nothing; failing %v", st.Delivered, s.Failing())
+	}
+	close(free)
+	err = s.Close(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := s.Stats()
+	if got := uint64(bytes.Count(text, newline)); got != st.Delivered || got != flows+metadata+alerts || st.Accepted != st.Delivered+st.Dropped {
+		t.Errorf("%+v, %d in the file", st, got)
 	}
 }

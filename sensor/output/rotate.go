@@ -20,21 +20,21 @@ const stampFormat = "20060102-150405"
 // Reopen opens the file by its name again, as log rotation needs that has
 // moved the old one away.
 func (s *File) Reopen() error {
-	s.lock()
-	defer s.mu.Unlock()
+	s.atDisk.Lock()
+	defer s.atDisk.Unlock()
 	s.flush()
 	return s.open()
 }
 
 // Rotate begins a new file now.
 func (s *File) Rotate() error {
-	s.lock()
-	defer s.mu.Unlock()
+	s.atDisk.Lock()
+	defer s.atDisk.Unlock()
 	s.flush()
 	return s.rotate()
 }
 
-// rotate needs the lock. It moves the file away and begins a new one; where
+// rotate needs atDisk. It moves the file away and begins a new one; where
 // that fails, the old one goes on.
 func (s *File) rotate() error {
 	to, err := s.oldName()

@@ -182,18 +182,23 @@ func (s *Spool) giveUpOldest(least Class, why Cause) bool {
 	}
 }
 
-// forget removes a segment. It needs the lock.
+// forget removes a segment. It needs the lock, and gives it away meanwhile.
 func (s *Spool) forget(l *lane, i int) {
 	seg := l.segs[i]
 	l.segs = append(l.segs[:i:i], l.segs[i+1:]...)
 	s.disk -= seg.size
+	seg.gone = true
+	s.mu.Unlock()
 	err := seg.remove()
+	s.mu.Lock()
 	if err != nil {
 		s.o.Logger.Error("spool segment not removed", "file", seg.path, "error", err)
 	}
 }
 
-// write appends a frame, in a new segment when there is none or it is full.
+// write appends a frame, in a new segment when there is none or it is full. It
+// needs the lock, and gives it away while the disk works: those who put records
+// never wait for it. Only the flusher makes, fills and ends segments.
 func (s *Spool) write(l *lane, f *frame) error {
 	seg := l.filling()
 	if seg != nil && f.flags&flagStart != 0 && seg.size >= s.segment {
@@ -205,22 +210,17 @@ func (s *Spool) write(l *lane, f *frame) error {
 	}
 	if seg == nil {
 		s.number++
-		path := filepath.Join(s.o.Dir, fmt.Sprintf("%016x%s", s.number, suffix))
-		made, err := createSegment(path, s.number, l.class, s.o.Key, s.o.Label, s.segment)
+		s.mu.Unlock()
+		made, err := s.begin(s.number, l.class)
+		s.mu.Lock()
 		if err != nil {
 			return err
-		}
-		err = syncDir(s.o.Dir)
-		if err != nil {
-			return errors.Join(err, made.remove())
 		}
 		l.segs = append(l.segs, made)
 		s.disk += made.size
 		seg = made
 	}
 	from := seg.size
-	// Only the flusher writes and removes active segments: the lock is free for
-	// those who put records while the disk works.
 	s.mu.Unlock()
 	err := seg.append(f)
 	s.mu.Lock()
@@ -236,9 +236,27 @@ func (s *Spool) write(l *lane, f *frame) error {
 	return nil
 }
 
-// finish ends a full segment: what it did not use of its reserve is freed.
+// begin makes a segment whose name outlives a loss of power.
+func (s *Spool) begin(number uint64, class Class) (*segment, error) {
+	path := filepath.Join(s.o.Dir, fmt.Sprintf("%016x%s", number, suffix))
+	seg, err := createSegment(path, number, class, s.o.Key, s.o.Label, s.segment)
+	if err != nil {
+		return nil, err
+	}
+	err = syncDir(s.o.Dir)
+	if err != nil {
+		return nil, errors.Join(err, seg.remove())
+	}
+	return seg, nil
+}
+
+// finish ends a full segment: what it did not use of its reserve is freed. It
+// needs the lock, and gives it away meanwhile.
 func (s *Spool) finish(l *lane, seg *segment) error {
-	err := errors.Join(seg.f.Truncate(seg.size), seg.f.Sync())
+	size := seg.size
+	s.mu.Unlock()
+	err := errors.Join(seg.f.Truncate(size), seg.f.Sync())
+	s.mu.Lock()
 	if err != nil {
 		return fmt.Errorf("finish spool segment: %w", err)
 	}

@@ -84,7 +84,8 @@ func (s *Spool) head() (*lane, *segment) {
 	return nil, nil
 }
 
-// pass goes on to the next batch. It needs the lock.
+// pass goes on to the next batch. It needs the lock, and gives it away where
+// that was the last of a file, which is removed.
 func (s *Spool) pass(l *lane, seg *segment) {
 	seg.batches = seg.batches[1:]
 	if len(seg.batches) == 0 && !seg.active {
@@ -97,13 +98,18 @@ func (s *Spool) Ack(b *Batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stalled = false
+	var err error
+	if !b.segment.gone {
+		s.mu.Unlock()
+		err = b.segment.acknowledge(b.First + uint64(b.Records))
+		s.mu.Lock()
+	}
 	s.delivered[b.Class] += uint64(b.Records)
 	if b.segment.gone {
 		// It was given up while it was on its way, and arrived.
 		s.dropped[b.Class][b.segment.why] -= uint64(b.Records)
 		return
 	}
-	err := b.segment.acknowledge(b.First + uint64(b.Records))
 	if err != nil {
 		s.o.Logger.Warn("acknowledgement not noted, the batch may be sent twice", "file", b.segment.path, "error", err)
 	}

@@ -304,6 +304,5 @@ func (s *segment) held() (n uint64) {
 }
 
 func (s *segment) remove() error {
-	s.gone = true
 	return errors.Join(s.f.Close(), os.Remove(s.path))
 }
