@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/antin-gov/antin/internal/clock"
 	"github.com/antin-gov/antin/sensor/spool"
 )
@@ -27,6 +29,11 @@ const (
 	// takes nothing: flows take half of it at most and metadata three
 	// quarters, so alerts go last.
 	waitBuffer = 64 << 20
+	// pushEvery is how many bytes gather in the system's cache before the disk
+	// is told to take them: left alone, the system gathers for half a minute
+	// and then keeps the disk busy for seconds.
+	pushEvery = 8 << 20
+	page      = 4 << 10
 	// spareBuffers are kept for the next lines.
 	spareBuffers = passBuffer / fileBuffer
 )
@@ -58,6 +65,7 @@ type disk interface {
 	Truncate(size int64) error
 	Stat() (os.FileInfo, error)
 	Sync() error
+	Fd() uintptr
 	Close() error
 }
 
@@ -66,11 +74,11 @@ type File struct {
 	o FileOptions
 
 	// atDisk is held by whoever works on the file; size and begun are the
-	// file's.
-	atDisk sync.Mutex
-	f      disk
-	size   int64
-	begun  time.Time
+	// file's, and what is before pushed is on its way to the disk.
+	atDisk       sync.Mutex
+	f            disk
+	size, pushed int64
+	begun        time.Time
 
 	// mu is never held while the disk works.
 	mu sync.Mutex
@@ -128,7 +136,7 @@ func (s *File) open() error {
 		return fmt.Errorf("open record file: %w", err)
 	}
 	before := s.f
-	s.f, s.size, s.begun = f, info.Size(), s.o.Clock.Now()
+	s.f, s.size, s.pushed, s.begun = f, info.Size(), info.Size(), s.o.Clock.Now()
 	if before == nil {
 		return nil
 	}
@@ -206,6 +214,7 @@ func (s *File) drain() {
 		n, err := s.f.Write(lines)
 		if err == nil {
 			s.size += int64(n)
+			s.push()
 			if s.o.MaxBytes > 0 && s.size >= s.o.MaxBytes {
 				// What went wrong is in the log.
 				_ = s.rotate()
@@ -220,6 +229,18 @@ func (s *File) drain() {
 			return
 		}
 	}
+}
+
+// push lets the disk begin with what has gathered, and does not wait for it
+// (sync_file_range(2)). The last page, which is still filled, is left.
+func (s *File) push() {
+	if s.size-s.pushed < pushEvery {
+		return
+	}
+	n := (s.size - s.pushed) / page * page
+	// A file system that cannot do it writes when it likes.
+	_ = unix.SyncFileRange(int(s.f.Fd()), s.pushed, n, unix.SYNC_FILE_RANGE_WRITE)
+	s.pushed += n
 }
 
 // mend takes a line that was written in part off the file again, so that the
