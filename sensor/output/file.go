@@ -32,7 +32,7 @@ const (
 	// pushEvery is how many bytes gather in the system's cache before the disk
 	// is told to take them: left alone, the system gathers for half a minute
 	// and then keeps the disk busy for seconds.
-	pushEvery = 8 << 20
+	pushEvery = 2 << 20
 	page      = 4 << 10
 	// spareBuffers are kept for the next lines.
 	spareBuffers = passBuffer / fileBuffer

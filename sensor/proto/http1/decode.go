@@ -2,8 +2,6 @@ package http1
 
 import (
 	"bytes"
-	"compress/flate"
-	"compress/zlib"
 	"errors"
 	"io"
 
@@ -110,21 +108,17 @@ func (m *Message) Trouble() []Trouble {
 func undo(memory *scratch.Memory, c coding, body []byte, limit int64) ([]byte, Trouble) {
 	var r io.Reader
 	switch c {
-	case codingGzip:
-		content := gzipContent(body)
+	case codingGzip, codingDeflate:
+		content := zlibContent(body)
+		if c == codingGzip {
+			content = gzipContent(body)
+		}
 		if content == nil {
 			return body, TroubleDecompression
 		}
 		z := memory.Inflate(content)
 		defer memory.Done(z)
 		r = z
-	case codingDeflate:
-		// Servers send both the zlib form of the standard and bare deflate.
-		z, err := zlib.NewReader(bytes.NewReader(body))
-		r = z
-		if err != nil {
-			r = flate.NewReader(bytes.NewReader(body))
-		}
 	case codingLZMA:
 		if windowTooLarge(body) {
 			return body, TroubleWindow
@@ -146,6 +140,22 @@ func undo(memory *scratch.Memory, c coding, body []byte, limit int64) ([]byte, T
 		return body, trouble
 	}
 	return out, trouble
+}
+
+// zlibContent is what follows the head of a zlib stream (RFC 1950 §2.2), or all
+// of it: servers send bare deflate under that name too. Its checksum is not
+// looked at, as clients do not either.
+func zlibContent(b []byte) []byte {
+	const (
+		method     = 0x0f
+		deflate    = 8
+		mostWindow = 7 << 4
+		dictionary = 1 << 5
+	)
+	if len(b) < 2 || b[0]&method != deflate || b[0]&^method > mostWindow || (uint(b[0])<<8|uint(b[1]))%31 != 0 || b[1]&dictionary != 0 {
+		return b
+	}
+	return b[2:]
 }
 
 // gzipContent is what follows the head of a gzip member (RFC 1952 §2.3), nil

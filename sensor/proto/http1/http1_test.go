@@ -2,9 +2,11 @@ package http1_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -56,15 +58,15 @@ func (r *recorder) Tunnel(dir int, b []byte) { r.tunnel += fmt.Sprintf("%d%s", d
 
 func zipped(kind, text string) string {
 	var b bytes.Buffer
-	if kind == "gzip" {
-		w := gzip.NewWriter(&b)
-		w.Write([]byte(text))
-		w.Close()
-	} else {
-		w := zlib.NewWriter(&b)
-		w.Write([]byte(text))
-		w.Close()
+	var w io.WriteCloser = gzip.NewWriter(&b)
+	switch kind {
+	case "zlib":
+		w = zlib.NewWriter(&b)
+	case "deflate":
+		w, _ = flate.NewWriter(&b, flate.DefaultCompression)
 	}
+	w.Write([]byte(text))
+	w.Close()
 	return b.String()
 }
 
@@ -109,6 +111,8 @@ var conversations = []struct {
 		[]string{`request 0 GET /a?b=c example.vn ""`, fmt.Sprintf(`response 0 200 %d "text"`, len(zipped("gzip", "text"))), "end 0"}},
 	{"deflate is undone", []turn{{0, get}, {1, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n%s", len(zipped("zlib", "text")), zipped("zlib", "text"))}},
 		[]string{`request 0 GET /a?b=c example.vn ""`, fmt.Sprintf(`response 0 200 %d "text"`, len(zipped("zlib", "text"))), "end 0"}},
+	{"bare deflate is undone", []turn{{0, get}, {1, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n%s", len(zipped("deflate", "text")), zipped("deflate", "text"))}},
+		[]string{`request 0 GET /a?b=c example.vn ""`, fmt.Sprintf(`response 0 200 %d "text"`, len(zipped("deflate", "text"))), "end 0"}},
 	{"a proxy request", []turn{{0, "GET http://Real.vn:81/p HTTP/1.1\r\nHost: other\r\n\r\n"}}, []string{`request 0 GET http://Real.vn:81/p real.vn ""`, "end 0"}},
 }
 
