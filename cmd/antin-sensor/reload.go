@@ -86,14 +86,26 @@ func (r *reloader) rules() control.Rules {
 	return told
 }
 
+// giveWay is by how many steps of priority (setpriority(2)) a reload is below
+// the capture: it has a tenth of what the capture has when both want all. Much
+// less would hold the capture up: the collector stops each goroutine in turn, and
+// spins until that one's thread has run. At the lowest priority beside a busy
+// capture of high priority that is seconds.
+const giveWay = 10
+
 // quietly runs work on a thread that gives way to the capture.
 func quietly(work func() error) error {
 	done := make(chan error)
 	go func() {
 		// The thread ends with the goroutine.
 		runtime.LockOSThread()
-		// Where the kernel refuses, the work is done at the usual priority.
-		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 19)
+		thread := unix.Gettid()
+		// The kernel answers with 20 less the priority. Where it refuses, the work
+		// is done at the usual one.
+		is, err := unix.Getpriority(unix.PRIO_PROCESS, thread)
+		if err == nil {
+			_ = unix.Setpriority(unix.PRIO_PROCESS, thread, min(20-is+giveWay, 19))
+		}
 		done <- work()
 	}()
 	return <-done

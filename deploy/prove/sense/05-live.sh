@@ -111,6 +111,9 @@ is=$(figures)
 claim "$SPEED packets/s for $LIVE s with $(jq .rules.loaded <<<"$is") rules on one core: no packet dropped" same "$LOST" 0
 claim "the sensor counted what the sender sent: $SENT" same "$GOT" "$SENT"
 claim "   and so did the kernel at its socket" same "$KERNEL" "$SENT"
+LOSTRECORDS=$(jq -cn --argjson a "$was" --argjson b "$is" '$b.drops | with_entries(select(.key | startswith("eve_json")) | .value -= $a.drops[.key])')
+echo "        records that found no room while the disk was behind: $LOSTRECORDS"
+claim "no alert is among them" same "$(jq .eve_json_alert <<<"$LOSTRECORDS")" 0
 claim "$DONE reloads meanwhile, none refused" same "$(jq .rules.reloads_failed <<<"$is")" 0
 claim "   one every 10 seconds: at least $NEED" atleast "$DONE" "$NEED"
 grep -a 'panic contained' "$L/out" | head -3 | cut -c1-200 | sed 's/^/        /'
