@@ -124,7 +124,8 @@ func OpenFileWith(o FileOptions) (*File, error) {
 }
 
 // open opens the file by its name; one that was open is closed then. It needs
-// atDisk. Records hold what people did on the network: only the owner and the group read it.
+// atDisk. Records hold what people did on the network: only the owner and the
+// group read it.
 func (s *File) open() error {
 	f, err := os.OpenFile(s.o.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 	if err != nil {
