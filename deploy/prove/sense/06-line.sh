@@ -110,7 +110,8 @@ echo 'alert udp any any -> any any (msg:"any"; threshold: type limit, track by_s
   --tls-cert "$ANTIN_DATA_DIR/tls/sensor-demo.crt" --tls-key "$ANTIN_DATA_DIR/tls/sensor-demo.key" --tls-ca "$ANTIN_DATA_DIR/tls/anchors.pem" >>"$L/sensor.log" 2>&1 & SENSOR=$!
 for _ in $(seq 100); do grep -q msg=capturing "$L/sensor.log" && break; sleep .1; done
 dd if=/dev/zero of="$L/small/others" bs=1M count=2 status=none
-tcpreplay -q -i "ln$$" --pps 10000 --loop 1 "$PCAP" >>"$L/replay.log" 2>&1 & wait $!; sleep 2
+# More than memory holds for a disk that takes nothing (64 MiB, half of it for flows).
+tcpreplay -q -i "ln$$" --pps 20000 --loop 4 "$PCAP" >>"$L/replay.log" 2>&1 & wait $!; sleep 2
 sensor stats --control "$L/c.sock" --json >"$L/full.json"
 rm "$L/small/others"; sleep 2
 umount -l "$L/small" 2>/dev/null; mount -t tmpfs -o size=64m tmpfs "$L/small" 2>/dev/null
