@@ -111,7 +111,7 @@ echo 'alert udp any any -> any any (msg:"any"; threshold: type limit, track by_s
 for _ in $(seq 100); do grep -q msg=capturing "$L/sensor.log" && break; sleep .1; done
 dd if=/dev/zero of="$L/small/others" bs=1M count=2 status=none
 # More than memory holds for a disk that takes nothing (64 MiB, half of it for flows).
-tcpreplay -q -i "ln$$" --pps 20000 --loop 4 "$PCAP" >>"$L/replay.log" 2>&1 & wait $!; sleep 2
+tcpreplay -q -i "ln$$" --pps 40000 --loop 8 "$PCAP" >>"$L/replay.log" 2>&1 & wait $!; sleep 2
 sensor stats --control "$L/c.sock" --json >"$L/full.json"
 rm "$L/small/others"; sleep 2
 umount -l "$L/small" 2>/dev/null; mount -t tmpfs -o size=64m tmpfs "$L/small" 2>/dev/null
