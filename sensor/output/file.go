@@ -26,8 +26,7 @@ const (
 	// sees it, and is how often a disk that failed is tried again.
 	flushEvery = time.Second
 	// waitBuffer bounds what waits in memory for a disk that is behind, or
-	// takes nothing: flows take half of it at most and metadata three
-	// quarters, so alerts go last.
+	// takes nothing, by class (room).
 	waitBuffer = 64 << 20
 	// pushEvery is how many bytes gather in the system's cache before the disk
 	// is told to take them: left alone, the system gathers for half a minute
@@ -305,7 +304,7 @@ func (s *File) Write(kind string, line []byte) error {
 	s.mu.Lock()
 	s.stats.Accepted++
 	err := s.err
-	if err != nil || s.o.Patient && s.waiting > 0 && s.waiting+len(line) > room(class) {
+	if err != nil || s.o.Patient && s.waiting > 0 && s.waiting+len(line) > room(waitBuffer, class) {
 		s.drop(class)
 		s.mu.Unlock()
 		return wrapped(err)
@@ -350,17 +349,6 @@ func wrapped(err error) error {
 		return nil
 	}
 	return fmt.Errorf("write record: %w", err)
-}
-
-// room is how much may wait in memory when a record of the class comes.
-func room(c spool.Class) int {
-	switch c {
-	case spool.Alerts:
-		return waitBuffer
-	case spool.Metadata:
-		return waitBuffer / 4 * 3
-	}
-	return waitBuffer / 2
 }
 
 func (s *File) drop(c spool.Class) {

@@ -9,6 +9,8 @@ package output
 import (
 	"context"
 	"errors"
+
+	"github.com/antin-gov/antin/sensor/spool"
 )
 
 // Sink takes records. Implementations are safe for concurrent use.
@@ -33,3 +35,7 @@ type Stats struct {
 
 // ErrUndelivered means that records were left when time was up.
 var ErrUndelivered = errors.New("output: records not delivered")
+
+// room is how much of a limit there is for a record of the class: flows take half
+// of it at most and metadata three quarters, so alerts go last.
+func room(limit int, c spool.Class) int { return limit - int(c)*limit/4 }

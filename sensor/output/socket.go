@@ -62,15 +62,13 @@ func OpenSocket(path, kind string, log *slog.Logger) (*Socket, error) {
 	return s, nil
 }
 
-// Write queues one record. Records of flows take half of the queue at most and
-// metadata three quarters, so alerts go last.
+// Write queues one record, where there is room for its class.
 func (s *Socket) Write(kind string, line []byte) error {
 	class := spool.ClassOf(kind)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Accepted++
-	room := socketQueue - int(class)*socketQueue/4
-	if s.closed || s.bytes+len(line) > room || len(s.records) >= socketLines-int(class)*socketLines/4 {
+	if s.closed || s.bytes+len(line) > room(socketQueue, class) || len(s.records) >= room(socketLines, class) {
 		s.drop(class)
 		return nil
 	}

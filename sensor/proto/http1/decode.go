@@ -109,10 +109,11 @@ func undo(memory *scratch.Memory, c coding, body []byte, limit int64) ([]byte, T
 	var r io.Reader
 	switch c {
 	case codingGzip, codingDeflate:
-		content := zlibContent(body)
+		contentOf := zlibContent
 		if c == codingGzip {
-			content = gzipContent(body)
+			contentOf = gzipContent
 		}
+		content := contentOf(body)
 		if content == nil {
 			return body, TroubleDecompression
 		}
